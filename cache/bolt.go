@@ -1,0 +1,520 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// Bolt is a Store in one bbolt file, shared by the processes of one machine.
+//
+// The file is opened for each operation and closed again, behind a lock of our
+// own (bbolt's polls and is unfair), so no process holds it while a program
+// runs. Writes are synced to the disk before Update returns.
+//
+// Layout: the bucket "dvlcache" holds the layout's version under "layout". The
+// bucket "n" + namespace holds its generation token under "generation" and its
+// records under their keys (32 bytes, so never that word).
+type Bolt struct {
+	path   string
+	lock   rwLock
+	leases leases
+	notice func(string)
+	remote sync.Once // the check for a network file system
+}
+
+var (
+	_ Store    = (*Bolt)(nil)
+	_ Clearer  = (*Bolt)(nil)
+	_ Measurer = (*Bolt)(nil)
+	_ Leaser   = (*Bolt)(nil)
+)
+
+const layoutVersion = 1
+
+var (
+	metaBucket    = []byte("dvlcache")
+	layoutKey     = []byte("layout")
+	generationKey = []byte("generation")
+)
+
+// NewBolt returns the store in folder dir, which is made when something is
+// first written. A process waits at most lockTimeout for the others (0: as
+// long as it takes). notice is told, in one line, of a file that was set aside
+// because it is broken.
+func NewBolt(dir string, lockTimeout time.Duration, notice func(string)) *Bolt {
+	if notice == nil {
+		notice = func(string) {}
+	}
+	return &Bolt{
+		path: filepath.Join(dir, "cache.db"),
+		lock: rwLock{
+			gate:    filepath.Join(dir, "gate.lock"),
+			lock:    filepath.Join(dir, "cache.lock"),
+			timeout: lockTimeout,
+		},
+		leases: leases{dir: filepath.Join(dir, "leases")},
+		notice: notice,
+	}
+}
+
+// Close does nothing: the file is open only within the other methods.
+func (b *Bolt) Close() error { return nil }
+
+// Path is the file's path.
+func (b *Bolt) Path() string { return b.path }
+
+// Lease implements Leaser.
+func (b *Bolt) Lease(ctx context.Context, id ID, wait time.Duration) (*Lease, error) {
+	return b.leases.acquire(ctx, id, wait)
+}
+
+// Get implements Store.
+func (b *Bolt) Get(ctx context.Context, id ID) (e *Entry, gen Generation, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		e, gen, err = read(tx.Bucket(bucketName(id.Namespace)), id)
+		return err
+	})
+	if e == nil && gen.Namespace == (Token{}) && (err == nil || errors.Is(err, errNoFile)) {
+		err = b.update(ctx, func(tx *bbolt.Tx) error {
+			bucket, err := tx.CreateBucketIfNotExists(bucketName(id.Namespace))
+			if err != nil {
+				return err
+			}
+			// Another process may have been first, with the token or
+			// even with the entry.
+			if e, gen, err = read(bucket, id); err != nil || gen.Namespace != (Token{}) {
+				return err
+			}
+			gen.Namespace = NewToken()
+			return bucket.Put(generationKey, gen.Namespace[:])
+		})
+	}
+	return e, gen, err
+}
+
+// read takes an entry and its generation from a namespace's bucket, which may
+// be nil.
+func read(bucket *bbolt.Bucket, id ID) (*Entry, Generation, error) {
+	var gen Generation
+	if bucket == nil {
+		return nil, gen, nil
+	}
+	copy(gen.Namespace[:], bucket.Get(generationKey))
+	rec := bucket.Get(id.Key[:])
+	if rec == nil {
+		return nil, gen, nil
+	}
+	e, err := unseal(id, rec)
+	if err != nil {
+		return nil, gen, err
+	}
+	gen.Entry = e.Token
+	if e.Empty() {
+		e = nil
+	}
+	return e, gen, nil
+}
+
+// Update implements Store.
+func (b *Bolt) Update(ctx context.Context, id ID, gen Generation, change func(*Entry) *Entry) error {
+	return b.update(ctx, func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket(bucketName(id.Namespace))
+		old, now, err := read(bucket, id)
+		var bad *RecordError
+		if errors.As(err, &bad) {
+			if bad.Newer {
+				return ErrNewer
+			}
+			// Whatever token it had is lost; the namespace's holds.
+			now.Entry = gen.Entry
+		} else if err != nil {
+			return err
+		}
+		if now != gen || gen.Namespace == (Token{}) {
+			return ErrSuperseded
+		}
+		e := change(old)
+		if e == nil {
+			return errUnchanged
+		}
+		return bucket.Put(id.Key[:], seal(id, e))
+	})
+}
+
+// Delete implements Store.
+func (b *Bolt) Delete(ctx context.Context, id ID) (had bool, err error) {
+	err = b.update(ctx, func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket(bucketName(id.Namespace))
+		if bucket == nil {
+			return errUnchanged
+		}
+		e, _, err := read(bucket, id)
+		had = e != nil || err != nil
+		// A token is left behind even where nothing was stored: an
+		// evaluation may be under way.
+		return bucket.Put(id.Key[:], seal(id, &Entry{Token: NewToken()}))
+	})
+	return had, err
+}
+
+// Clear implements Clearer. The disk space is given back; if only that fails,
+// the error is a *CompactError.
+func (b *Bolt) Clear(ctx context.Context, namespace string) (n int, err error) {
+	return n, b.rewrite(ctx, func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket(bucketName(namespace))
+		if bucket == nil {
+			return errUnchanged
+		}
+		n = countEntries(bucket)
+		return tx.DeleteBucket(bucketName(namespace))
+	})
+}
+
+// ClearAll implements Clearer.
+func (b *Bolt) ClearAll(ctx context.Context) (n int, err error) {
+	return n, b.rewrite(ctx, func(tx *bbolt.Tx) error {
+		var names [][]byte
+		err := tx.ForEach(func(name []byte, bucket *bbolt.Bucket) error {
+			if name[0] == 'n' {
+				n += countEntries(bucket)
+				names = append(names, append([]byte(nil), name...))
+			}
+			return nil
+		})
+		for _, name := range names {
+			if err == nil {
+				err = tx.DeleteBucket(name)
+			}
+		}
+		return err
+	})
+}
+
+// Usage implements Measurer.
+func (b *Bolt) Usage(ctx context.Context, namespace *string) (u Usage, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		u = Usage{Bytes: tx.Size()}
+		return tx.ForEach(func(name []byte, bucket *bbolt.Bucket) error {
+			if name[0] == 'n' && (namespace == nil || string(name[1:]) == *namespace) {
+				u.Entries += int64(countEntries(bucket))
+			}
+			return nil
+		})
+	})
+	if errors.Is(err, errNoFile) {
+		err = nil
+	}
+	return u, err
+}
+
+// countEntries counts what is neither the generation token nor a token left
+// behind by a deletion.
+func countEntries(bucket *bbolt.Bucket) (n int) {
+	gone := headerSize + len(appendEntry(nil, &Entry{}))
+	c := bucket.Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		if len(k) == len(Key{}) && len(v) > gone {
+			n++
+		}
+	}
+	return n
+}
+
+func bucketName(namespace string) []byte { return append([]byte{'n'}, namespace...) }
+
+// Errors that stay within this file.
+var (
+	errNoFile    = errors.New("there is no file yet")
+	errUnchanged = errors.New("nothing to write")
+	errForeign   = errors.New("it is not a file of dvlcache")
+)
+
+// damage is a panic or fault that came out of bbolt: the file is corrupt.
+type damage struct{ cause any }
+
+func (d *damage) Error() string { return fmt.Sprintf("it is damaged (%v)", d.cause) }
+
+// guard turns panics, and faults on the mapped file, into *damage.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = &damage{cause}
+		}
+	}()
+	return f()
+}
+
+// broken reports whether an error of opening or reading the file means that
+// the file itself is no good, rather than that the system refused.
+func broken(err error) bool {
+	var d *damage
+	if errors.As(err, &d) || errors.Is(err, errForeign) {
+		return true
+	}
+	for _, e := range []error{berrors.ErrInvalid, berrors.ErrChecksum, berrors.ErrInvalidMapping} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return err != nil && strings.Contains(err.Error(), "file size too small")
+}
+
+// open opens the file, which must exist, and checks that it is ours.
+func (b *Bolt) open(readOnly bool) (*bbolt.DB, error) {
+	switch info, err := os.Stat(b.path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, errNoFile
+	case err != nil:
+		return nil, err
+	case info.Size() == 0: // a creation that was cut short
+		return nil, errNoFile
+	}
+	db, err := openBolt(b.path, readOnly, b.lock.timeout)
+	if err != nil {
+		return nil, err
+	}
+	err = db.View(func(tx *bbolt.Tx) error {
+		var layout []byte
+		if meta := tx.Bucket(metaBucket); meta != nil {
+			layout = meta.Get(layoutKey)
+		}
+		switch {
+		case len(layout) != 1 || layout[0] == 0:
+			return errForeign
+		case layout[0] > layoutVersion:
+			return ErrNewer
+		}
+		return nil
+	})
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+func openBolt(path string, readOnly bool, timeout time.Duration) (*bbolt.DB, error) {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
+		ReadOnly: readOnly,
+		// Only a foreign program can hold bbolt's own lock.
+		Timeout:      max(timeout, time.Second),
+		FreelistType: bbolt.FreelistMapType,
+		NoStatistics: true,
+	})
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return nil, ErrLockTimeout
+	case errors.Is(err, berrors.ErrVersionMismatch):
+		return nil, ErrNewer
+	}
+	return db, err
+}
+
+// view runs f in a read transaction, beside other readers. Its error is
+// errNoFile where nothing was ever written.
+func (b *Bolt) view(ctx context.Context, f func(*bbolt.Tx) error) error {
+	release, err := b.lock.acquire(ctx, true)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errNoFile
+	} else if readOnlySystem(err) {
+		// Nobody can write there, so there is nothing to wait for.
+		release, err = func() {}, nil
+	}
+	if err != nil {
+		return b.explain(err)
+	}
+	err = guard(func() error {
+		db, err := b.open(true)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		return db.View(f)
+	})
+	release()
+	if !broken(err) {
+		return b.explain(err)
+	}
+	// Only a writer may set the file aside, and only if it finds it broken
+	// itself: another may have done so already.
+	var found error
+	if err := b.update(ctx, func(tx *bbolt.Tx) error {
+		found = f(tx)
+		return errUnchanged
+	}); err != nil {
+		return err
+	}
+	return b.explain(found)
+}
+
+// update runs f in a write transaction, alone, and commits unless f fails.
+// errUnchanged from f means success without a commit. A file that is broken
+// is set aside and f is run on a fresh one.
+func (b *Bolt) update(ctx context.Context, f func(*bbolt.Tx) error) error {
+	if err := os.MkdirAll(filepath.Dir(b.path), 0o700); err != nil {
+		return b.explain(err)
+	}
+	release, err := b.lock.acquire(ctx, false)
+	if err != nil {
+		return b.explain(err)
+	}
+	defer release()
+	b.remote.Do(func() {
+		if name := networkFileSystem(filepath.Dir(b.path)); name != "" {
+			b.notice(fmt.Sprintf("%s is on %s, where locks between machines can't be trusted; use a folder on a local disk (DVLCACHE_DIR)", filepath.Dir(b.path), name))
+		}
+	})
+	return b.explain(b.updateLocked(f))
+}
+
+func (b *Bolt) updateLocked(f func(*bbolt.Tx) error) error {
+	attempt := func() error {
+		return guard(func() error {
+			db, err := b.open(false)
+			if errors.Is(err, errNoFile) {
+				if err = b.create(); err == nil {
+					db, err = b.open(false)
+				}
+			}
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			return db.Update(f)
+		})
+	}
+	err := attempt()
+	if broken(err) {
+		if asideErr := b.setAside(err); asideErr != nil {
+			return fmt.Errorf("%w, and can't be set aside: %w", err, asideErr)
+		}
+		err = attempt()
+	}
+	if errors.Is(err, errUnchanged) {
+		err = nil
+	}
+	return err
+}
+
+// create makes a file with our layout and puts it in place whole, so that a
+// process that dies here leaves no half-made one under the name.
+func (b *Bolt) create() error {
+	return b.replace(func(db *bbolt.DB) error {
+		return db.Update(func(tx *bbolt.Tx) error {
+			meta, err := tx.CreateBucket(metaBucket)
+			if err != nil {
+				return err
+			}
+			return meta.Put(layoutKey, []byte{layoutVersion})
+		})
+	})
+}
+
+// replace fills a new file and renames it over the old one.
+func (b *Bolt) replace(fill func(*bbolt.DB) error) error {
+	temp := b.path + ".new"
+	os.Remove(temp) // of a process that died; we hold the lock
+	db, err := openBolt(temp, false, b.lock.timeout)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(fill(db), db.Close())
+	if err == nil {
+		err = os.Rename(temp, b.path)
+	}
+	if err != nil {
+		os.Remove(temp)
+		return err
+	}
+	return syncDir(filepath.Dir(b.path))
+}
+
+// setAside renames a broken file, which may still be of use to somebody.
+func (b *Bolt) setAside(why error) error {
+	aside := fmt.Sprintf("%s.broken-%s", b.path, time.Now().UTC().Format("20060102T150405.000000"))
+	if err := os.Rename(b.path, aside); err != nil {
+		return err
+	}
+	b.notice(fmt.Sprintf("%s can't be read: %v; it is kept as %s and a fresh one is begun", b.path, why, filepath.Base(aside)))
+	return nil
+}
+
+// CompactError says that entries were cleared and that only giving back the
+// disk space failed.
+type CompactError struct{ Err error }
+
+func (e *CompactError) Error() string {
+	return fmt.Sprintf("cleared, but the disk space could not be given back: %v", e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *CompactError) Unwrap() error { return e.Err }
+
+// rewrite runs f as update does, and then copies what is left into a file that
+// is as small as it can be.
+func (b *Bolt) rewrite(ctx context.Context, f func(*bbolt.Tx) error) error {
+	release, err := b.lock.acquire(ctx, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // no cache, nothing to clear
+	} else if err != nil {
+		return b.explain(err)
+	}
+	defer release()
+	if err := b.updateLocked(f); err != nil {
+		return b.explain(err)
+	}
+	err = guard(func() error {
+		src, err := b.open(true)
+		if err != nil {
+			return err
+		}
+		defer src.Close()
+		return b.replace(func(dst *bbolt.DB) error { return bbolt.Compact(dst, src, 64<<20) })
+	})
+	if err != nil {
+		return &CompactError{err}
+	}
+	return nil
+}
+
+// explain puts the file's name before an error that has none.
+func (b *Bolt) explain(err error) error {
+	var path *fs.PathError
+	var bad *RecordError
+	if err == nil || errors.Is(err, errNoFile) || errors.As(err, &path) || errors.As(err, &bad) ||
+		errors.Is(err, ErrSuperseded) || errors.Is(err, ErrLockTimeout) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", b.path, err)
+}
+
+func readOnlySystem(err error) bool {
+	return errors.Is(err, syscall.EROFS)
+}
+
+// syncDir makes a rename durable. File systems that can't sync a folder are
+// left alone.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// errWait is lockWithin's answer when the lock isn't to be had in time.
+var errWait = errors.New("timed out")
+
+// lockWithin takes f, waiting in the kernel's queue for at most timeout (0: as
+// long as it takes). A wait in flock(2) can't be called off, so one that is
+// given up goes on in the background and lets go as soon as it succeeds.
+func lockWithin(ctx context.Context, f *flock.Flock, shared bool, timeout time.Duration) error {
+	try, block := f.TryLock, f.Lock
+	if shared {
+		try, block = f.TryRLock, f.RLock
+	}
+	if ok, err := try(); ok || err != nil {
+		return err
+	}
+	got := make(chan error, 1)
+	go func() {
+		err := block()
+		for errors.Is(err, syscall.EINTR) {
+			err = block()
+		}
+		got <- err
+	}()
+	abandon := func() {
+		go func() {
+			if <-got == nil {
+				f.Unlock()
+			}
+		}()
+	}
+	var expired <-chan time.Time
+	if timeout > 0 {
+		t := time.NewTimer(timeout)
+		defer t.Stop()
+		expired = t.C
+	}
+	select {
+	case err := <-got:
+		return err
+	case <-ctx.Done():
+		abandon()
+		return context.Cause(ctx)
+	case <-expired:
+		abandon()
+		return errWait
+	}
+}
+
+// rwLock queues the processes that want a file: many readers or one writer.
+// Everybody passes the gate before the lock, and waits for the lock while
+// holding the gate, so that a stream of readers can't starve a writer.
+type rwLock struct {
+	gate, lock string
+	timeout    time.Duration // 0: none
+}
+
+// acquire returns the function that gives the lock back. Its error is
+// ErrLockTimeout, the context's, or the file system's.
+func (l rwLock) acquire(ctx context.Context, shared bool) (release func(), err error) {
+	start := time.Now()
+	gate := flock.New(l.gate)
+	if err := lockWithin(ctx, gate, false, l.timeout); err != nil {
+		return nil, l.explain(err)
+	}
+	defer gate.Unlock()
+	left := l.timeout
+	if left > 0 {
+		left = max(left-time.Since(start), time.Millisecond)
+	}
+	lock := flock.New(l.lock)
+	if err := lockWithin(ctx, lock, shared, left); err != nil {
+		return nil, l.explain(err)
+	}
+	return func() { lock.Unlock() }, nil
+}
+
+func (l rwLock) explain(err error) error {
+	if errors.Is(err, errWait) {
+		return fmt.Errorf("%s: %w for longer than %v", l.lock, ErrLockTimeout, l.timeout)
+	}
+	return err
+}
+
+// leases hands out the right to evaluate a key, by a lock file per key in one
+// folder. A holder that ends removes its file before it unlocks; so whoever
+// gets a lock and no longer finds its file under that name knows that the
+// holder ended, and whoever still finds it knows that the holder died.
+type leases struct{ dir string }
+
+func (l leases) acquire(ctx context.Context, id ID, wait time.Duration) (*Lease, error) {
+	if err := os.Mkdir(l.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	path := filepath.Join(l.dir, id.String())
+	f := flock.New(path)
+	ok, err := f.TryLock()
+	if err != nil {
+		return nil, err
+	}
+	lease := &Lease{Waited: !ok}
+	if !ok {
+		if err := lockWithin(ctx, f, false, wait); errors.Is(err, errWait) {
+			lease.State = LeaseTimeout
+			return lease, nil
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	mine, err := f.Stat()
+	if err != nil {
+		f.Unlock()
+		return nil, err
+	}
+	if there, err := os.Stat(path); err != nil || !os.SameFile(mine, there) {
+		f.Unlock()
+		lease.State = LeaseEnded
+		return lease, nil
+	}
+	lease.State = LeaseHeld
+	lease.release = func() {
+		os.Remove(path)
+		f.Unlock()
+	}
+	return lease, nil
+}

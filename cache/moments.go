@@ -1,0 +1,87 @@
+package cache
+
+import "math"
+
+// Moments are the running statistics of a series of samples. The zero value
+// is the empty series. It is a plain value: copies are independent.
+//
+// Sums are kept as in B. P. Welford, "Note on a Method for Calculating
+// Corrected Sums of Squares and Products" (1962), and joined as in T. F. Chan,
+// G. H. Golub, R. J. LeVeque, "Updating Formulae and a Pairwise Algorithm for
+// Computing Sample Variances" (1979).
+type Moments struct {
+	Count int64
+	Mean  float64
+	M2    float64 // sum of squared deviations from Mean
+	Min   float64
+	Max   float64
+}
+
+// Add returns the moments with one more sample.
+func (m Moments) Add(x float64) Moments {
+	return m.Merge(Moments{Count: 1, Mean: x, Min: x, Max: x})
+}
+
+// Merge returns the moments of both series together. It is commutative and
+// associative to rounding.
+func (m Moments) Merge(o Moments) Moments {
+	switch {
+	case m.Count == 0:
+		return o
+	case o.Count == 0:
+		return m
+	}
+	n := m.Count + o.Count
+	delta := o.Mean - m.Mean
+	weight := float64(o.Count) / float64(n)
+	mean := m.Mean + delta*weight
+	if math.IsInf(delta, 0) && !math.IsInf(m.Mean, 0) && !math.IsInf(o.Mean, 0) {
+		// The difference of two finite means overflowed; their weighted
+		// mean does not.
+		mean = m.Mean*(1-weight) + o.Mean*weight
+	}
+	return Moments{
+		Count: n,
+		Mean:  mean,
+		M2:    m.M2 + o.M2 + delta*delta*float64(m.Count)*weight,
+		Min:   math.Min(m.Min, o.Min),
+		Max:   math.Max(m.Max, o.Max),
+	}
+}
+
+// Variance is the sample variance (n-1 in the denominator), and 0 for fewer
+// than two samples.
+func (m Moments) Variance() float64 {
+	if m.Count < 2 {
+		return 0
+	}
+	return m.M2 / float64(m.Count-1)
+}
+
+// Stderr is the standard error of the mean, and 0 for fewer than two samples.
+func (m Moments) Stderr() float64 {
+	if m.Count < 2 {
+		return 0
+	}
+	return math.Sqrt(m.Variance() / float64(m.Count))
+}
+
+// StopRule says when a mean is stable enough to stop evaluating.
+type StopRule struct {
+	MinRepetitions int64   // evaluate while the count is at most this
+	MaxRepetitions int64   // never evaluate beyond this count; 0: no limit
+	RelTolerance   float64 // of the standard error, relative to |mean|
+	AbsTolerance   float64 // of the standard error
+}
+
+// Stable reports whether the rule is met: more than MinRepetitions samples,
+// and a standard error within either tolerance; or MaxRepetitions reached.
+// The order of the comparison matters: a standard error that is not a number
+// is never stable.
+func (r StopRule) Stable(m Moments) bool {
+	if r.MaxRepetitions > 0 && m.Count >= r.MaxRepetitions {
+		return true
+	}
+	return m.Count > r.MinRepetitions &&
+		m.Stderr() <= math.Max(r.AbsTolerance, r.RelTolerance*math.Abs(m.Mean))
+}

@@ -1,0 +1,162 @@
+package cache
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Counter names one of the counters of Stats.
+type Counter int
+
+// The counters. Their order is the order in the file: add at the end.
+const (
+	Hits        Counter = iota // calls answered without an evaluation
+	Misses                     // calls that were not
+	Sets                       // numbers stored
+	Evaluations                // programs that ran to their end
+	Failures                   // … and failed or printed no number
+	Waits                      // calls that waited for another's evaluation
+	Timeouts                   // waits for the storage that were given up
+	Errors                     // bad records, and storage that was out of order
+	Reconnects                 // connections made anew
+	NanosSaved                 // what hits would have taken to evaluate
+	NanosSpent                 // what evaluations took
+	numCounters                // not a counter
+)
+
+// Counts are the values of all counters.
+type Counts [numCounters]int64
+
+// Seconds returns a counter of nanoseconds in seconds.
+func (c Counts) Seconds(of Counter) float64 { return float64(c[of]) / float64(time.Second) }
+
+// Stats counts, in files that the processes of this machine share: one small
+// file per namespace, in one folder. They are mapped into memory and added to
+// atomically, so that counts are exact and a hit pays neither for a lock nor
+// for a sync: a power cut may lose the last ones.
+//
+// A Stats may be used by many goroutines. Where the files can't be had, it
+// counts nothing.
+type Stats struct{ dir string }
+
+// NewStats returns the counters kept in the folder dir.
+func NewStats(dir string) *Stats { return &Stats{dir} }
+
+// A statistics file is one page: a magic word that names layout and version,
+// the length of the namespace, the counters from countersAt on, and the
+// namespace from nameAt on. All words are little-endian, the counters in the
+// machine's order, since they are added to in place.
+const (
+	statsSize  = 4096
+	statsMagic = "dvlstat1"
+	countersAt = 64
+	nameAt     = 1024
+	// MaxNamespace is how long a namespace may be, in bytes.
+	MaxNamespace = statsSize - nameAt
+)
+
+func (s *Stats) path(namespace string) string {
+	sum := sha256.Sum256([]byte(namespace))
+	return filepath.Join(s.dir, fmt.Sprintf("%x", sum[:12]))
+}
+
+// Add adds to the counters of a namespace.
+func (s *Stats) Add(namespace string, delta Counts) {
+	if s == nil {
+		return
+	}
+	f, err := openStats(s.path(namespace), namespace)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	addMapped(f, delta)
+}
+
+// openStats opens a statistics file, and makes it if it is missing. What it
+// writes depends on the namespace alone, so that processes that do this at
+// once do no harm.
+func openStats(path, namespace string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if os.IsNotExist(err) {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, err
+		}
+		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var head [len(statsMagic)]byte
+	f.ReadAt(head[:], 0)
+	info, err := f.Stat()
+	if err == nil && string(head[:]) == statsMagic && info.Size() == statsSize {
+		return f, nil
+	}
+	if err == nil && head == [len(statsMagic)]byte{} && info.Size() <= statsSize {
+		if err = f.Truncate(statsSize); err == nil {
+			page := binary.LittleEndian.AppendUint64([]byte(statsMagic), uint64(len(namespace)))
+			_, err = f.WriteAt([]byte(namespace), nameAt)
+			if err == nil {
+				_, err = f.WriteAt(page, 0)
+			}
+		}
+		if err == nil {
+			return f, nil
+		}
+	}
+	f.Close()
+	if err == nil {
+		// Not ours, or damaged: begin anew next time.
+		err = fmt.Errorf("%s holds no statistics", path)
+		os.Rename(path, path+".broken")
+	}
+	return nil, err
+}
+
+// Read returns the counts of a namespace, or, if namespace is nil, the sums of
+// all. It writes nothing. What was never counted is 0.
+func (s *Stats) Read(namespace *string) (Counts, error) {
+	var sum Counts
+	if namespace != nil {
+		return readStats(s.path(*namespace))
+	}
+	files, err := os.ReadDir(s.dir)
+	if err != nil && !os.IsNotExist(err) {
+		return sum, err
+	}
+	for _, f := range files {
+		if strings.Contains(f.Name(), ".") {
+			continue
+		}
+		c, err := readStats(filepath.Join(s.dir, f.Name()))
+		if err != nil {
+			return sum, err
+		}
+		for i := range sum {
+			sum[i] += c[i]
+		}
+	}
+	return sum, nil
+}
+
+func readStats(path string) (c Counts, err error) {
+	page, err := os.ReadFile(path)
+	if os.IsNotExist(err) {
+		return c, nil
+	} else if err != nil {
+		return c, err
+	}
+	if len(page) != statsSize || string(page[:len(statsMagic)]) != statsMagic {
+		return c, nil // not yet, or no longer, statistics
+	}
+	for i := range c {
+		c[i] = int64(binary.NativeEndian.Uint64(page[countersAt+8*i:]))
+	}
+	return c, nil
+}

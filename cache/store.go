@@ -1,0 +1,166 @@
+// Package cache keeps the numbers that utilities printed: what identifies a
+// call (its key), what is remembered of it (its entry), and where entries lie
+// (a Store).
+package cache
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Key is the SHA-256 that identifies a call of a utility. See Identify.
+type Key [32]byte
+
+// String returns the key in lower-case hexadecimal, 64 characters.
+func (k Key) String() string { return hex.EncodeToString(k[:]) }
+
+// ID is the address of an entry: the drawer it lies in and its key there.
+type ID struct {
+	Namespace string
+	Key       Key
+}
+
+// String is the address in 32 hexadecimal digits, for names of files and such.
+func (id ID) String() string {
+	sum := checksum(id, nil)
+	return hex.EncodeToString(sum[:])
+}
+
+// Token is an unguessable mark of one period in the life of a namespace or of
+// an entry. The zero Token means that none was drawn yet.
+type Token [16]byte
+
+// NewToken draws a random token.
+func NewToken() Token {
+	var t Token
+	rand.Read(t[:]) // never fails: see crypto/rand.Read
+	return t
+}
+
+// Generation says under which period of its namespace and of its own entry a
+// result was begun. Clearing or refreshing begins a new period, and a result
+// of an older one is then refused by Update.
+type Generation struct {
+	Namespace Token
+	Entry     Token
+}
+
+// Errors of stores. Any other error of a Store means that it is out of order
+// for now; none of them is a reason not to run the program.
+var (
+	// ErrSuperseded is Update's refusal of a result that was begun before
+	// its namespace was cleared or its entry refreshed.
+	ErrSuperseded = errors.New("the cache was cleared, or this entry refreshed, since the evaluation began")
+	// ErrNewer means that the storage was written by a newer dvlcache. It
+	// is left as it is.
+	ErrNewer = errors.New("it was written by a newer version of dvlcache")
+	// ErrLockTimeout means that another process holds the storage longer
+	// than the lock timeout.
+	ErrLockTimeout = errors.New("another process holds its lock")
+)
+
+// RecordError is a stored record that is no entry: torn, flipped, copied from
+// elsewhere, or (Newer) of a later version. It is a miss.
+type RecordError struct {
+	ID     ID
+	Reason string
+	Newer  bool
+}
+
+func (e *RecordError) Error() string {
+	return fmt.Sprintf("the record of %.12s is unusable: %s", e.ID.Key, e.Reason)
+}
+
+// A Store keeps entries. All methods may be called by many goroutines and,
+// for stores on disk, by many processes at once.
+type Store interface {
+	// Get returns the entry, or nil when there is none: a miss. The
+	// generation is valid in both cases, and is what an evaluation that
+	// begins now has to hand to Update. A namespace that has no token gets
+	// one here, on a miss. A *RecordError comes with a valid generation
+	// and counts as a miss; after any other error the generation is of no
+	// use. The entry is the caller's own.
+	Get(ctx context.Context, id ID) (*Entry, Generation, error)
+
+	// Update replaces the entry by what change makes of it, as one atomic
+	// step: no other Update, Delete or Clear comes in between. change gets
+	// nil where there is no readable entry, owns what it gets, must not
+	// block, and may be called more than once. Where it returns nil, or
+	// the entry unchanged in content, nothing is written. When Update
+	// returns nil the change is as durable as the store can make it.
+	// ErrSuperseded: gen is over; change is not called or has no effect.
+	Update(ctx context.Context, id ID, gen Generation, change func(old *Entry) *Entry) error
+
+	// Delete forgets one entry and refuses the results of evaluations of
+	// it that are under way. It reports whether there was an entry.
+	Delete(ctx context.Context, id ID) (bool, error)
+
+	// Close releases what the store holds.
+	Close() error
+}
+
+// A Clearer is a store that can forget whole namespaces. Results under way in
+// them are refused when they come.
+type Clearer interface {
+	// Clear forgets a namespace and returns how many entries it held.
+	Clear(ctx context.Context, namespace string) (int, error)
+	// ClearAll forgets all namespaces and returns how many entries there
+	// were.
+	ClearAll(ctx context.Context) (int, error)
+}
+
+// Usage is what a store holds.
+type Usage struct {
+	Entries int64
+	Bytes   int64 // of storage, free space within it included
+}
+
+// A Measurer is a store that can say how much it holds.
+type Measurer interface {
+	// Usage counts the entries of a namespace, or of all if namespace is
+	// nil. Bytes are always those of the whole store. It never writes.
+	Usage(ctx context.Context, namespace *string) (Usage, error)
+}
+
+// LeaseState says how a wish for a lease ended.
+type LeaseState int
+
+// How a wish for a lease ends.
+const (
+	// LeaseHeld: the caller is the one to evaluate, until Release.
+	LeaseHeld LeaseState = iota
+	// LeaseEnded: another held it and has released it. Either its result
+	// is stored by now, or it failed and everybody may go ahead.
+	LeaseEnded
+	// LeaseTimeout: another still holds it after the longest wait.
+	LeaseTimeout
+)
+
+// A Lease is the right to evaluate one key while others wait. Leases only save
+// work; the data stays right without them.
+type Lease struct {
+	State   LeaseState
+	Waited  bool // another held it first
+	release func()
+}
+
+// Release lets the waiting callers go. It does nothing for a lease that isn't
+// held, or a second time.
+func (l *Lease) Release() {
+	if l != nil && l.release != nil {
+		l.release()
+		l.release = nil
+	}
+}
+
+// A Leaser is a store that can let one caller evaluate a key while the others
+// wait for the number (single flight).
+type Leaser interface {
+	// Lease waits at most wait for the lease of id (0: as long as it
+	// takes). The lease of a process that died passes to the next.
+	Lease(ctx context.Context, id ID, wait time.Duration) (*Lease, error)
+}

@@ -1,0 +1,122 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"dvlcache/cache"
+	"dvlcache/config"
+	"dvlcache/exec"
+)
+
+func newClear(ui *terminal) *cobra.Command {
+	var all, yes, stdin bool
+	cmd := &cobra.Command{
+		Use:   "clear [flags] [-- COMMAND [ARG...]]",
+		Short: "Forget a namespace, everything, or one call",
+		Long: `Forget a namespace (the one that --namespace or the settings name), everything
+(--all), or one call, given with the flags it is run with. Evaluations that are
+under way finish, and their numbers are not stored. The disk space is given
+back.`,
+		Example: `  dvlcache clear --namespace mnist
+  dvlcache clear --unordered indices -- ./train.sh --indices 1,4,7
+  dvlcache clear --all --yes`,
+		DisableFlagsInUseLine: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if cmd.ArgsLenAtDash() == 0 {
+				if all {
+					return usage(errors.New("--all and a COMMAND are given"), "leave one of them out")
+				}
+				return commandAfterDash(cmd, args)
+			}
+			if len(args) > 0 {
+				return usage(errNoCommand, fmt.Sprintf("dvlcache clear -- %s ..., or --namespace NAME", args[0]))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, origins, err := load(cmd)
+			if err != nil {
+				return err
+			}
+			if all && cmd.Flags().Changed("namespace") {
+				return usage(errors.New("--all and --namespace are given"), "leave one of them out")
+			}
+			store, _, err := existingCache(s)
+			if err != nil {
+				return err
+			}
+			if len(args) > 0 {
+				q, err := query(s, origins, args)
+				if err != nil {
+					return err
+				}
+				if stdin {
+					if q.Stdin, err = exec.ReadInput(os.Stdin); err != nil {
+						return fmt.Errorf("stdin: %w", err)
+					}
+					defer q.Stdin.Close()
+				}
+				return clearCall(s, store, q)
+			}
+			what := fmt.Sprintf("all entries of namespace %s", s.Namespace)
+			if all {
+				what = "all entries of all namespaces"
+			}
+			if !yes && !ui.confirm("forget "+what+"?") {
+				ui.message("nothing was cleared", "")
+				return nil
+			}
+			var n int
+			if all {
+				n, err = store.ClearAll(context.Background())
+			} else {
+				n, err = store.Clear(context.Background(), s.Namespace)
+			}
+			var compact *cache.CompactError
+			if err != nil && !errors.As(err, &compact) {
+				return err
+			}
+			if compact != nil {
+				ui.warn(compact.Error(), "")
+			}
+			return writeResult(fmt.Sprintf("%s cleared\n", entries(n)), "")
+		},
+	}
+	addSettings(cmd, config.KeySettings, config.StoreSettings)
+	cmd.Flags().BoolVar(&all, "all", false, "forget everything")
+	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
+	cmd.Flags().BoolVar(&stdin, "stdin", false, "what stdin holds counts")
+	return cmd
+}
+
+// clearCall forgets one call.
+func clearCall(s *config.Settings, store cache.Store, q exec.Query) error {
+	ctx := context.Background()
+	_, _, digests := openCache(&terminal{}, s)
+	defer digests.Close()
+	id, err := exec.Identify(ctx, q, digests)
+	if err != nil {
+		return err
+	}
+	had, err := store.Delete(ctx, id)
+	if err != nil {
+		return err
+	}
+	n := 0
+	if had {
+		n = 1
+	}
+	return writeResult(fmt.Sprintf("%s cleared\n", entries(n)), "")
+}
+
+func entries(n int) string {
+	if n == 1 {
+		return "1 entry"
+	}
+	return fmt.Sprintf("%d entries", n)
+}

@@ -1,0 +1,136 @@
+package cmd
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"dvlcache/exec"
+)
+
+// formatAnswer makes the line that is printed.
+func formatAnswer(format string, a exec.Answer) string {
+	number := exec.FormatNumber
+	key := ""
+	if a.Call != nil {
+		key = a.Call.Key.String()
+	}
+	switch format {
+	case "tsv":
+		return strings.Join([]string{
+			a.Text, number(a.Stderr()), strconv.FormatInt(a.Count, 10), number(a.Variance()), number(a.Min), number(a.Max),
+			strconv.FormatBool(a.Cached), strconv.FormatBool(a.Stable), number(a.Seconds), key, oneLine(a.Namespace),
+		}, "\t") + "\n"
+	case "json":
+		line, err := json.Marshal(struct {
+			Value     any    `json:"value"`
+			Stderr    any    `json:"stderr"`
+			Count     int64  `json:"count"`
+			Variance  any    `json:"variance"`
+			Min       any    `json:"min"`
+			Max       any    `json:"max"`
+			Cached    bool   `json:"cached"`
+			Stable    bool   `json:"stable"`
+			Seconds   any    `json:"seconds"`
+			Key       string `json:"key"`
+			Namespace string `json:"namespace"`
+		}{
+			jsonText(a.Text, a.Mean), jsonNumber(a.Stderr()), a.Count, jsonNumber(a.Variance()), jsonNumber(a.Min), jsonNumber(a.Max),
+			a.Cached, a.Stable, jsonNumber(a.Seconds), key, a.Namespace,
+		})
+		if err != nil {
+			panic(err) // numbers, booleans and strings alone
+		}
+		return string(line) + "\n"
+	default:
+		return a.Text + "\n"
+	}
+}
+
+// jsonText keeps a number as it was written where JSON allows for that.
+func jsonText(text string, v float64) any {
+	if json.Valid([]byte(text)) {
+		return json.RawMessage(text)
+	}
+	return jsonNumber(v)
+}
+
+// jsonNumber is a string for what JSON has no number for.
+func jsonNumber(v float64) any {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	return json.RawMessage(exec.FormatNumber(v))
+}
+
+// writeResult writes a result to stdout, or, whole or not at all, to a file.
+func writeResult(text, file string) error {
+	if file == "" {
+		_, err := io.WriteString(os.Stdout, text)
+		if errors.Is(err, syscall.EPIPE) {
+			return &signalError{syscall.SIGPIPE} // whoever read it has gone, as in any pipe
+		}
+		if err != nil {
+			return fmt.Errorf("the result can't be written: %w", err)
+		}
+		return nil
+	}
+	if target, err := filepath.EvalSymlinks(file); err == nil {
+		file = target
+	}
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		// A device or a pipe: there is nothing to replace.
+		f, err := os.OpenFile(file, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(f, text)
+		return errors.Join(err, f.Close())
+	}
+	// Not os.CreateTemp, whose files nobody else may read.
+	temp := fmt.Sprintf("%s.%08x.tmp", file, rand.Uint32())
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			err = path.Err
+		}
+		return fmt.Errorf("--output %s: %w", file, err)
+	}
+	_, err = io.WriteString(f, text)
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(temp, file)
+	}
+	if err != nil {
+		os.Remove(temp)
+		return fmt.Errorf("--output %s: %w", file, err)
+	}
+	return nil
+}
+
+// duration shows seconds for people: 0.31 s, 4.2 min, 2 h 14 min.
+func duration(seconds float64) string {
+	switch d := time.Duration(seconds * float64(time.Second)).Round(time.Minute); {
+	case seconds < 1:
+		return strconv.FormatFloat(seconds, 'f', 3, 64) + " s"
+	case seconds < 120:
+		return strconv.FormatFloat(seconds, 'f', 1, 64) + " s"
+	case d < time.Hour:
+		return strconv.FormatFloat(seconds/60, 'f', 1, 64) + " min"
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
+	default:
+		return fmt.Sprintf("%d d %02d h", int(d.Hours())/24, int(d.Hours())%24)
+	}
+}

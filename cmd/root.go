@@ -1,0 +1,83 @@
+// Package cmd is the command line: from flags to a request, and from its
+// answer to what is printed. No other package prints.
+package cmd
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// Main runs dvlcache with the given arguments and returns its exit status. It
+// does not return where a signal has ended it.
+func Main(args []string) int {
+	ui := &terminal{}
+	err := execute(newRoot(ui), args)
+	ui.report(err)
+	raise(err)
+	return exitStatus(err)
+}
+
+func execute(root *cobra.Command, args []string) error {
+	root.SetArgs(args)
+	return root.Execute()
+}
+
+func newRoot(ui *terminal) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "dvlcache",
+		Short: "Remember what a program printed for each subset of the data",
+		Long: `dvlcache remembers the number that a program printed, keyed on the program and
+its arguments, so that no subset is evaluated twice:
+
+  dvlcache run -- ./train.sh --indices 1,4,7`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage(fmt.Errorf("there is no command %q", args[0]), "'dvlcache help' lists the commands; to answer a program's call, use dvlcache run -- "+args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage(err, fmt.Sprintf("'%s --help' lists the flags", cmd.CommandPath()))
+	})
+	root.AddCommand(newRun(ui), newStats(ui), newClear(ui), newConfig(ui), newVersion())
+	return root
+}
+
+// usageError is a wrong command line, or a wrong setting anywhere.
+type usageError struct {
+	err  error
+	hint string
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usage(err error, hint string) error { return &usageError{err, hint} }
+
+var errNoCommand = errors.New("there is no -- before COMMAND")
+
+// commandAfterDash checks that a command line has "--" and then COMMAND.
+func commandAfterDash(cmd *cobra.Command, args []string) error {
+	switch at := cmd.ArgsLenAtDash(); {
+	case at == 0 && len(args) > 0 && args[0] != "":
+		return nil
+	case at == 0 || len(args) == 0:
+		return usage(errors.New("there is no COMMAND"), fmt.Sprintf("%s [flags] -- COMMAND [ARG...]", cmd.CommandPath()))
+	default:
+		return usage(errNoCommand, fmt.Sprintf("%s [flags] -- %s ...", cmd.CommandPath(), args[0]))
+	}
+}
+
+// noArguments refuses arguments.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage(fmt.Errorf("%s takes no arguments, but %q is given", cmd.CommandPath(), args[0]), "")
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"dvlcache/cache"
+	"dvlcache/config"
+	"dvlcache/exec"
+)
+
+func newRun(ui *terminal) *cobra.Command {
+	var output string
+	var stdin bool
+	cmd := &cobra.Command{
+		Use:   "run [flags] -- COMMAND [ARG...]",
+		Short: "Print COMMAND's number: from the cache, or by running it",
+		Example: `  dvlcache run -- ./train.sh --indices 1,4,7
+  dvlcache run --unordered indices --ignore job-id -- ./train.sh --indices 7,4,1 --job-id 9
+  dvlcache run --extract json:acc -- python3 train.py --indices 1 4 7`,
+		DisableFlagsInUseLine: true,
+		Args:                  commandAfterDash,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, origins, err := load(cmd)
+			if err != nil {
+				return err
+			}
+			q, err := query(s, origins, args)
+			if err != nil {
+				return err
+			}
+			if stdin {
+				if q.Stdin, err = exec.ReadInput(os.Stdin); err != nil {
+					return fmt.Errorf("stdin: %w", err)
+				}
+				defer q.Stdin.Close()
+			}
+			a, err := answer(ui, s, q)
+			if err != nil {
+				return err
+			}
+			if s.Verbose {
+				explainAnswer(ui, a)
+			}
+			return writeResult(formatAnswer(s.Format, a), output)
+		},
+	}
+	addSettings(cmd, config.KeySettings, config.RunSettings, config.StoreSettings)
+	cmd.Flags().StringVar(&output, "output", "", "write the result to `FILE` instead of stdout, whole or not at all")
+	cmd.Flags().BoolVar(&stdin, "stdin", false, "hand stdin on to COMMAND; what it holds counts")
+	return cmd
+}
+
+// answer runs a query with signals passed on to COMMAND.
+func answer(ui *terminal, s *config.Settings, q exec.Query) (exec.Answer, error) {
+	store, stats, digests := openCache(ui, s)
+	defer digests.Close()
+	runner := &exec.Runner{Stderr: os.Stderr, Grace: s.Grace}
+	memo := &exec.Memo{Store: store, Stats: stats, Digests: digests, Runner: runner, Warn: ui.warn}
+	ctx, stop := watchSignals(context.Background(), runner)
+	defer stop()
+	a, err := memo.Answer(ctx, q)
+	if store != nil {
+		err = errors.Join(err, store.Close())
+	}
+	return a, err
+}
+
+// explainAnswer says, for --verbose, where a number comes from.
+func explainAnswer(ui *terminal, a exec.Answer) {
+	switch {
+	case a.Cached && a.Waited:
+		ui.message(fmt.Sprintf("hit, after a wait for another process; %s saved", duration(a.Seconds)), "")
+	case a.Cached:
+		ui.message(fmt.Sprintf("hit; %s saved", duration(a.Seconds)), "")
+	case a.Unstored != "":
+		ui.message(fmt.Sprintf("miss; %s spent; not stored: %s", duration(a.Seconds), a.Unstored), "")
+	default:
+		ui.message(fmt.Sprintf("miss; %s spent", duration(a.Seconds)), "")
+	}
+	if a.Call == nil {
+		return
+	}
+	ui.message(fmt.Sprintf("key %s in namespace %s", a.Call.Key, a.Namespace), "")
+	var ignored, sorted []string
+	for _, p := range a.Call.Parts {
+		flag := p.Name
+		if p.Flag != "" {
+			flag = p.Flag + " "
+		}
+		switch p.Form {
+		case cache.FormIgnored:
+			ignored = append(ignored, flag+p.Hidden)
+		case cache.FormSorted:
+			sorted = append(sorted, flag+p.Whole)
+		case cache.FormList:
+			sorted = append(sorted, fmt.Sprintf("%s(%d arguments)", flag, len(p.Items)))
+		}
+	}
+	for _, group := range []struct {
+		what  string
+		items []string
+	}{{"ignored", ignored}, {"unordered", sorted}, {"tracked", a.Call.Tracked()}} {
+		if len(group.items) > 0 {
+			ui.message(group.what+": "+strings.Join(group.items, ", "), "")
+		}
+	}
+}

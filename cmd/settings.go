@@ -1,0 +1,171 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"dvlcache/cache"
+	"dvlcache/config"
+	"dvlcache/exec"
+)
+
+// flagValue is a flag for a setting.
+type flagValue struct {
+	setting *config.Setting
+	values  []string
+}
+
+func (f *flagValue) String() string { return strings.Join(f.values, ",") }
+
+func (f *flagValue) Set(text string) error {
+	if err := f.setting.Parse(text); err != nil {
+		return err
+	}
+	f.values = append(f.values, text)
+	return nil
+}
+
+func (f *flagValue) Type() string {
+	if f.setting.Switch() {
+		return "bool"
+	}
+	return f.setting.Metavar
+}
+
+// addSettings gives a command flags for settings.
+func addSettings(cmd *cobra.Command, groups ...[]*config.Setting) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.SetInterspersed(false)
+	for _, group := range groups {
+		for _, s := range group {
+			f := flags.VarPF(&flagValue{setting: s}, s.Name, s.Short, s.Usage)
+			f.DefValue = s.Default
+			if s.Switch() {
+				f.NoOptDefVal = "true"
+			}
+		}
+	}
+}
+
+// load finds the settings of a command.
+func load(cmd *cobra.Command) (*config.Settings, []config.Origin, error) {
+	given := map[string][]string{}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if v, ok := f.Value.(*flagValue); ok {
+			given[f.Name] = v.values
+		}
+	})
+	s, origins, err := config.Load(given)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(s.Namespace) > cache.MaxNamespace {
+		return nil, nil, badSetting(origins, "namespace", fmt.Errorf("longer than %d bytes", cache.MaxNamespace))
+	}
+	return s, origins, nil
+}
+
+// badSetting is the error of a value that only its user can judge.
+func badSetting(origins []config.Origin, name string, err error) error {
+	for _, o := range origins {
+		if o.Setting.Name == name {
+			return &config.Error{Where: o.From, Key: name, Reason: err.Error()}
+		}
+	}
+	return err
+}
+
+// query makes a query of the settings and of COMMAND.
+func query(s *config.Settings, origins []config.Origin, args []string) (exec.Query, error) {
+	s = s.For(programNames(s, args)...)
+	rules, err := cache.Rules{Ignore: s.Ignore, IgnoreArg: s.IgnoreArg, IgnoreSwitch: s.IgnoreSwitch, Unordered: s.Unordered}.Normalize()
+	var rule *cache.RuleError
+	if errors.As(err, &rule) {
+		return exec.Query{}, badSetting(origins, rule.Rule, fmt.Errorf("%q: %s", rule.Name, rule.Reason))
+	} else if err != nil {
+		return exec.Query{}, err
+	}
+	extraction, err := exec.ParseExtraction(s.Extract, s.AllowNonfinite)
+	if err != nil {
+		return exec.Query{}, badSetting(origins, "extract", err)
+	}
+	if s.Default != "" {
+		if _, _, err := exec.ParseNumber(s.Default, true); err != nil {
+			return exec.Query{}, badSetting(origins, "default", err)
+		}
+	}
+	for _, name := range s.Env {
+		if name == "" || strings.ContainsAny(name, "=\x00") {
+			return exec.Query{}, badSetting(origins, "env", fmt.Errorf("%q is no name of a variable", name))
+		}
+	}
+	return exec.Query{
+		Args:            args,
+		Rules:           rules,
+		TrackArgs:       s.Track == "args",
+		Paths:           cache.Paths(s.Paths),
+		DependsOn:       s.DependsOn,
+		Env:             s.Env,
+		PassEnv:         s.PassEnv,
+		Namespace:       s.Namespace,
+		Extraction:      extraction,
+		KeepOutput:      int(s.KeepOutput),
+		Tee:             s.Tee,
+		AllowOpenStdout: s.AllowOpenStdout,
+		Timeout:         s.Timeout,
+		WaitTimeout:     s.WaitTimeout,
+		TimeThreshold:   s.TimeThreshold,
+		Refresh:         s.Refresh,
+		OnlyCached:      s.OnlyCached,
+		Default:         s.Default,
+		Stop:            cache.StopRule{MinRepetitions: 3, RelTolerance: 0.1},
+	}, nil
+}
+
+// programNames are the names that rules for COMMAND go by: its base name and
+// that of the script behind it, which is the first argument that names a file.
+func programNames(s *config.Settings, args []string) []string {
+	if len(s.Programs) == 0 {
+		return nil
+	}
+	names := []string{filepath.Base(args[0])}
+	for _, arg := range args[1:] {
+		if info, err := os.Stat(arg); err == nil && info.Mode().IsRegular() {
+			return append(names, filepath.Base(arg))
+		}
+	}
+	return names
+}
+
+// openCache opens what a command needs of the cache. Where there is no place
+// for one, the store is nil and the user has been told.
+func openCache(ui *terminal, s *config.Settings) (cache.Store, *cache.Stats, *cache.Digests) {
+	if s.NoCache {
+		return nil, nil, cache.NewDigests("")
+	}
+	if s.Dir == "" {
+		ui.warn("there is no folder for the cache, since HOME is not set; running without it", "set DVLCACHE_DIR to a folder")
+		return nil, nil, cache.NewDigests("")
+	}
+	store := cache.NewBolt(s.Dir, s.LockTimeout, func(text string) { ui.warn(text, "") })
+	return store, cache.NewStats(filepath.Join(s.Dir, "stats")), cache.NewDigests(filepath.Join(s.Dir, "digests"))
+}
+
+// existingCache is openCache for commands that are about the cache itself.
+func existingCache(s *config.Settings) (*cache.Bolt, *cache.Stats, error) {
+	if s.Dir == "" {
+		return nil, nil, usage(errors.New("there is no folder for the cache, since HOME is not set"), "set DVLCACHE_DIR to a folder")
+	}
+	if info, err := os.Stat(s.Dir); err == nil && !info.IsDir() {
+		return nil, nil, &fs.PathError{Op: "open", Path: s.Dir, Err: errors.New("it is not a folder")}
+	}
+	return cache.NewBolt(s.Dir, s.LockTimeout, nil), cache.NewStats(filepath.Join(s.Dir, "stats")), nil
+}

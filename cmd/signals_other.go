@@ -1,0 +1,31 @@
+//go:build !unix
+
+package cmd
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"dvlcache/exec"
+)
+
+// watchSignals ends the context on an interrupt, the one signal there is.
+func watchSignals(ctx context.Context, _ *exec.Runner) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt)
+	go func() {
+		if _, ok := <-signals; ok {
+			cancel(&signalError{syscall.SIGINT})
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel(nil)
+	}
+}
+
+func raise(error) {}

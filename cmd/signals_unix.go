@@ -1,0 +1,75 @@
+//go:build unix
+
+package cmd
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"dvlcache/exec"
+)
+
+// watchSignals ends the context, with a *signalError, on the signals that ask
+// us to end; on a second one it kills what runs. Ctrl-Z stops what runs, too.
+// Signals that were ignored when we were started stay ignored, as nohup and
+// background jobs want it.
+func watchSignals(ctx context.Context, runner *exec.Runner) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	signals := make(chan os.Signal, 16)
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTSTP} {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
+	// A stderr or stdout that is gone must not end us before the number is
+	// stored: with this, writing there is an error.
+	signal.Notify(signals, syscall.SIGPIPE, syscall.SIGCONT)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case s := <-signals:
+				switch s := s.(syscall.Signal); s {
+				case syscall.SIGPIPE:
+				case syscall.SIGTSTP:
+					runner.Signal(s)
+					signal.Reset(s)
+					syscall.Kill(os.Getpid(), s)
+				case syscall.SIGCONT:
+					if !signal.Ignored(syscall.SIGTSTP) {
+						signal.Notify(signals, syscall.SIGTSTP)
+					}
+					runner.Signal(s)
+				default:
+					if ctx.Err() != nil {
+						runner.Signal(syscall.SIGKILL)
+					}
+					cancel(&signalError{s})
+				}
+			}
+		}
+	}()
+	return ctx, func() {
+		close(done)
+		cancel(nil)
+	}
+}
+
+// raise ends us by the signal that an error stands for, if it does, so that
+// a shell sees that and ends its loop.
+func raise(err error) {
+	var e *signalError
+	if !errors.As(err, &e) {
+		return
+	}
+	signal.Reset(e.signal)
+	syscall.Kill(os.Getpid(), e.signal)
+	// It may take the kernel a moment to deliver.
+	time.Sleep(time.Second)
+}

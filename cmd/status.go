@@ -1,0 +1,67 @@
+package cmd
+
+import (
+	"errors"
+	"syscall"
+
+	"dvlcache/cache"
+	"dvlcache/config"
+	"dvlcache/exec"
+)
+
+// The exit statuses of our own; see docs/exit-status.md. COMMAND's own status
+// is passed on.
+const (
+	statusNotCached     = 3
+	statusUsage         = 64
+	statusNoNumber      = 65
+	statusTimeout       = 124
+	statusInternal      = 125
+	statusNotExecutable = 126
+	statusNotFound      = 127
+	statusSignal        = 128 // and the signal's number
+)
+
+// signalError is a signal that ended us.
+type signalError struct{ signal syscall.Signal }
+
+func (e *signalError) Error() string { return "ended by a signal: " + e.signal.String() }
+
+// exitStatus maps errors to exit statuses.
+func exitStatus(err error) int {
+	var (
+		exit    *exec.ExitError
+		start   *exec.StartError
+		timeout *exec.TimeoutError
+		number  *exec.NumberError
+		signal  *signalError
+		wrong   *usageError
+		setting *config.Error
+		rule    *cache.RuleError
+		missing *cache.MissingDependencyError
+		place   *cache.NoProjectError
+	)
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.Status
+	case errors.Is(err, exec.ErrNotCached):
+		return statusNotCached
+	case errors.As(err, &number):
+		return statusNoNumber
+	case errors.As(err, &timeout):
+		return statusTimeout
+	case errors.As(err, &start) && start.NotFound:
+		return statusNotFound
+	case errors.As(err, &start):
+		return statusNotExecutable
+	case errors.As(err, &signal):
+		return statusSignal + int(signal.signal)
+	case errors.As(err, &wrong), errors.As(err, &setting), errors.As(err, &rule),
+		errors.As(err, &missing), errors.As(err, &place):
+		return statusUsage
+	default:
+		return statusInternal
+	}
+}

@@ -1,0 +1,96 @@
+package cmd
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+
+	"golang.org/x/term"
+
+	"dvlcache/config"
+	"dvlcache/exec"
+)
+
+// terminal speaks to the user: results on stdout, and on stderr one line for
+// each message, "dvlcache: …" in lower case, and "hint: …" where the mend is
+// known. It may be used by many goroutines.
+type terminal struct {
+	mu   sync.Mutex
+	said map[string]bool
+}
+
+// message prints a line, and a hint if there is one.
+func (t *terminal) message(text, hint string) {
+	lines := "dvlcache: " + oneLine(text) + "\n"
+	if hint != "" {
+		lines += "hint: " + oneLine(hint) + "\n"
+	}
+	io.WriteString(os.Stderr, lines)
+}
+
+// warn prints a message that this process has not printed yet.
+func (t *terminal) warn(text, hint string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.said[text] {
+		return
+	}
+	if t.said == nil {
+		t.said = map[string]bool{}
+	}
+	t.said[text] = true
+	t.message(text, hint)
+}
+
+// report prints the error that a command ended with.
+func (t *terminal) report(err error) {
+	var signal *signalError
+	if err == nil || errors.As(err, &signal) {
+		return // the shell speaks of signals
+	}
+	t.message(err.Error(), hintOf(err))
+}
+
+func hintOf(err error) string {
+	var wrong *usageError
+	var setting *config.Error
+	var number *exec.NumberError
+	switch {
+	case errors.As(err, &wrong):
+		return wrong.hint
+	case errors.As(err, &setting):
+		return setting.Hint
+	case errors.As(err, &number) && number.Extraction == "last":
+		return "--extract finds numbers elsewhere: only, regex:RE, json:PATH"
+	}
+	return ""
+}
+
+// confirm asks a question on a terminal, and takes a yes for granted where
+// stdin is none.
+func (t *terminal) confirm(question string) bool {
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return true
+	}
+	fmt.Fprintf(os.Stderr, "%s [y/N] ", question)
+	answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return true
+	}
+	return false
+}
+
+// oneLine keeps what a message quotes from breaking the line, or the terminal.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+}

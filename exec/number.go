@@ -1,0 +1,268 @@
+package exec
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// maxNumber is how long a number may be, in bytes: longer than any float64
+// written out in full.
+const maxNumber = 2048
+
+// ParseNumber reads what C's strtod takes in decimal, blanks around it
+// allowed, and returns its value and its text without those blanks. nonfinite
+// admits NaN and infinities by name. A number beyond the range of a float64 is
+// refused in either case.
+func ParseNumber(s string, nonfinite bool) (value float64, text string, err error) {
+	text = strings.Trim(s, " \t\r\n\v\f")
+	if len(text) > maxNumber {
+		return 0, "", fmt.Errorf("%d characters are too long for a number", len(text))
+	}
+	if !isDecimal(text) {
+		if special(text) {
+			if !nonfinite {
+				return 0, "", fmt.Errorf("%q is not finite (--allow-nonfinite admits it)", text)
+			}
+			value, err = strconv.ParseFloat(text, 64)
+			return value, text, err
+		}
+		return 0, "", fmt.Errorf("%s is not a number", quote(text))
+	}
+	value, err = strconv.ParseFloat(text, 64)
+	if math.IsInf(value, 0) {
+		return 0, "", fmt.Errorf("%s is too large for a float64", quote(text))
+	}
+	// What is too small is 0, as with strtod.
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, "", err
+	}
+	return value, text, nil
+}
+
+// isDecimal reports whether s is [+-] digits [. digits] [e [+-] digits], with
+// at least one digit before or after the point.
+func isDecimal(s string) bool {
+	digits := func() bool {
+		n := 0
+		for n < len(s) && '0' <= s[n] && s[n] <= '9' {
+			n++
+		}
+		s = s[n:]
+		return n > 0
+	}
+	sign := func() {
+		if s != "" && (s[0] == '+' || s[0] == '-') {
+			s = s[1:]
+		}
+	}
+	sign()
+	some := digits()
+	if s != "" && s[0] == '.' {
+		s = s[1:]
+		some = digits() || some
+	}
+	if !some {
+		return false
+	}
+	if s != "" && (s[0] == 'e' || s[0] == 'E') {
+		s = s[1:]
+		sign()
+		if !digits() {
+			return false
+		}
+	}
+	return s == ""
+}
+
+func special(s string) bool {
+	switch strings.ToLower(strings.TrimLeft(s, "+-")) {
+	case "nan", "inf", "infinity":
+		_, err := strconv.ParseFloat(s, 64)
+		return err == nil
+	}
+	return false
+}
+
+// FormatNumber returns the shortest decimal that reads back as v.
+func FormatNumber(v float64) string {
+	format := byte('f')
+	if a := math.Abs(v); a != 0 && (a < 1e-4 || a >= 1e16) {
+		format = 'e'
+	}
+	return strconv.FormatFloat(v, format, -1, 64)
+}
+
+// quote shows a line in a message, shortened.
+func quote(s string) string {
+	const most = 60
+	if len(s) > most {
+		return strconv.Quote(s[:most]) + "…"
+	}
+	return strconv.Quote(s)
+}
+
+// Extraction finds the number in the output of a program. Make one with
+// ParseExtraction.
+type Extraction struct {
+	given     string
+	kind      string // last, only, regex, json
+	re        *regexp.Regexp
+	path      string
+	nonfinite bool
+}
+
+// String returns the name under which entries keep the extraction's series.
+// Those that admit NaN and infinities are apart from those that don't, so that
+// neither can answer the other.
+func (x Extraction) String() string {
+	if x.nonfinite {
+		return "nonfinite:" + x.given
+	}
+	return x.given
+}
+
+// ParseExtraction reads "last", "only", "regex:RE" or "json:PATH". RE has Go's
+// syntax (RE2) and at least one group; PATH is that of
+// github.com/tidwall/gjson ("acc", "folds.0.acc"). nonfinite admits NaN and
+// infinities.
+func ParseExtraction(s string, nonfinite bool) (Extraction, error) {
+	kind, arg, _ := strings.Cut(s, ":")
+	x := Extraction{given: s, kind: kind, nonfinite: nonfinite}
+	switch {
+	case s == "last" || s == "only":
+		return x, nil
+	case kind == "regex" && arg != "":
+		re, err := regexp.Compile(arg)
+		if err != nil {
+			return x, fmt.Errorf("%q: %w", s, err)
+		}
+		if re.NumSubexp() < 1 {
+			return x, fmt.Errorf("%q: put a group around the number, as in regex:acc=(.*)", s)
+		}
+		x.re = re
+		return x, nil
+	case kind == "json" && arg != "":
+		x.path = arg
+		return x, nil
+	}
+	return x, fmt.Errorf("%q: give last, only, regex:RE or json:PATH", s)
+}
+
+// NumberError says that an output holds no acceptable number.
+type NumberError struct {
+	Extraction string
+	Reason     string
+}
+
+func (e *NumberError) Error() string {
+	return fmt.Sprintf("no number on stdout (--extract %s): %s", e.Extraction, e.Reason)
+}
+
+// errCut means that lines which are not there any more may decide.
+var errCut = errors.New("too much of it is missing")
+
+// Find reads the number from an output that consists of whole lines. cut says
+// that it is only the end of one: then Find gives the number that the whole
+// output would have given, or errCut where that can't be known, or the error
+// that the whole would have given as well. Other errors are *NumberError.
+func (x Extraction) Find(out []byte, cut bool) (value float64, text string, err error) {
+	found, err := x.locate(out, cut)
+	if err == nil {
+		value, text, err = ParseNumber(found, x.nonfinite)
+	}
+	if err != nil && !errors.Is(err, errCut) {
+		err = &NumberError{x.given, err.Error()}
+	}
+	return value, text, err
+}
+
+func (x Extraction) locate(out []byte, cut bool) (string, error) {
+	switch x.kind {
+	case "only":
+		if cut {
+			return "", errCut
+		}
+		return string(out), x.nothing(out)
+	case "regex":
+		return x.lastMatch(out, cut)
+	case "json":
+		return x.inDocument(out, cut)
+	default:
+		line := lastLine(out)
+		if line == nil && cut {
+			return "", errCut
+		}
+		return string(line), x.nothing(line)
+	}
+}
+
+func (x Extraction) nothing(b []byte) error {
+	if len(bytes.TrimSpace(b)) == 0 {
+		return errors.New("it is empty")
+	}
+	return nil
+}
+
+// lastLine returns the last line that holds more than blanks, or nil.
+func lastLine(out []byte) []byte {
+	out = bytes.TrimRight(out, " \t\r\n\v\f")
+	if len(out) == 0 {
+		return nil
+	}
+	return out[bytes.LastIndexByte(out, '\n')+1:]
+}
+
+func (x Extraction) lastMatch(out []byte, cut bool) (string, error) {
+	for rest := bytes.TrimSuffix(out, []byte("\n")); len(out) > 0; {
+		i := bytes.LastIndexByte(rest, '\n')
+		line := bytes.TrimSuffix(rest[i+1:], []byte("\r"))
+		if all := x.re.FindAllSubmatch(line, -1); all != nil {
+			if number := all[len(all)-1][1]; number != nil {
+				return string(number), nil
+			}
+			return "", fmt.Errorf("the group matches nothing in %s", quote(string(line)))
+		}
+		if i < 0 {
+			break
+		}
+		rest = rest[:i]
+	}
+	if cut {
+		return "", errCut
+	}
+	return "", errors.New("no line matches")
+}
+
+// inDocument looks into the whole output, or into its last line. Not both can
+// be a document unless they are the same: one that spans lines ends with a
+// bracket that was opened on an earlier line.
+func (x Extraction) inDocument(out []byte, cut bool) (string, error) {
+	doc := lastLine(out)
+	if !gjson.ValidBytes(doc) {
+		switch {
+		case cut:
+			return "", errCut
+		case !gjson.ValidBytes(out):
+			if doc == nil {
+				return "", errors.New("it is empty")
+			}
+			return "", fmt.Errorf("neither the whole nor the last line, %s, is JSON", quote(string(doc)))
+		}
+		doc = out
+	}
+	r := gjson.GetBytes(doc, x.path)
+	switch {
+	case !r.Exists():
+		return "", fmt.Errorf("there is nothing at %q", x.path)
+	case r.Type != gjson.Number:
+		return "", fmt.Errorf("at %q is %s, not a number", x.path, quote(r.Raw))
+	}
+	return r.Raw, nil
+}

@@ -1,0 +1,277 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// captured is how much of a program's stdout is kept while it runs.
+	captured = 1 << 20
+	// openGrace is how long a program's stdout may stay open after its end.
+	openGrace = time.Second
+)
+
+// ArrayIndices are the variables by which schedulers number the tasks of an
+// array. They are withheld from programs, since the number of one task would
+// be answered to all.
+var ArrayIndices = []string{"SLURM_ARRAY_TASK_ID", "PBS_ARRAY_INDEX", "SGE_TASK_ID", "LSB_JOBINDEX", "PARALLEL_SEQ"}
+
+// StartError is a program that could not be started.
+type StartError struct {
+	Command  string
+	Err      error
+	NotFound bool // otherwise it is there and can't be executed
+}
+
+func (e *StartError) Error() string { return fmt.Sprintf("%s can't be run: %v", e.Command, e.Err) }
+
+// Unwrap returns the cause.
+func (e *StartError) Unwrap() error { return e.Err }
+
+// ExitError is a program that failed: it exited with a status, or was ended by
+// a signal that was not ours.
+type ExitError struct {
+	Command string
+	Status  int            // 1 to 255
+	Signal  syscall.Signal // 0 if it exited by itself
+}
+
+func (e *ExitError) Error() string {
+	if e.Signal != 0 {
+		return fmt.Sprintf("%s was ended by signal %d (%v)", e.Command, int(e.Signal), e.Signal)
+	}
+	return fmt.Sprintf("%s exited with status %d", e.Command, e.Status)
+}
+
+// TimeoutError is a program that was ended because it took too long.
+type TimeoutError struct {
+	Command string
+	After   time.Duration
+}
+
+func (e *TimeoutError) Error() string {
+	return fmt.Sprintf("%s did not end within %v and was stopped", e.Command, e.After)
+}
+
+// LookPath finds the executable of a command as execvp(3) would, and leaves
+// links as they are. Its error is a *StartError.
+func LookPath(command string) (string, error) {
+	path, err := osexec.LookPath(command)
+	if err == nil || errors.Is(err, osexec.ErrDot) {
+		return path, nil
+	}
+	missing := errors.Is(err, osexec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+	if missing && strings.ContainsRune(command, filepath.Separator) {
+		_, statErr := os.Stat(command)
+		missing = statErr != nil
+	}
+	var inner *osexec.Error
+	if errors.As(err, &inner) {
+		err = inner.Err
+	}
+	return "", &StartError{Command: command, Err: err, NotFound: missing}
+}
+
+// command is a program to run.
+type command struct {
+	path    string
+	args    []string // with its name
+	env     []string
+	stdin   io.Reader // nil: empty
+	tee     bool      // show stdout on stderr as well
+	timeout time.Duration
+}
+
+// outcome is what came of a program that exited with status 0.
+type outcome struct {
+	stdout  []byte // whole lines
+	cut     bool   // earlier lines are missing
+	open    bool   // somebody still holds stdout
+	seconds float64
+}
+
+// Runner runs programs and passes signals on to them. It may be used by many
+// goroutines.
+type Runner struct {
+	// Stderr is what programs get as their stderr.
+	Stderr *os.File
+	// Grace is how long a program has to end after SIGTERM, before SIGKILL.
+	Grace time.Duration
+
+	mu     sync.Mutex
+	groups map[int]struct{}
+}
+
+// Signal sends a signal to the process groups of all running programs.
+func (r *Runner) Signal(sig syscall.Signal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for pid := range r.groups {
+		signalGroup(pid, sig)
+	}
+}
+
+func (r *Runner) setRunning(pid int, running bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.groups == nil {
+		r.groups = map[int]struct{}{}
+	}
+	if running {
+		r.groups[pid] = struct{}{}
+	} else {
+		delete(r.groups, pid)
+	}
+}
+
+// run runs a program to its end. When the context ends first, or the timeout,
+// it ends the program's whole group. Its errors are *StartError, *ExitError,
+// *TimeoutError, and the cause of the context's end.
+func (r *Runner) run(ctx context.Context, c command) (outcome, error) {
+	name := c.args[0]
+	out, stdout, err := os.Pipe()
+	if err != nil {
+		return outcome{}, err
+	}
+	defer out.Close()
+	cmd := &osexec.Cmd{Path: c.path, Args: c.args, Env: c.env, Stdin: c.stdin, Stdout: stdout, Stderr: r.Stderr}
+	cmd.SysProcAttr = groupAttributes()
+	// A grandchild may hold on to the stdin that we copy; see Cmd.WaitDelay.
+	cmd.WaitDelay = openGrace
+	// The kernel ends the program when the thread that started it ends.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	start := time.Now()
+	err = cmd.Start()
+	stdout.Close()
+	if err != nil {
+		return outcome{}, startError(name, err)
+	}
+	pid := cmd.Process.Pid
+	r.setRunning(pid, true)
+	defer r.setRunning(pid, false)
+
+	kept := &tail{limit: captured}
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		var w io.Writer = kept
+		if c.tee {
+			// A stderr that is gone must not stop the capture.
+			w = io.MultiWriter(kept, deaf{r.Stderr})
+		}
+		io.Copy(w, struct{ io.Reader }{out})
+	}()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+
+	var expired <-chan time.Time
+	if c.timeout > 0 {
+		t := time.NewTimer(c.timeout)
+		defer t.Stop()
+		expired = t.C
+	}
+	var stopped error
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		stopped = context.Cause(ctx)
+	case <-expired:
+		stopped = &TimeoutError{name, c.timeout}
+	}
+	if stopped != nil {
+		r.end(pid, ended)
+		return outcome{}, stopped
+	}
+	result := outcome{seconds: time.Since(start).Seconds()}
+	if err := exitError(name, cmd.ProcessState, err); err != nil {
+		return outcome{}, err
+	}
+	t := time.NewTimer(openGrace)
+	defer t.Stop()
+	select {
+	case <-drained:
+	case <-t.C:
+		result.open = true
+	case <-ctx.Done():
+		r.end(pid, nil)
+		return outcome{}, context.Cause(ctx)
+	}
+	out.SetReadDeadline(time.Now())
+	<-drained
+	result.stdout, result.cut = kept.lines()
+	return result, nil
+}
+
+// end ends a group: SIGTERM, and SIGKILL for what is left of it after the
+// grace. ended is nil if the group's leader has ended already.
+func (r *Runner) end(pid int, ended <-chan error) {
+	signalGroup(pid, syscall.SIGTERM)
+	signalGroup(pid, sigcont)
+	deadline := time.Now().Add(r.Grace)
+	if ended != nil {
+		t := time.NewTimer(r.Grace)
+		defer t.Stop()
+		select {
+		case <-ended:
+			ended = nil
+		case <-t.C:
+		}
+	}
+	for time.Now().Before(deadline) && groupAlive(pid) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	signalGroup(pid, syscall.SIGKILL)
+	if ended != nil {
+		<-ended
+	}
+}
+
+// deaf is a writer whose errors nobody hears.
+type deaf struct{ w io.Writer }
+
+func (d deaf) Write(p []byte) (int, error) {
+	d.w.Write(p)
+	return len(p), nil
+}
+
+func startError(name string, err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	if errors.Is(err, syscall.E2BIG) {
+		err = errors.New("its arguments are longer than the system takes")
+	}
+	// The file was found before; what is missing now is an interpreter.
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, statErr := os.Stat(name); statErr == nil {
+			err = errors.New("the interpreter in its #! line is missing")
+		}
+		return &StartError{Command: name, Err: err, NotFound: true}
+	}
+	return &StartError{Command: name, Err: err}
+}
+
+// environment is our own without the array indices of schedulers, except those
+// that are to be handed on, and with extra.
+func environment(handOn []string, extra ...string) []string {
+	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.Contains(ArrayIndices, name) && !slices.Contains(handOn, name)
+	})
+	return append(env, extra...)
+}
