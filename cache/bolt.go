@@ -286,35 +286,48 @@ func (b *Bolt) open(readOnly bool) (*bbolt.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = db.View(func(tx *bbolt.Tx) error {
-		var layout []byte
-		if meta := tx.Bucket(metaBucket); meta != nil {
-			layout = meta.Get(layoutKey)
-		}
-		switch {
-		case len(layout) != 1 || layout[0] == 0:
-			return errForeign
-		case layout[0] > layoutVersion:
-			return ErrNewer
-		}
-		return nil
-	})
-	if err != nil {
+	if err := guard(func() error { return db.View(checkLayout) }); err != nil {
 		db.Close()
 		return nil, err
 	}
 	return db, nil
 }
 
-func openBolt(path string, readOnly bool, timeout time.Duration) (*bbolt.DB, error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
-		ReadOnly: readOnly,
-		// Only a foreign program can hold bbolt's own lock.
-		Timeout:      max(timeout, time.Second),
-		FreelistType: bbolt.FreelistMapType,
-		NoStatistics: true,
-	})
+func checkLayout(tx *bbolt.Tx) error {
+	var layout []byte
+	if meta := tx.Bucket(metaBucket); meta != nil {
+		layout = meta.Get(layoutKey)
+	}
 	switch {
+	case len(layout) != 1 || layout[0] == 0:
+		return errForeign
+	case layout[0] > layoutVersion:
+		return ErrNewer
+	}
+	return nil
+}
+
+func openBolt(path string, readOnly bool, timeout time.Duration) (db *bbolt.DB, err error) {
+	var file *os.File
+	err = guard(func() error {
+		db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+			ReadOnly: readOnly,
+			// Only a foreign program can hold bbolt's own lock.
+			Timeout:      max(timeout, time.Second),
+			FreelistType: bbolt.FreelistMapType,
+			NoStatistics: true,
+			OpenFile: func(path string, flag int, perm os.FileMode) (*os.File, error) {
+				file, err = os.OpenFile(path, flag, perm)
+				return file, err
+			},
+		})
+		return err
+	})
+	var d *damage
+	switch {
+	case errors.As(err, &d):
+		file.Close() // or its lock would stay
+		return nil, err
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, ErrLockTimeout
 	case errors.Is(err, berrors.ErrVersionMismatch):

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"dvlcache/exec"
@@ -76,11 +75,9 @@ func jsonNumber(v float64) any {
 // writeResult writes a result to stdout, or, whole or not at all, to a file.
 func writeResult(text, file string) error {
 	if file == "" {
-		_, err := io.WriteString(os.Stdout, text)
-		if errors.Is(err, syscall.EPIPE) {
-			return &signalError{syscall.SIGPIPE} // whoever read it has gone, as in any pipe
-		}
-		if err != nil {
+		// Where whoever read it has gone, the system ends us here, as any
+		// program in a pipe.
+		if _, err := io.WriteString(os.Stdout, text); err != nil {
 			return fmt.Errorf("the result can't be written: %w", err)
 		}
 		return nil

@@ -40,14 +40,14 @@ func newRun(ui *terminal) *cobra.Command {
 				}
 				defer q.Stdin.Close()
 			}
-			a, err := answer(ui, s, q)
-			if err != nil {
-				return err
+			a, signal, err := answer(ui, s, q)
+			if err == nil {
+				err = writeResult(formatAnswer(s.Format, a), output)
 			}
-			if s.Verbose {
+			if err == nil && s.Verbose {
 				explainAnswer(ui, a)
 			}
-			return writeResult(formatAnswer(s.Format, a), output)
+			return errors.Join(err, signal)
 		},
 	}
 	addSettings(cmd, config.KeySettings, config.RunSettings, config.StoreSettings)
@@ -56,19 +56,19 @@ func newRun(ui *terminal) *cobra.Command {
 	return cmd
 }
 
-// answer runs a query with signals passed on to COMMAND.
-func answer(ui *terminal, s *config.Settings, q exec.Query) (exec.Answer, error) {
+// answer runs a query with signals passed on to COMMAND. signal is the one that
+// came meanwhile, be it after the answer was found.
+func answer(ui *terminal, s *config.Settings, q exec.Query) (a exec.Answer, signal, err error) {
 	store, stats, digests := openCache(ui, s)
 	defer digests.Close()
 	runner := &exec.Runner{Stderr: os.Stderr, Grace: s.Grace}
 	memo := &exec.Memo{Store: store, Stats: stats, Digests: digests, Runner: runner, Warn: ui.warn}
 	ctx, stop := watchSignals(context.Background(), runner)
-	defer stop()
-	a, err := memo.Answer(ctx, q)
+	a, err = memo.Answer(ctx, q)
 	if store != nil {
 		err = errors.Join(err, store.Close())
 	}
-	return a, err
+	return a, stop(), err
 }
 
 // explainAnswer says, for --verbose, where a number comes from.

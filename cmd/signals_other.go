@@ -12,7 +12,7 @@ import (
 )
 
 // watchSignals ends the context on an interrupt, the one signal there is.
-func watchSignals(ctx context.Context, _ *exec.Runner) (context.Context, func()) {
+func watchSignals(ctx context.Context, _ *exec.Runner) (watched context.Context, stop func() error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt)
@@ -21,10 +21,11 @@ func watchSignals(ctx context.Context, _ *exec.Runner) (context.Context, func())
 			cancel(&signalError{syscall.SIGINT})
 		}
 	}()
-	return ctx, func() {
+	return ctx, func() error {
 		signal.Stop(signals)
 		close(signals)
-		cancel(nil)
+		defer cancel(nil)
+		return context.Cause(ctx)
 	}
 }
 

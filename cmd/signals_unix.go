@@ -16,8 +16,9 @@ import (
 // watchSignals ends the context, with a *signalError, on the signals that ask
 // us to end; on a second one it kills what runs. Ctrl-Z stops what runs, too.
 // Signals that were ignored when we were started stay ignored, as nohup and
-// background jobs want it.
-func watchSignals(ctx context.Context, runner *exec.Runner) (context.Context, func()) {
+// background jobs want it. stop gives the signals back to the system, and
+// returns the *signalError if there was a signal.
+func watchSignals(ctx context.Context, runner *exec.Runner) (watched context.Context, stop func() error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 16)
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTSTP} {
@@ -39,12 +40,10 @@ func watchSignals(ctx context.Context, runner *exec.Runner) (context.Context, fu
 				case syscall.SIGPIPE:
 				case syscall.SIGTSTP:
 					runner.Signal(s)
-					signal.Reset(s)
-					syscall.Kill(os.Getpid(), s)
+					// Go's runtime keeps its handler for good, so the
+					// signal itself would not stop us.
+					syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 				case syscall.SIGCONT:
-					if !signal.Ignored(syscall.SIGTSTP) {
-						signal.Notify(signals, syscall.SIGTSTP)
-					}
 					runner.Signal(s)
 				default:
 					if ctx.Err() != nil {
@@ -55,9 +54,11 @@ func watchSignals(ctx context.Context, runner *exec.Runner) (context.Context, fu
 			}
 		}
 	}()
-	return ctx, func() {
+	return ctx, func() error {
+		signal.Stop(signals)
 		close(done)
-		cancel(nil)
+		defer cancel(nil)
+		return context.Cause(ctx)
 	}
 }
 

@@ -82,7 +82,7 @@ func LookPath(command string) (string, error) {
 	if errors.As(err, &inner) {
 		err = inner.Err
 	}
-	return "", &StartError{Command: command, Err: err, NotFound: missing}
+	return "", &StartError{Command: command, Err: plain(err), NotFound: missing}
 }
 
 // command is a program to run.
@@ -248,11 +248,17 @@ func (d deaf) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func startError(name string, err error) error {
+// plain takes the operation and path off a file system's error.
+func plain(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
-		err = path.Err
+		return path.Err
 	}
+	return err
+}
+
+func startError(name string, err error) error {
+	err = plain(err)
 	if errors.Is(err, syscall.E2BIG) {
 		err = errors.New("its arguments are longer than the system takes")
 	}

@@ -1,0 +1,242 @@
+package cache
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// project is a folder with a program and some files, which is the working
+// directory.
+func project(t *testing.T, files ...string) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(files, "train.sh") {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, path, name)
+	}
+	t.Chdir(dir)
+	return dir
+}
+
+// identify makes the key of a command line, the program being ./train.sh in
+// the working directory.
+func identify(t *testing.T, spec CallSpec, args ...string) *Call {
+	t.Helper()
+	if spec.Paths == "" {
+		spec.Paths = PathsAbsolute
+	}
+	if spec.Program == "" {
+		spec.Program = "./train.sh"
+	}
+	spec.Args = append([]string{"./train.sh"}, args...)
+	spec.TrackArgs = true
+	if spec.LookupEnv == nil {
+		spec.LookupEnv = os.LookupEnv
+	}
+	c, err := Identify(context.Background(), spec, NewDigests(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestKeyTracksFiles(t *testing.T) {
+	project(t, "data.csv", "a=b.csv", "dir/x", "1,4")
+	ignore := Rules{Ignore: []string{"out"}}
+	unordered := Rules{Unordered: []string{"indices"}}
+	for _, tt := range []struct {
+		name  string
+		rules Rules
+		args  []string
+		file  string
+		moves bool
+	}{
+		{"program", Rules{}, nil, "train.sh", true},
+		{"argument", Rules{}, []string{"data.csv"}, "data.csv", true},
+		{"another way to name it", Rules{}, []string{"dir/../data.csv"}, "data.csv", true},
+		{"value", Rules{}, []string{"--data", "data.csv"}, "data.csv", true},
+		{"value behind =", Rules{}, []string{"--data=data.csv"}, "data.csv", true},
+		{"Hydra", Rules{}, []string{"data=data.csv"}, "data.csv", true},
+		{"@", Rules{}, []string{"@data.csv"}, "data.csv", true},
+		{"after --", Rules{}, []string{"--", "data.csv"}, "data.csv", true},
+		{"a name with =", Rules{}, []string{"a=b.csv"}, "a=b.csv", true},
+		{"a set that is a file", unordered, []string{"--indices", "1,4"}, "1,4", true},
+		{"an ignored value", ignore, []string{"--out", "data.csv"}, "data.csv", false},
+		{"an ignored value behind =", ignore, []string{"--out=data.csv"}, "data.csv", false},
+		{"a folder", Rules{}, []string{"dir"}, "dir/x", false},
+		{"another file", Rules{}, []string{"data.csv"}, "dir/x", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			spec := CallSpec{Rules: tt.rules}
+			before := identify(t, spec, tt.args...)
+			old, err := os.ReadFile(tt.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer os.WriteFile(tt.file, old, 0o755)
+			writeFile(t, tt.file, strings.Repeat("x", len(old)))
+			if moved := identify(t, spec, tt.args...).Key != before.Key; moved != tt.moves {
+				t.Errorf("the key moves: %v", moved)
+			}
+			if path, _ := before.Changed(context.Background()); (path != "") != tt.moves {
+				t.Errorf("the change is noticed: %q", path)
+			}
+		})
+	}
+}
+
+func TestKeyOfDependencies(t *testing.T) {
+	project(t, "a", "b", "dir/x", "dir/sub/y", "dir/.git/z", "dir/__pycache__/p", "x/f", "y/f")
+	key := func(paths Paths, on ...string) Key {
+		return identify(t, CallSpec{DependsOn: on, Paths: paths}).Key
+	}
+	if key(PathsAbsolute, "a", "b") != key(PathsAbsolute, "b", "./a", "a") {
+		t.Error("the order of dependencies counts")
+	}
+	if key(PathsAbsolute, "a") == key(PathsAbsolute, "b") || key(PathsAbsolute, "a") == key(PathsAbsolute) {
+		t.Error("a dependency does not count")
+	}
+	swap := func(a, b string) {
+		t.Helper()
+		for _, step := range [][2]string{{a, "t"}, {b, a}, {"t", b}} {
+			if err := os.Rename(step[0], step[1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, paths := range []Paths{PathsAbsolute, PathsNone} {
+		before := key(paths, "x/f", "y/f")
+		swap("x/f", "y/f")
+		if key(paths, "x/f", "y/f") == before {
+			t.Errorf("--paths %s: two dependencies change places unseen", paths)
+		}
+	}
+	tree := func() Key { return key(PathsAbsolute, "dir") }
+	for name, moves := range map[string]bool{"dir/x": true, "dir/sub/y": true, "dir/new": true, "dir/.git/z": false, "dir/__pycache__/q": false} {
+		before := tree()
+		writeFile(t, name, "changed")
+		if moved := tree() != before; moved != moves {
+			t.Errorf("%s: the key moves: %v", name, moved)
+		}
+	}
+	if err := os.Symlink("..", "dir/loop"); err != nil {
+		t.Fatal(err)
+	}
+	before := tree()
+	writeFile(t, "a", "seen through the link")
+	if tree() == before {
+		t.Error("what lies behind a link does not count")
+	}
+	c := identify(t, CallSpec{DependsOn: []string{"dir"}})
+	writeFile(t, "dir/__pycache__/r", "")
+	if path, _ := c.Changed(context.Background()); path != "" {
+		t.Errorf("%s has changed", path)
+	}
+	writeFile(t, "dir/sub/more", "")
+	if path, _ := c.Changed(context.Background()); path != "dir/sub" {
+		t.Errorf("a new file in dir/sub: %q has changed", path)
+	}
+}
+
+func TestKeyOfPlaces(t *testing.T) {
+	key := func(t *testing.T, paths Paths, args ...string) Key {
+		return identify(t, CallSpec{Paths: paths}, args...).Key
+	}
+	one := project(t, "data.csv", ".git/x", "sub/other.csv")
+	keys := map[Paths]Key{}
+	for _, paths := range []Paths{PathsAbsolute, PathsProject, PathsNone} {
+		keys[paths] = key(t, paths, "data.csv")
+	}
+	absolute := key(t, PathsProject, filepath.Join(one, "data.csv"))
+	if key(t, PathsNone, "@data.csv") == keys[PathsNone] {
+		t.Error("@data.csv is data.csv")
+	}
+	two := project(t, "data.csv", ".git/x", "sub/other.csv")
+	for paths, want := range map[Paths]bool{PathsAbsolute: false, PathsProject: true, PathsNone: true} {
+		if same := key(t, paths, "data.csv") == keys[paths]; same != want {
+			t.Errorf("--paths %s: two checkouts share a key: %v", paths, same)
+		}
+	}
+	if key(t, PathsProject, filepath.Join(two, "data.csv")) != absolute {
+		t.Error("--paths project: an absolute name within the project is another in another checkout")
+	}
+	if key(t, PathsProject, "/elsewhere") == key(t, PathsProject, "/elsewhere2") {
+		t.Error("--paths project: names elsewhere do not count")
+	}
+	os.Chdir("sub")
+	os.WriteFile("train.sh", []byte("train.sh"), 0o755)
+	os.WriteFile("data.csv", []byte("data.csv"), 0o755)
+	if key(t, PathsProject, "data.csv") == keys[PathsProject] {
+		t.Error("--paths project: the folder within the project does not count")
+	}
+}
+
+// TestKeyOfRetargetedFolder: a name that a link gives to one folder today and
+// to another tomorrow.
+func TestKeyOfRetargetedFolder(t *testing.T) {
+	dir := project(t, "v1/train.sh", "v2/train.sh")
+	var keys []Key
+	for _, target := range []string{"v1", "v2"} {
+		os.Remove(filepath.Join(dir, "current"))
+		if err := os.Symlink(target, filepath.Join(dir, "current")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chdir(filepath.Join(dir, "current")); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("PWD", filepath.Join(dir, "current"))
+		writeFile(t, "train.sh", "the same")
+		keys = append(keys, identify(t, CallSpec{}).Key)
+	}
+	if keys[0] == keys[1] {
+		t.Error("the same name, another folder: the key is the same")
+	}
+}
+
+func TestKeyOfEnvironmentAndStdin(t *testing.T) {
+	project(t)
+	env := map[string]string{"EMPTY": ""}
+	spec := CallSpec{LookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok }}
+	seen := map[Key]string{}
+	add := func(what string, s CallSpec) {
+		key := identify(t, s).Key
+		if other, ok := seen[key]; ok {
+			t.Errorf("%s and %s share a key", what, other)
+		}
+		seen[key] = what
+	}
+	add("nothing", spec)
+	for _, name := range []string{"EMPTY", "UNSET"} {
+		s := spec
+		s.Env = []string{name}
+		add(name, s)
+	}
+	s := spec
+	s.Env = []string{"X"}
+	add("X unset", s)
+	env["X"] = ""
+	add("X empty", s)
+	env["X"] = "1"
+	add("X=1", s)
+	s.Env = []string{"X", "EMPTY"}
+	add("both", s)
+	two := identify(t, s).Key
+	s.Env = []string{"EMPTY", "X", "X"}
+	if identify(t, s).Key != two {
+		t.Error("the order of --env counts")
+	}
+	s = spec
+	s.Stdin = &Digest{}
+	add("stdin", s)
+	s.Stdin = &Digest{1}
+	add("another stdin", s)
+}

@@ -1,0 +1,502 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// testStore is what every Store has to do. open opens the same storage each
+// time, as another process would.
+func testStore(t *testing.T, open func(t *testing.T) Store) {
+	ctx := context.Background()
+	get := func(t *testing.T, s Store, id ID) (*Entry, Generation) {
+		t.Helper()
+		e, gen, err := s.Get(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e, gen
+	}
+	// put adds one sample to the series "last".
+	put := func(s Store, id ID, gen Generation, sample Sample) error {
+		return s.Update(ctx, id, gen, func(e *Entry) *Entry {
+			if e == nil {
+				e = &Entry{Token: gen.Entry}
+			}
+			e.FindOrAdd("last").Add(sample, fmt.Sprint(sample.Value))
+			return e
+		})
+	}
+	must := func(t *testing.T, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	id := func(t *testing.T) ID { return ID{Namespace: t.Name(), Key: Key{1}} }
+
+	t.Run("miss, hit, reopen", func(t *testing.T) {
+		s := open(t)
+		e, gen := get(t, s, id(t))
+		if e != nil || gen.Namespace == (Token{}) {
+			t.Fatalf("a miss: %+v, %+v", e, gen)
+		}
+		must(t, put(s, id(t), gen, Sample{ID: 1, Value: 0.5}))
+		must(t, s.Close())
+		s = open(t)
+		defer s.Close()
+		e, again := get(t, s, id(t))
+		if e.Find("last") == nil || e.Find("last").Mean != 0.5 || again != gen {
+			t.Fatalf("a hit: %+v, %+v", e, again)
+		}
+		if e, _ := get(t, s, ID{id(t).Namespace, Key{2}}); e != nil {
+			t.Errorf("another key: %+v", e)
+		}
+		if e, _ := get(t, s, ID{id(t).Namespace + "x", Key{1}}); e != nil {
+			t.Errorf("another namespace: %+v", e)
+		}
+	})
+
+	t.Run("overwrite", func(t *testing.T) {
+		s := open(t)
+		defer s.Close()
+		_, gen := get(t, s, id(t))
+		must(t, put(s, id(t), gen, Sample{ID: 1, Value: 0.5}))
+		fresh := NewToken()
+		must(t, s.Update(ctx, id(t), gen, func(*Entry) *Entry {
+			e := &Entry{Token: fresh}
+			e.FindOrAdd("last").Add(Sample{ID: 2, Value: 0.7}, "0.7")
+			return e
+		}))
+		e, now := get(t, s, id(t))
+		if e.Find("last").Text != "0.7" || now.Entry != fresh {
+			t.Errorf("%+v", e)
+		}
+		// What was begun before the refresh comes too late.
+		if err := put(s, id(t), gen, Sample{ID: 3, Value: 0.5}); !errors.Is(err, ErrSuperseded) {
+			t.Errorf("a result from before the refresh: %v", err)
+		}
+		must(t, put(s, id(t), now, Sample{ID: 4, Value: 0.7}))
+	})
+
+	t.Run("nothing to change", func(t *testing.T) {
+		s := open(t)
+		defer s.Close()
+		_, gen := get(t, s, id(t))
+		must(t, s.Update(ctx, id(t), gen, func(*Entry) *Entry { return nil }))
+		if e, _ := get(t, s, id(t)); e != nil {
+			t.Errorf("%+v", e)
+		}
+	})
+
+	t.Run("16 writers", func(t *testing.T) {
+		const writers, each = 16, 10
+		_, gen := get(t, open(t), id(t))
+		var wg sync.WaitGroup
+		for w := range writers {
+			wg.Go(func() {
+				s := open(t)
+				defer s.Close()
+				for i := range each {
+					if err := put(s, id(t), gen, Sample{ID: uint64(1 + w*each + i), Value: float64(w)}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		e, _ := get(t, open(t), id(t))
+		if n := e.Find("last").Count; n != writers*each {
+			t.Errorf("%d samples of %d", n, writers*each)
+		}
+	})
+
+	t.Run("tried again after a lost answer", func(t *testing.T) {
+		s := open(t)
+		defer s.Close()
+		_, gen := get(t, s, id(t))
+		for range 3 {
+			must(t, put(s, id(t), gen, Sample{ID: 9, Value: 1}))
+		}
+		if e, _ := get(t, s, id(t)); e.Find("last").Count != 1 {
+			t.Errorf("it counts %d times", e.Find("last").Count)
+		}
+	})
+
+	t.Run("delete", func(t *testing.T) {
+		s := open(t)
+		defer s.Close()
+		_, gen := get(t, s, id(t))
+		if had, err := s.Delete(ctx, id(t)); err != nil || had {
+			t.Fatalf("nothing to delete: %v, %v", had, err)
+		}
+		if err := put(s, id(t), gen, Sample{ID: 1, Value: 1}); !errors.Is(err, ErrSuperseded) {
+			t.Errorf("a result from before the deletion: %v", err)
+		}
+		_, gen = get(t, s, id(t))
+		must(t, put(s, id(t), gen, Sample{ID: 1, Value: 1}))
+		if had, err := s.Delete(ctx, id(t)); err != nil || !had {
+			t.Fatalf("deleted: %v, %v", had, err)
+		}
+		if e, _ := get(t, s, id(t)); e != nil {
+			t.Errorf("after the deletion: %+v", e)
+		}
+	})
+
+	t.Run("large values", func(t *testing.T) {
+		s := open(t)
+		defer s.Close()
+		_, gen := get(t, s, id(t))
+		text := bytes.Repeat([]byte("x"), 700<<10)
+		must(t, s.Update(ctx, id(t), gen, func(*Entry) *Entry {
+			return &Entry{Token: gen.Entry, Output: &Output{Text: text}}
+		}))
+		if e, _ := get(t, s, id(t)); !bytes.Equal(e.Output.Text, text) {
+			t.Error("it comes back otherwise")
+		}
+	})
+
+	t.Run("odd namespaces", func(t *testing.T) {
+		s := open(t)
+		defer s.Close()
+		names := []string{"", " ", "ünï ☃", strings.Repeat("x", 300), "a/b", "a", "../..", "n", "\x00", "\n", "generation"}
+		for i, name := range names {
+			_, gen := get(t, s, ID{name, Key{1}})
+			must(t, put(s, ID{name, Key{1}}, gen, Sample{ID: 1, Value: float64(i)}))
+		}
+		for i, name := range names {
+			if e, _ := get(t, s, ID{name, Key{1}}); e.Find("last").Mean != float64(i) {
+				t.Errorf("%q holds %v", name, e.Find("last").Mean)
+			}
+		}
+	})
+
+	t.Run("context cancelled", func(t *testing.T) {
+		s := open(t)
+		defer s.Close()
+		_, gen := get(t, s, id(t))
+		gone, cancel := context.WithCancel(ctx)
+		cancel()
+		// Whether it is still carried out is the store's choice; that it
+		// says so is not.
+		err := put(s, id(t), gen, Sample{ID: 1, Value: 1})
+		e, _, getErr := s.Get(gone, id(t))
+		if err == nil && getErr == nil && e == nil {
+			t.Error("a put without error is not there")
+		}
+	})
+
+	t.Run("clear against a run in flight", func(t *testing.T) {
+		s := open(t)
+		defer s.Close()
+		clearer, ok := s.(Clearer)
+		if !ok {
+			t.Fatal("no Clearer")
+		}
+		a, b := ID{t.Name() + "a", Key{1}}, ID{t.Name() + "b", Key{1}}
+		for _, clear := range []func() error{
+			func() error { _, err := clearer.Clear(ctx, a.Namespace); return err },
+			func() error { _, err := clearer.ClearAll(ctx); return err },
+		} {
+			_, genA := get(t, s, a)
+			_, genB := get(t, s, b)
+			must(t, put(s, b, genB, Sample{ID: 1, Value: 1}))
+			must(t, clear())
+			if err := put(s, a, genA, Sample{ID: 1, Value: 1}); !errors.Is(err, ErrSuperseded) {
+				t.Errorf("a result from before the clear: %v", err)
+			}
+			if e, _ := get(t, s, a); e != nil {
+				t.Errorf("cleared: %+v", e)
+			}
+		}
+		_, gen := get(t, s, a)
+		must(t, put(s, a, gen, Sample{ID: 1, Value: 1}))
+		if n, err := clearer.Clear(ctx, b.Namespace); err != nil || n != 0 {
+			t.Errorf("clearing another namespace: %d, %v", n, err)
+		}
+		if e, _ := get(t, s, a); e == nil {
+			t.Error("another namespace was cleared as well")
+		}
+		if n, err := clearer.Clear(ctx, a.Namespace); err != nil || n != 1 {
+			t.Errorf("cleared %d entries, %v", n, err)
+		}
+	})
+
+	t.Run("leases", func(t *testing.T) {
+		leaser, ok := open(t).(Leaser)
+		if !ok {
+			t.Skip("no Leaser")
+		}
+		first, err := leaser.Lease(ctx, id(t), 0)
+		if err != nil || first.State != LeaseHeld || first.Waited {
+			t.Fatalf("%+v, %v", first, err)
+		}
+		if l, err := leaser.Lease(ctx, id(t), 20*time.Millisecond); err != nil || l.State != LeaseTimeout {
+			t.Fatalf("%+v, %v", l, err)
+		}
+		if l, err := leaser.Lease(ctx, ID{t.Name(), Key{2}}, 0); err != nil || l.State != LeaseHeld {
+			t.Fatalf("another key: %+v, %v", l, err)
+		} else {
+			l.Release()
+		}
+		ended := make(chan LeaseState, 8)
+		for range 8 {
+			go func() {
+				l, err := leaser.Lease(ctx, id(t), 0)
+				if err != nil {
+					t.Error(err)
+				}
+				ended <- l.State
+				l.Release()
+			}()
+		}
+		time.Sleep(50 * time.Millisecond)
+		first.Release()
+		first.Release()
+		held := 0
+		for range 8 {
+			if <-ended == LeaseHeld {
+				held++
+			}
+		}
+		// Those that come late may find it free.
+		if held == 8 {
+			t.Error("nobody was told that the holder ended")
+		}
+	})
+}
+
+func TestBolt(t *testing.T) {
+	dir := t.TempDir()
+	testStore(t, func(t *testing.T) Store {
+		return NewBolt(dir, 10*time.Second, func(text string) { t.Error(text) })
+	})
+}
+
+func testEntry(t *testing.T, s Store, id ID, value float64) {
+	t.Helper()
+	_, gen, err := s.Get(context.Background(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Update(context.Background(), id, gen, func(*Entry) *Entry {
+		e := &Entry{Token: gen.Entry}
+		e.FindOrAdd("last").Add(Sample{ID: 1, Value: value}, "")
+		return e
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestBoltDamaged: whatever is in the file's place, entries may be lost, but
+// the store works on, and the file is kept.
+func TestBoltDamaged(t *testing.T) {
+	id := ID{"n", Key{1}}
+	for _, tt := range []struct {
+		name   string
+		damage func(file []byte) []byte
+		aside  bool
+	}{
+		{"empty", func([]byte) []byte { return nil }, false},
+		{"garbage", func([]byte) []byte { return bytes.Repeat([]byte("garbage "), 5000) }, true},
+		{"short garbage", func([]byte) []byte { return []byte("hello") }, true},
+		{"both meta pages", func(b []byte) []byte { clear(b[:8192]); return b }, true},
+		{"cut in the middle", func(b []byte) []byte { return b[:len(b)/2] }, true},
+		{"cut to its meta pages", func(b []byte) []byte { return b[:8192] }, true},
+		{"all data pages", func(b []byte) []byte {
+			for i := 8192; i < len(b); i++ {
+				b[i] = 0xff
+			}
+			return b
+		}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			var notices []string
+			s := NewBolt(dir, time.Second, func(text string) { notices = append(notices, text) })
+			testEntry(t, s, id, 0.5)
+			file, err := os.ReadFile(s.Path())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(s.Path(), tt.damage(file), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			e, _, err := s.Get(context.Background(), id)
+			var bad *RecordError
+			if err != nil && !errors.As(err, &bad) {
+				t.Fatalf("Get: %v", err)
+			}
+			if e != nil && e.Find("last").Mean != 0.5 {
+				t.Fatalf("a wrong number: %+v", e)
+			}
+			testEntry(t, s, id, 0.7)
+			if e, _, err := s.Get(context.Background(), id); err != nil || e.Find("last").Mean != 0.7 {
+				t.Errorf("after the damage: %+v, %v", e, err)
+			}
+			kept, _ := filepath.Glob(s.Path() + ".broken-*")
+			if tt.aside != (len(kept) == 1) || tt.aside != (len(notices) == 1) {
+				t.Errorf("kept %q, notices %q", kept, notices)
+			}
+		})
+	}
+}
+
+func TestBoltLeavesNewerAndForbiddenFilesAlone(t *testing.T) {
+	id := ID{"n", Key{1}}
+	s := NewBolt(t.TempDir(), time.Second, func(text string) { t.Error(text) })
+	testEntry(t, s, id, 0.5)
+	if err := s.update(context.Background(), func(tx *bbolt.Tx) error {
+		return tx.Bucket(metaBucket).Put(layoutKey, []byte{layoutVersion + 1})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Get(context.Background(), id); !errors.Is(err, ErrNewer) {
+		t.Errorf("Get: %v", err)
+	}
+	if err := s.Update(context.Background(), id, Generation{}, nil); !errors.Is(err, ErrNewer) {
+		t.Errorf("Update: %v", err)
+	}
+}
+
+// TestBoltRecordThatIsDamaged: a flipped bit in a record is a miss, and the
+// next result replaces it.
+func TestBoltRecordThatIsDamaged(t *testing.T) {
+	id := ID{"n", Key{1}}
+	s := NewBolt(t.TempDir(), time.Second, nil)
+	testEntry(t, s, id, 0.5)
+	if err := s.update(context.Background(), func(tx *bbolt.Tx) error {
+		b := tx.Bucket(bucketName("n"))
+		rec := slices.Clone(b.Get(id.Key[:]))
+		rec[len(rec)-20] ^= 4
+		return b.Put(id.Key[:], rec)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	e, gen, err := s.Get(context.Background(), id)
+	var bad *RecordError
+	if e != nil || !errors.As(err, &bad) || gen.Namespace == (Token{}) {
+		t.Fatalf("%+v, %+v, %v", e, gen, err)
+	}
+	err = s.Update(context.Background(), id, gen, func(old *Entry) *Entry {
+		if old != nil {
+			t.Errorf("the damaged record is handed on: %+v", old)
+		}
+		return &Entry{Output: &Output{Text: []byte("x")}}
+	})
+	if e, _, getErr := s.Get(context.Background(), id); err != nil || getErr != nil || e.Output == nil {
+		t.Errorf("%+v, %v, %v", e, err, getErr)
+	}
+}
+
+// TestBoltClearGivesSpaceBack: so that a full disk can be mended by a clear.
+func TestBoltClearGivesSpaceBack(t *testing.T) {
+	s := NewBolt(t.TempDir(), time.Second, nil)
+	ctx := context.Background()
+	_, gen, err := s.Get(ctx, ID{"big", Key{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		id := ID{"big", Key{byte(i)}}
+		if err := s.Update(ctx, id, gen, func(*Entry) *Entry {
+			return &Entry{Output: &Output{Text: make([]byte, 100<<10)}}
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	testEntry(t, s, ID{"small", Key{}}, 0.5)
+	before, _ := s.Usage(ctx, nil)
+	n, err := s.Clear(ctx, "big")
+	after, _ := s.Usage(ctx, nil)
+	if err != nil || n != 20 || after.Entries != 1 || after.Bytes > before.Bytes/10 {
+		t.Errorf("%d entries cleared, %v; before %+v, after %+v", n, err, before, after)
+	}
+}
+
+// TestLockGivesWriterItsTurn: a stream of readers does not keep a writer out.
+func TestLockGivesWriterItsTurn(t *testing.T) {
+	dir := t.TempDir()
+	l := rwLock{gate: filepath.Join(dir, "gate"), lock: filepath.Join(dir, "lock")}
+	stop := make(chan struct{})
+	var reads int
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				release, err := l.acquire(context.Background(), true)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				time.Sleep(time.Millisecond)
+				mu.Lock()
+				reads++
+				mu.Unlock()
+				release()
+			}
+		})
+	}
+	time.Sleep(20 * time.Millisecond)
+	for range 5 {
+		mu.Lock()
+		before := reads
+		mu.Unlock()
+		release, err := l.acquire(context.Background(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mu.Lock()
+		// Those that hold it, and those queued at the gate before.
+		if during := reads - before; during > 200 {
+			t.Errorf("%d reads came before the writer", during)
+		}
+		mu.Unlock()
+		release()
+	}
+	close(stop)
+	wg.Wait()
+}
+
+func TestLockTimeout(t *testing.T) {
+	dir := t.TempDir()
+	l := rwLock{gate: filepath.Join(dir, "gate"), lock: filepath.Join(dir, "lock"), timeout: 30 * time.Millisecond}
+	release, err := l.acquire(context.Background(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.acquire(context.Background(), true); !errors.Is(err, ErrLockTimeout) {
+		t.Errorf("a reader: %v", err)
+	}
+	if _, err := l.acquire(context.Background(), false); !errors.Is(err, ErrLockTimeout) {
+		t.Errorf("a writer: %v", err)
+	}
+	release()
+	// Waits that were given up must not hold it when they get it at last.
+	l.timeout = 5 * time.Second
+	for range 3 {
+		release, err := l.acquire(context.Background(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+	}
+}

@@ -1,0 +1,435 @@
+//go:build unix
+
+package cmd
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// buildBinary builds the real program once: tests that start hundreds of
+// processes, or measure one, need it as users have it.
+var buildBinary = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(binaryDir, "dvlcache")
+	build := osexec.Command("go", "build", "-o", path, "..")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
+
+// workbench is a folder with a cache of its own, in which the real program runs.
+type workbench struct {
+	testing.TB
+	dir, binary string
+	env         []string
+}
+
+func newWorkbench(t testing.TB) *workbench {
+	t.Helper()
+	binary, err := buildBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	env := append(os.Environ(), "DVLCACHE_DIR="+filepath.Join(dir, ".cache"), "XDG_CONFIG_HOME="+dir)
+	return &workbench{t, dir, binary, env}
+}
+
+func (b *workbench) path(name string) string { return filepath.Join(b.dir, name) }
+
+func (b *workbench) write(name, text string) {
+	b.Helper()
+	if err := os.WriteFile(b.path(name), []byte(text), 0o755); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (b *workbench) command(args ...string) *osexec.Cmd {
+	c := osexec.Command(b.binary, args...)
+	c.Dir, c.Env = b.dir, b.env
+	return c
+}
+
+// run runs dvlcache and returns its stdout, stderr and status.
+func (b *workbench) run(args ...string) (stdout, stderr string, status int) {
+	b.Helper()
+	c := b.command(args...)
+	var out, errs bytes.Buffer
+	c.Stdout, c.Stderr = &out, &errs
+	err := c.Run()
+	var exit *osexec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		b.Fatal(err)
+	}
+	return out.String(), errs.String(), c.ProcessState.ExitCode()
+}
+
+// number runs dvlcache and returns the number it prints; anything else fails
+// the test.
+func (b *workbench) number(args ...string) string {
+	b.Helper()
+	out, errs, status := b.run(args...)
+	if status != 0 {
+		b.Fatalf("%q: status %d\n%s", args, status, errs)
+	}
+	return strings.TrimSpace(out)
+}
+
+// lines returns the lines of a file, which may be missing.
+func (b *workbench) lines(name string) []string {
+	data, _ := os.ReadFile(b.path(name))
+	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")[:strings.Count(string(data), "\n")]
+}
+
+// wait waits until something holds; the limit is for tests that hang.
+func (b *workbench) wait(what string, holds func() bool) {
+	b.Helper()
+	for range 2000 {
+		if holds() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	b.Fatalf("waited in vain: %s", what)
+}
+
+func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
+
+// TestSingleFlight: of 64 callers of one cold key one evaluates.
+func TestSingleFlight(t *testing.T) {
+	b := newWorkbench(t)
+	b.write("train.sh", "#!/bin/sh\necho $$ >>calls\nsleep 1\necho 0.$$\n")
+	start := time.Now()
+	var wg sync.WaitGroup
+	answers := make([]string, 64)
+	for i := range answers {
+		wg.Go(func() { answers[i] = b.number("run", "--", "./train.sh") })
+	}
+	wg.Wait()
+	t.Logf("64 callers, 1 s of evaluation: %v", time.Since(start))
+	if calls := b.lines("calls"); len(calls) != 1 {
+		t.Errorf("%d evaluations", len(calls))
+	}
+	for _, a := range answers {
+		if a != answers[0] {
+			t.Errorf("answers differ: %q and %q", a, answers[0])
+		}
+	}
+	if left, _ := os.ReadDir(b.path(".cache/leases")); len(left) != 0 {
+		t.Errorf("%d leases are left behind", len(left))
+	}
+}
+
+// TestSingleFlightHolderKilled: if the one that evaluates dies, another does.
+func TestSingleFlightHolderKilled(t *testing.T) {
+	b := newWorkbench(t)
+	b.write("train.sh", "#!/bin/sh\necho $$ >>calls\nwhile ! test -e go; do sleep 0.01; done\necho 0.$$\n")
+	first := b.command("run", "--", "./train.sh")
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b.wait("the first evaluates", func() bool { return len(b.lines("calls")) == 1 })
+	var wg sync.WaitGroup
+	answers := make([]string, 8)
+	for i := range answers {
+		wg.Go(func() { answers[i] = b.number("run", "--", "./train.sh") })
+	}
+	time.Sleep(100 * time.Millisecond) // most of them wait by now; the test is right in any case
+	first.Process.Kill()
+	first.Wait()
+	b.wait("another takes over", func() bool { return len(b.lines("calls")) == 2 })
+	if runtime.GOOS == "linux" {
+		orphan, _ := strconv.Atoi(b.lines("calls")[0])
+		b.wait("the killed one's program is gone", func() bool { return !alive(orphan) })
+	}
+	b.write("go", "")
+	wg.Wait()
+	if n := len(b.lines("calls")); n != 2 {
+		t.Errorf("%d evaluations", n)
+	}
+	for _, a := range answers {
+		if a != answers[0] {
+			t.Errorf("answers differ: %q and %q", a, answers[0])
+		}
+	}
+}
+
+// TestSingleFlightHolderFails: if it fails, the others go ahead side by side.
+func TestSingleFlightHolderFails(t *testing.T) {
+	b := newWorkbench(t)
+	const callers = 8
+	// Each program but the first waits until all others are there: it
+	// would for ever if they stood in line.
+	b.write("train.sh", `#!/bin/sh
+echo $$ >>calls
+if mkdir first 2>/dev/null; then
+	while ! test -e go; do sleep 0.01; done
+	exit 7
+fi
+while test $(wc -l <calls) -lt `+strconv.Itoa(callers)+`; do sleep 0.01; done
+exit 8
+`)
+	statuses := make(chan int, callers)
+	for range callers {
+		go func() {
+			_, _, status := b.run("run", "--", "./train.sh")
+			statuses <- status
+		}()
+	}
+	b.wait("the first evaluates", func() bool { return len(b.lines("calls")) >= 1 })
+	time.Sleep(200 * time.Millisecond) // the others wait by now
+	b.write("go", "")
+	count := map[int]int{}
+	for range callers {
+		select {
+		case s := <-statuses:
+			count[s]++
+		case <-time.After(30 * time.Second):
+			t.Fatal("they stand in line")
+		}
+	}
+	if count[7] != 1 || count[8] != callers-1 {
+		t.Errorf("statuses %v", count)
+	}
+}
+
+// TestStatisticsAreExact: 64 processes with 50 hits each count 3,200.
+func TestStatisticsAreExact(t *testing.T) {
+	b := newWorkbench(t)
+	b.number("run", "--", "echo", "1")
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for range 50 {
+				if got := b.number("run", "--", "echo", "1"); got != "1" {
+					t.Errorf("got %q", got)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if out := b.number("stats", "--json"); !strings.HasPrefix(out, `{"hits":3200,"misses":1,"sets":1,"evaluations":1,`) {
+		t.Error(out)
+	}
+}
+
+// TestEditsAreSeen: one byte of the script, of an argument or of a dependency,
+// within the same second and to the same length: 200 times each.
+func TestEditsAreSeen(t *testing.T) {
+	b := newWorkbench(t)
+	for name, call := range map[string][]string{
+		"script":     {"run", "--", "./script"},
+		"argument":   {"run", "--", "cat", "argument"},
+		"dependency": {"run", "--depends-on", "dependency", "--", "cat", b.path("dependency")},
+	} {
+		if name == "dependency" {
+			call = append([]string{"run", "--track", "none"}, call[1:]...)
+		}
+		for i := range 200 {
+			want := fmt.Sprint(1000 + i)
+			if name == "script" {
+				b.write(name, "#!/bin/sh\necho "+want+"\n")
+			} else {
+				b.write(name, want+"\n")
+			}
+			if got := b.number(call...); got != want {
+				t.Fatalf("%s, edit %d: the answer is %s", name, i, got)
+			}
+		}
+	}
+}
+
+// TestSignalsEndAll: on a signal the program and its children end, nothing is
+// stored, no orphan stays, and a shell's loop stops.
+func TestSignalsEndAll(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		t.Run(sig.String(), func(t *testing.T) {
+			b := newWorkbench(t)
+			// The child ignores the interrupt, as background jobs of sh do.
+			b.write("train.sh", "#!/bin/sh\nsleep 100 &\necho $$ >pids\necho $! >>pids\nwait\necho 1\n")
+			c := b.command("run", "--", "./train.sh")
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			b.wait("it runs", func() bool { return len(b.lines("pids")) == 2 })
+			c.Process.Signal(sig)
+			c.Wait()
+			if got := c.ProcessState.Sys().(syscall.WaitStatus); !got.Signaled() || got.Signal() != sig {
+				t.Errorf("dvlcache ended with %v", c.ProcessState)
+			}
+			for _, line := range b.lines("pids") {
+				pid, _ := strconv.Atoi(line)
+				b.wait("no orphan stays", func() bool { return !alive(pid) })
+			}
+			if _, _, status := b.run("run", "--only-cached", "--", "./train.sh"); status != statusNotCached {
+				t.Errorf("something is stored: status %d", status)
+			}
+		})
+	}
+}
+
+func TestSignalStopsALoop(t *testing.T) {
+	if _, err := osexec.LookPath("bash"); err != nil {
+		t.Skip("needs bash")
+	}
+	b := newWorkbench(t)
+	b.write("train.sh", "#!/bin/sh\necho $PPID >>pids\nsleep 100\n")
+	// As from a terminal: the interrupt goes to the whole group.
+	loop := osexec.Command("bash", "-c", `for i in 1 2 3; do "$0" run -- ./train.sh $i; done; echo went on`, b.binary)
+	loop.Dir, loop.Env = b.dir, b.env
+	loop.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var out bytes.Buffer
+	loop.Stdout = &out
+	if err := loop.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b.wait("it runs", func() bool { return len(b.lines("pids")) == 1 })
+	syscall.Kill(-loop.Process.Pid, syscall.SIGINT)
+	loop.Wait()
+	if len(b.lines("pids")) != 1 || out.Len() > 0 {
+		t.Errorf("the loop went on: %q, %q", b.lines("pids"), out.String())
+	}
+}
+
+// TestNohup: a signal that we are told to ignore is ignored.
+func TestNohup(t *testing.T) {
+	b := newWorkbench(t)
+	b.write("train.sh", "#!/bin/sh\necho $$ >>pids\nwhile ! test -e go; do sleep 0.01; done\necho 1\n")
+	c := osexec.Command("sh", "-c", `trap '' HUP; exec "$0" run -- ./train.sh`, b.binary)
+	c.Dir, c.Env = b.dir, b.env
+	var out bytes.Buffer
+	c.Stdout = &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b.wait("it runs", func() bool { return len(b.lines("pids")) == 1 })
+	c.Process.Signal(syscall.SIGHUP)
+	time.Sleep(50 * time.Millisecond)
+	b.write("go", "")
+	if err := c.Wait(); err != nil || out.String() != "1\n" {
+		t.Errorf("%v, %q", err, out.String())
+	}
+}
+
+// TestCtrlZ: a stopped dvlcache stops its program, and continues it.
+func TestCtrlZ(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("looks into /proc")
+	}
+	b := newWorkbench(t)
+	b.write("train.sh", "#!/bin/sh\necho $$ >>pids\nwhile ! test -e go; do sleep 0.01; done\necho 1\n")
+	// In a group that is not orphaned, or the kernel would not stop it.
+	c := b.command("run", "--", "./train.sh")
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var out bytes.Buffer
+	c.Stdout = &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b.wait("it runs", func() bool { return len(b.lines("pids")) == 1 })
+	program, _ := strconv.Atoi(b.lines("pids")[0])
+	state := func(pid int) string {
+		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		return rest[:min(1, len(rest))]
+	}
+	for range 3 {
+		c.Process.Signal(syscall.SIGTSTP)
+		b.wait("both are stopped", func() bool { return state(program) == "T" && state(c.Process.Pid) == "T" })
+		c.Process.Signal(syscall.SIGCONT)
+		b.wait("both go on", func() bool { return state(program) != "T" && state(c.Process.Pid) != "T" })
+		time.Sleep(20 * time.Millisecond)
+	}
+	b.write("go", "")
+	if err := c.Wait(); err != nil || out.String() != "1\n" {
+		t.Errorf("%v, %q", err, out.String())
+	}
+}
+
+// TestFlood: a program that floods stdout does not fill our memory.
+func TestFlood(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("looks into /proc")
+	}
+	b := newWorkbench(t)
+	b.write("flood.sh", "#!/bin/sh\nhead -c 2147483648 /dev/zero\necho\necho 1\n")
+	c := b.command("run", "--", "./flood.sh")
+	var out bytes.Buffer
+	c.Stdout = &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	// Not the resource usage of the process: that begins with our own.
+	peak := 0
+	for {
+		select {
+		case err := <-ended:
+			if err != nil || out.String() != "1\n" {
+				t.Fatalf("%v, %q", err, out.String())
+			}
+			t.Logf("peak memory %d KiB after 2 GiB of output", peak)
+			if peak == 0 || peak > 64<<10 {
+				t.Errorf("it took %d KiB", peak)
+			}
+			return
+		case <-time.After(10 * time.Millisecond):
+			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.Process.Pid))
+			_, rest, _ := strings.Cut(string(status), "VmHWM:")
+			if fields := strings.Fields(rest); len(fields) > 0 {
+				kib, _ := strconv.Atoi(fields[0])
+				peak = max(peak, kib)
+			}
+		}
+	}
+}
+
+// TestTimeoutEndsTheGroup: also a program that does not listen.
+func TestTimeoutEndsTheGroup(t *testing.T) {
+	b := newWorkbench(t)
+	b.write("deaf.sh", "#!/bin/sh\ntrap '' TERM\nsleep 100 &\necho $$ >pids\necho $! >>pids\nwait\nwait\necho 1\n")
+	if _, errs, status := b.run("run", "--timeout", "0.5", "--grace", "0.1", "--", "./deaf.sh"); status != statusTimeout {
+		t.Errorf("status %d\n%s", status, errs)
+	}
+	for _, line := range b.lines("pids") {
+		pid, _ := strconv.Atoi(line)
+		b.wait("no orphan stays", func() bool { return !alive(pid) })
+	}
+}
+
+// TestStoppedHolder: a process that holds the cache's lock and is stopped
+// delays the others by the lock timeout, and they compute.
+func TestStoppedHolder(t *testing.T) {
+	flock, err := osexec.LookPath("flock")
+	if err != nil {
+		t.Skip("needs flock(1)")
+	}
+	b := newWorkbench(t)
+	b.number("run", "--", "echo", "1")
+	holder := osexec.Command(flock, b.path(".cache/cache.lock"), "sh", "-c", "echo >held; exec sleep 100")
+	holder.Dir = b.dir
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Wait()
+	defer holder.Process.Kill()
+	b.wait("it is held", func() bool { return len(b.lines("held")) == 1 })
+	out, errs, status := b.run("run", "--lock-timeout", "100ms", "--", "echo", "1")
+	if out != "1\n" || status != 0 || !strings.Contains(errs, "another process holds its lock for longer than 100ms; running without the cache") {
+		t.Errorf("status %d, %q\n%s", status, out, errs)
+	}
+}

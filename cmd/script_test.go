@@ -1,0 +1,94 @@
+package cmd
+
+import (
+	"errors"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// binaryDir is where tests build the program.
+var binaryDir string
+
+// tests are the tests, with what has to be done before and after.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int {
+	var err error
+	if binaryDir, err = os.MkdirTemp("", "dvlcache-test-"); err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(binaryDir)
+	return t.M.Run()
+}
+
+func TestMain(m *testing.M) {
+	testscript.Main(tests{m}, map[string]func(){
+		"dvlcache": func() { os.Exit(Main(os.Args[1:])) },
+	})
+}
+
+// TestScript runs the scripts in testdata/script, each in a folder, and with a
+// cache, of its own.
+func TestScript(t *testing.T) {
+	iris, err := filepath.Abs("../docs/examples/iris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "../testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("DVLCACHE_DIR", filepath.Join(env.WorkDir, ".cache"))
+			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, ".config"))
+			env.Setenv("IRIS", iris)
+			// Or each call would take a second under the race detector.
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits,
+			"lines": lines,
+		},
+		RequireExplicitExec: true,
+	})
+}
+
+// exits runs a command and compares its exit status: exits 65 dvlcache run …
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits STATUS COMMAND [ARG...]")
+	}
+	got := 0
+	var exit *osexec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if want, err := strconv.Atoi(args[0]); err != nil || got != want {
+		ts.Fatalf("exit status %d, not %s", got, args[0])
+	}
+}
+
+// lines compares the number of lines of a file, of which 0 need no file: the
+// utilities of the scripts write one for each evaluation.
+func lines(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: lines FILE N")
+	}
+	n := 0
+	if data, err := os.ReadFile(ts.MkAbs(args[0])); err == nil {
+		for _, b := range data {
+			if b == '\n' {
+				n++
+			}
+		}
+	}
+	if same := strconv.Itoa(n) == args[1]; same == neg {
+		ts.Fatalf("%s has %d lines", args[0], n)
+	}
+}
