@@ -49,8 +49,26 @@ type Query struct {
 	// prints no number; empty: none.
 	Default string
 
-	Stop cache.StopRule
+	// Repeat averages a stochastic utility; Stop says when its mean is
+	// stable.
+	Repeat Repeat
+	Stop   cache.StopRule
 }
+
+// Repeat says how many evaluations of a stochastic utility a call makes. The
+// zero value asks for one number, from whenever.
+type Repeat struct {
+	// Once makes one more evaluation as long as the mean isn't stable.
+	Once bool
+	// Samples makes evaluations until the entry holds that many; 0: off.
+	Samples int64
+	// Converge makes evaluations until the mean is stable.
+	Converge bool
+	// Jobs is how many evaluations run at a time, 1 if it is 0.
+	Jobs int
+}
+
+func (r Repeat) on() bool { return r.Once || r.Converge || r.Samples > 0 }
 
 // Answer is the number that a call is answered with.
 type Answer struct {
@@ -88,6 +106,8 @@ type Memo struct {
 	// Warn is told, in one line, what went wrong and was got over, and
 	// what would mend it, if that is known.
 	Warn func(message, hint string)
+	// Progress, if not nil, is told how a call with Repeat gets on.
+	Progress func(cache.Moments)
 }
 
 // call is a query on its way to an answer.
@@ -99,8 +119,13 @@ type call struct {
 	stored  bool        // the store is used: there is one, it works, and there is a key
 	id      cache.ID
 	gen     cache.Generation
-	counts  cache.Counts
-	waited  bool
+	// series is what is known of the number so far: what is stored, or, if
+	// that can't be had, the evaluations of this call.
+	series *cache.Series
+	// unstored says why the latest evaluation isn't stored; see Answer.
+	unstored string
+	waited   bool
+	counts   cache.Counts
 }
 
 // Answer answers a query. Its errors are, besides those of the context and the
@@ -108,7 +133,7 @@ type call struct {
 // *RecursionError, and those of cache.Identify that say that the query is
 // wrong. A store that is out of order is no error: the program is run.
 func (m *Memo) Answer(ctx context.Context, q Query) (Answer, error) {
-	c := &call{Memo: m, Query: q}
+	c := &call{Memo: m, Query: q, series: &cache.Series{}}
 	a, err := c.answer(ctx)
 	if err != nil && q.Default != "" && defaultable(err) {
 		m.Warn(fmt.Sprintf("%v; the default is printed", err), "")
@@ -223,31 +248,48 @@ func (c *call) lookup(ctx context.Context) (Answer, bool) {
 	if c.Refresh {
 		return Answer{}, false
 	}
-	if s := entry.Find(c.Extraction.String()); s != nil {
-		return c.hit(s), true
+	stored := entry.Find(c.Extraction.String())
+	if stored == nil {
+		stored = c.fromOutput(entry)
 	}
-	if s := c.fromOutput(entry); s != nil {
+	if stored == nil {
+		return Answer{}, false
+	}
+	c.series = stored
+	if c.wants(0) && !c.OnlyCached {
+		return Answer{}, false
+	}
+	c.counts[cache.Hits]++
+	c.counts[cache.NanosSaved] += nanos(stored.MeanSeconds())
+	if entry.Find(c.Extraction.String()) == nil && !c.OnlyCached {
 		// From now on this evaluation is the one that answers, whatever
 		// output is kept later.
-		a := c.hit(s)
-		if !c.OnlyCached {
-			c.merge(ctx, func(*cache.Entry) {})
-		}
-		return a, true
+		c.merge(ctx, func(*cache.Entry) {})
 	}
-	return Answer{}, false
-}
-
-func (c *call) hit(s *cache.Series) Answer {
-	c.counts[cache.Hits]++
-	c.counts[cache.NanosSaved] += nanos(s.MeanSeconds())
-	a := c.report(s)
+	a := c.report()
 	a.Cached = true
-	return a
+	return a, true
 }
 
-// report makes an answer of a series.
-func (c *call) report(s *cache.Series) Answer {
+// wants reports whether another evaluation is called for, beside those that
+// are running.
+func (c *call) wants(running int64) bool {
+	count := c.series.Count + running
+	switch {
+	case c.Repeat.Samples > 0:
+		return count < c.Repeat.Samples
+	case c.Repeat.Converge && c.Stop.MaxRepetitions > 0 && count >= c.Stop.MaxRepetitions:
+		return false
+	case c.Repeat.Converge || c.Repeat.Once:
+		return !c.Stop.Stable(c.series.Moments)
+	default:
+		return count < 1
+	}
+}
+
+// report makes an answer of what is known.
+func (c *call) report() Answer {
+	s := c.series
 	text := s.Text
 	if s.Count != 1 || text == "" {
 		text = FormatNumber(s.Mean)
@@ -259,6 +301,7 @@ func (c *call) report(s *cache.Series) Answer {
 		Seconds:   s.MeanSeconds(),
 		Namespace: c.Namespace,
 		Call:      c.key,
+		Unstored:  c.unstored,
 		Waited:    c.waited,
 	}
 }
@@ -297,10 +340,11 @@ func (c *call) fromOutput(e *cache.Entry) *cache.Series {
 	return s
 }
 
-// lease waits for its turn to evaluate. nil means that there are no turns.
+// lease waits for its turn to evaluate. nil means that there are no turns, as
+// where each caller is to add a sample.
 func (c *call) lease(ctx context.Context) *cache.Lease {
 	leaser, ok := c.Store.(cache.Leaser)
-	if !ok || !c.stored || c.Refresh {
+	if !ok || !c.stored || c.Refresh || c.Repeat.on() {
 		return nil
 	}
 	lease, err := leaser.Lease(ctx, c.id, c.WaitTimeout)
@@ -317,49 +361,50 @@ func (c *call) lease(ctx context.Context) *cache.Lease {
 	return lease
 }
 
-// evaluate runs the program once, and merges what it printed into the entry.
-func (c *call) evaluate(ctx context.Context) (Answer, error) {
-	run, err := c.run(ctx)
-	if err != nil {
-		return Answer{}, err
-	}
-	sample := cache.Sample{ID: cache.NewSampleID(), Seconds: run.seconds, Time: time.Now()}
-	var text string
-	sample.Value, text, err = c.Extraction.Find(run.stdout, run.cut)
-	if errors.Is(err, errCut) {
-		err = &NumberError{c.Extraction.given, fmt.Sprintf("none in the whole lines of the last %d KiB, and what came before isn't kept", captured>>10)}
-	}
-	numberErr := err
-	if numberErr != nil {
-		c.counts[cache.Failures]++
-	}
-	single := cache.Series{Extraction: c.Extraction.String()}
-	single.Add(sample, text)
-	a := c.report(&single)
-	if a.Unstored = c.unstorable(ctx, run); a.Unstored != "" {
-		return a, numberErr
-	}
-	output := &cache.Output{ID: sample.ID, Seconds: run.seconds, Time: sample.Time}
-	output.Text, output.Cut = lastLines(run.stdout, run.cut, c.KeepOutput)
-	merged, err := c.merge(ctx, func(e *cache.Entry) {
-		e.Output = output
-		if numberErr == nil {
-			e.FindOrAdd(c.Extraction.String()).Add(sample, text)
-		}
-	})
-	if numberErr != nil {
-		return Answer{}, numberErr
-	}
-	if err != nil {
-		a.Unstored = err.Error()
-		return a, nil
-	}
-	c.counts[cache.Sets]++
-	return c.report(merged), nil
+// evaluation is one run of the program and the number it printed.
+type evaluation struct {
+	outcome
+	sample cache.Sample
+	text   string
+	// err is a *NumberError, or why the program did not succeed; only in
+	// the first case is there an outcome.
+	err     error
+	started bool
+	took    time.Duration
 }
 
-// run runs the program. It counts the evaluation, also one that fails.
-func (c *call) run(ctx context.Context) (outcome, error) {
+// evaluate makes the evaluations that are called for, and merges each into the
+// entry as it ends. After a failure it starts no more.
+func (c *call) evaluate(ctx context.Context) (Answer, error) {
+	var (
+		failure error
+		running int64
+		begun   bool
+		jobs    = int64(max(c.Repeat.Jobs, 1))
+		ended   = make(chan evaluation)
+	)
+	for {
+		for failure == nil && running < jobs && c.wants(running) && !(c.Repeat.Once && begun) {
+			running++
+			begun = true
+			go func() { ended <- c.run(ctx) }()
+		}
+		if running == 0 {
+			return c.report(), failure
+		}
+		e := <-ended
+		running--
+		if err := c.record(ctx, e); err != nil && failure == nil {
+			failure = err
+		}
+		if c.Progress != nil && c.Repeat.on() {
+			c.Progress(c.series.Moments)
+		}
+	}
+}
+
+// run runs the program and finds its number. It may be called concurrently.
+func (c *call) run(ctx context.Context) (e evaluation) {
 	var extra []string
 	if c.key != nil {
 		active := strings.TrimPrefix(os.Getenv(activeVariable)+" "+c.id.String(), " ")
@@ -375,22 +420,62 @@ func (c *call) run(ctx context.Context) (outcome, error) {
 	if c.Stdin != nil {
 		stdin, err := c.Stdin.Open()
 		if err != nil {
-			return outcome{}, err
+			return evaluation{err: err}
 		}
 		defer stdin.Close()
 		cmd.stdin = stdin
 	}
 	start := time.Now()
-	run, err := c.Runner.run(ctx, cmd)
-	var failed *StartError
-	if ctx.Err() == nil && !errors.As(err, &failed) {
+	e.outcome, e.err = c.Runner.run(ctx, cmd)
+	e.took = time.Since(start)
+	var notStarted *StartError
+	e.started = !errors.As(e.err, &notStarted) && ctx.Err() == nil
+	if e.err != nil {
+		return e
+	}
+	e.sample = cache.Sample{ID: cache.NewSampleID(), Seconds: e.seconds, Time: time.Now()}
+	e.sample.Value, e.text, e.err = c.Extraction.Find(e.stdout, e.cut)
+	if errors.Is(e.err, errCut) {
+		e.err = &NumberError{c.Extraction.given, fmt.Sprintf("none in the whole lines of the last %d KiB, and what came before isn't kept", captured>>10)}
+	}
+	return e
+}
+
+// record counts an evaluation, and merges it into the entry unless it failed
+// or something speaks against it. Its error is the evaluation's.
+func (c *call) record(ctx context.Context, e evaluation) error {
+	if e.started {
 		c.counts[cache.Evaluations]++
-		c.counts[cache.NanosSpent] += int64(time.Since(start))
-		if err != nil {
+		c.counts[cache.NanosSpent] += int64(e.took)
+		if e.err != nil {
 			c.counts[cache.Failures]++
 		}
 	}
-	return run, err
+	var noNumber *NumberError
+	if e.err != nil && !errors.As(e.err, &noNumber) {
+		return e.err
+	}
+	if c.unstored = c.unstorable(ctx, e.outcome); c.unstored == "" {
+		output := &cache.Output{ID: e.sample.ID, Seconds: e.seconds, Time: e.sample.Time}
+		output.Text, output.Cut = lastLines(e.stdout, e.cut, c.KeepOutput)
+		err := c.merge(ctx, func(entry *cache.Entry) {
+			entry.Output = output
+			if e.err == nil {
+				entry.FindOrAdd(c.Extraction.String()).Add(e.sample, e.text)
+			}
+		})
+		if err == nil {
+			if e.err == nil {
+				c.counts[cache.Sets]++
+			}
+			return e.err
+		}
+		c.unstored = err.Error()
+	}
+	if e.err == nil {
+		c.series.Add(e.sample, e.text)
+	}
+	return e.err
 }
 
 // unstorable says why the outcome of a run may not be stored, and warns where
@@ -408,7 +493,7 @@ func (c *call) unstorable(ctx context.Context, run outcome) string {
 		c.Warn(fmt.Sprintf("%s changed during the run; the number is not stored", path), outputHint(hint))
 		return path + " changed"
 	}
-	if seconds := c.TimeThreshold.Seconds(); run.seconds < seconds {
+	if run.seconds < c.TimeThreshold.Seconds() && !c.Repeat.on() {
 		return fmt.Sprintf("it took %.3g s, less than --time-threshold %v", run.seconds, c.TimeThreshold)
 	}
 	if path, hint := c.key.Appeared(); path != "" && hint != "" {
@@ -425,38 +510,46 @@ func outputHint(flag string) string {
 	return "if it is an output, use " + flag
 }
 
-// merge adds to the entry and returns the series that is stored then. The
-// first number of a series stays, since others may have been told it. add is
-// called within an Update (see cache.Store), with an entry of its own. merge
-// warns if the store is out of order.
-func (c *call) merge(ctx context.Context, add func(*cache.Entry)) (*cache.Series, error) {
+// merge adds to the entry, by an Update (see cache.Store), and makes series
+// what is stored then. A series begins with what the kept output gives; without
+// Repeat its first number stays, since others may have been told it, and add is
+// not called. merge warns if the store is out of order.
+func (c *call) merge(ctx context.Context, add func(*cache.Entry)) error {
 	name := c.Extraction.String()
+	token := c.gen.Entry
+	if c.Refresh {
+		token = cache.NewToken()
+	}
 	var merged *cache.Series
 	err := c.Store.Update(ctx, c.id, c.gen, func(e *cache.Entry) *cache.Entry {
 		if e == nil || c.Refresh {
-			token := c.gen.Entry
-			if c.Refresh {
-				token = cache.NewToken()
-			}
 			e = &cache.Entry{Token: token, Created: time.Now()}
 		}
-		if merged = e.Find(name); merged != nil {
+		if merged = e.Find(name); merged != nil && !c.Repeat.on() {
 			return nil
 		}
-		if s := c.fromOutput(e); s != nil {
-			e.Series = append(e.Series, *s)
-		} else {
+		first := c.fromOutput(e)
+		if merged == nil && first != nil {
+			e.Series = append(e.Series, *first)
+		}
+		if merged != nil || first == nil || c.Repeat.on() {
 			add(e)
 		}
 		merged = e.Find(name)
 		return e
 	})
-	if errors.Is(err, cache.ErrSuperseded) {
+	switch {
+	case err == nil:
+		c.Refresh, c.gen.Entry = false, token
+		if merged != nil {
+			c.series = merged
+		}
+	case errors.Is(err, cache.ErrSuperseded):
 		c.Warn(fmt.Sprintf("%v; the number is not stored", err), "")
-	} else if err != nil {
+	default:
 		c.outOfOrder(err, "the number is not stored")
 	}
-	return merged, err
+	return err
 }
 
 // outOfOrder counts and reports an error of the store.
