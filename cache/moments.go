@@ -83,5 +83,10 @@ func (r StopRule) Stable(m Moments) bool {
 		return true
 	}
 	return m.Count > r.MinRepetitions &&
-		m.Stderr() <= math.Max(r.AbsTolerance, r.RelTolerance*math.Abs(m.Mean))
+		m.Stderr() <= r.Target(m)
+}
+
+// Target is the largest standard error with which a mean is stable.
+func (r StopRule) Target(m Moments) float64 {
+	return math.Max(r.AbsTolerance, r.RelTolerance*math.Abs(m.Mean))
 }

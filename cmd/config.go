@@ -42,7 +42,7 @@ func newConfig(*terminal) *cobra.Command {
 			return writeResult(b.String(), "")
 		},
 	}
-	addSettings(cmd, config.StoreSettings, config.KeySettings, config.RunSettings)
+	addSettings(cmd, config.StoreSettings, config.KeySettings, config.RunSettings, config.RepeatSettings)
 	return cmd
 }
 

@@ -5,6 +5,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/spf13/cobra"
 )
@@ -69,9 +70,16 @@ func commandAfterDash(cmd *cobra.Command, args []string) error {
 		return nil
 	case at == 0 || len(args) == 0:
 		return usage(errors.New("there is no COMMAND"), fmt.Sprintf("%s [flags] -- COMMAND [ARG...]", cmd.CommandPath()))
+	case cmd.Flags().Changed("repeat") && isCount(args[0]):
+		return usage(fmt.Errorf("--repeat %s: a number of samples needs a sign", args[0]), "--repeat="+args[0])
 	default:
 		return usage(errNoCommand, fmt.Sprintf("%s [flags] -- %s ...", cmd.CommandPath(), args[0]))
 	}
+}
+
+func isCount(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 64)
+	return err == nil
 }
 
 // noArguments refuses arguments.

@@ -34,6 +34,9 @@ func newRun(ui *terminal) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if cmd.Flags().Changed("jobs") && !q.Repeat.Converge && q.Repeat.Samples == 0 {
+				return usage(errors.New("--jobs is given, and there is one evaluation to make"), "add --converge or --repeat=N")
+			}
 			if stdin {
 				if q.Stdin, err = exec.ReadInput(os.Stdin); err != nil {
 					return fmt.Errorf("stdin: %w", err)
@@ -50,7 +53,7 @@ func newRun(ui *terminal) *cobra.Command {
 			return errors.Join(err, signal)
 		},
 	}
-	addSettings(cmd, config.KeySettings, config.RunSettings, config.StoreSettings)
+	addSettings(cmd, config.KeySettings, config.RunSettings, config.RepeatSettings, config.StoreSettings)
 	cmd.Flags().StringVar(&output, "output", "", "write the result to `FILE` instead of stdout, whole or not at all")
 	cmd.Flags().BoolVar(&stdin, "stdin", false, "hand stdin on to COMMAND; what it holds counts")
 	return cmd
@@ -63,6 +66,10 @@ func answer(ui *terminal, s *config.Settings, q exec.Query) (a exec.Answer, sign
 	defer digests.Close()
 	runner := &exec.Runner{Stderr: os.Stderr, Grace: s.Grace}
 	memo := &exec.Memo{Store: store, Stats: stats, Digests: digests, Runner: runner, Warn: ui.warn}
+	if q.Repeat.Converge || q.Repeat.Samples > 0 {
+		memo.Progress = ui.progress(q)
+		defer ui.endProgress()
+	}
 	ctx, stop := watchSignals(context.Background(), runner)
 	a, err = memo.Answer(ctx, q)
 	if store != nil {

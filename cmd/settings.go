@@ -33,8 +33,8 @@ func (f *flagValue) Set(text string) error {
 }
 
 func (f *flagValue) Type() string {
-	if f.setting.Switch() {
-		return "bool"
+	if f.setting.Switch() || f.setting.Alone != "" {
+		return "bool" // for the help: a flag that may stand alone
 	}
 	return f.setting.Metavar
 }
@@ -48,6 +48,7 @@ func addSettings(cmd *cobra.Command, groups ...[]*config.Setting) {
 		for _, s := range group {
 			f := flags.VarPF(&flagValue{setting: s}, s.Name, s.Short, s.Usage)
 			f.DefValue = s.Default
+			f.NoOptDefVal = s.Alone
 			if s.Switch() {
 				f.NoOptDefVal = "true"
 			}
@@ -107,6 +108,9 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 			return exec.Query{}, badSetting(origins, "env", fmt.Errorf("%q is no name of a variable", name))
 		}
 	}
+	if s.Converge && s.Repeat.Samples > 0 {
+		return exec.Query{}, usage(fmt.Errorf("--converge and --repeat=%d are given", s.Repeat.Samples), "leave one of them out")
+	}
 	return exec.Query{
 		Args:            args,
 		Rules:           rules,
@@ -126,7 +130,18 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 		Refresh:         s.Refresh,
 		OnlyCached:      s.OnlyCached,
 		Default:         s.Default,
-		Stop:            cache.StopRule{MinRepetitions: 3, RelTolerance: 0.1},
+		Repeat: exec.Repeat{
+			Once:     s.Repeat.On && s.Repeat.Samples == 0 && !s.Converge,
+			Samples:  s.Repeat.Samples,
+			Converge: s.Converge,
+			Jobs:     s.Jobs,
+		},
+		Stop: cache.StopRule{
+			MinRepetitions: int64(s.MinRepetitions),
+			MaxRepetitions: int64(s.MaxRepetitions),
+			RelTolerance:   s.RtolStderr,
+			AbsTolerance:   s.AtolStderr,
+		},
 	}, nil
 }
 

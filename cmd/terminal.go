@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"dvlcache/cache"
 	"dvlcache/config"
 	"dvlcache/exec"
 )
@@ -21,11 +22,12 @@ import (
 type terminal struct {
 	mu   sync.Mutex
 	said map[string]bool
+	line bool // a progress line stands on stderr
 }
 
 // message prints a line, and a hint if there is one.
 func (t *terminal) message(text, hint string) {
-	lines := "dvlcache: " + oneLine(text) + "\n"
+	lines := t.clearLine() + "dvlcache: " + oneLine(text) + "\n"
 	if hint != "" {
 		lines += "hint: " + oneLine(hint) + "\n"
 	}
@@ -68,6 +70,57 @@ func hintOf(err error) string {
 		return "--extract finds numbers elsewhere: only, regex:RE, json:PATH"
 	}
 	return ""
+}
+
+// progress returns what shows, in a line on the terminal, how the evaluations
+// of a query get on; nil where stderr is no terminal.
+func (t *terminal) progress(q exec.Query) func(cache.Moments) {
+	stderr := int(os.Stderr.Fd())
+	if !term.IsTerminal(stderr) {
+		return nil
+	}
+	return func(m cache.Moments) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		width, _, err := term.GetSize(stderr)
+		if err != nil {
+			width = 80
+		}
+		io.WriteString(os.Stderr, t.clearLine()+progressLine(m, q, width-1))
+		t.line = true
+	}
+}
+
+// progressLine leaves out what doesn't fit, number by number.
+func progressLine(m cache.Moments, q exec.Query, width int) string {
+	line := fmt.Sprintf("%d evaluations", m.Count)
+	target := fmt.Sprintf(", target ±%.3g", q.Stop.Target(m))
+	if n := q.Repeat.Samples; n > 0 {
+		line, target = fmt.Sprintf("%d of %d evaluations", m.Count, n), ""
+	}
+	for _, part := range []string{fmt.Sprintf(", mean %.6g", m.Mean), fmt.Sprintf(" ± %.3g", m.Stderr()), target} {
+		if len(line)+len(part) > width {
+			break
+		}
+		line += part
+	}
+	return line
+}
+
+// endProgress takes the progress line away.
+func (t *terminal) endProgress() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	io.WriteString(os.Stderr, t.clearLine())
+}
+
+// clearLine is what takes away the progress line that stands.
+func (t *terminal) clearLine() string {
+	if !t.line {
+		return ""
+	}
+	t.line = false
+	return "\r\x1b[K"
 }
 
 // confirm asks a question on a terminal, and takes a yes for granted where

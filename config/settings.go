@@ -40,6 +40,14 @@ type Settings struct {
 	Tee             bool
 	AllowOpenStdout bool
 
+	Repeat         Repeat
+	Converge       bool
+	Jobs           int
+	RtolStderr     float64
+	AtolStderr     float64
+	MinRepetitions int
+	MaxRepetitions int
+
 	Refresh    bool
 	OnlyCached bool
 	NoCache    bool
@@ -67,6 +75,13 @@ type Program struct {
 // Bytes is a size in bytes.
 type Bytes int
 
+// Repeat is whether evaluations are repeated: until their mean is stable, or,
+// if Samples is not 0, until there are that many.
+type Repeat struct {
+	On      bool
+	Samples int64
+}
+
 // Setting describes one setting. Its name is that of its flag and its key in
 // files; its variable is DVLCACHE_NAME.
 type Setting struct {
@@ -76,7 +91,10 @@ type Setting struct {
 	// Metavar is what the flag's value is called in help; empty for a
 	// switch.
 	Metavar string
-	Usage   string
+	// Alone is the value of the flag where it is given without one; empty
+	// if it has to have one.
+	Alone string
+	Usage string
 
 	field   func(*Settings) any // a pointer into the Settings
 	program func(*Program) any  // … and into a Program, where there may be one
@@ -223,8 +241,35 @@ func (s *Setting) InProgram(p *Program) []string {
 	return nil
 }
 
+// RepeatSettings are those for stochastic utilities.
+var RepeatSettings = []*Setting{
+	{Name: "repeat", Default: "false", Alone: "true",
+		Usage: "average: evaluate once more until the mean is stable; --repeat=N: until there are N samples",
+		field: func(s *Settings) any { return &s.Repeat }},
+	{Name: "converge", Default: "false",
+		Usage: "average: make all evaluations that a stable mean needs, now",
+		field: func(s *Settings) any { return &s.Converge }},
+	{Name: "jobs", Default: "1", Metavar: "N",
+		Usage: "make N evaluations of --converge or --repeat=N at a time",
+		field: func(s *Settings) any { return &s.Jobs }},
+	{Name: "rtol-stderr", Default: "0.1", Metavar: "X",
+		Usage: "a mean is stable if its standard error is at most X times its absolute value …",
+		field: func(s *Settings) any { return &s.RtolStderr }},
+	{Name: "atol-stderr", Default: "0", Metavar: "X",
+		Usage: "… or at most X",
+		field: func(s *Settings) any { return &s.AtolStderr }},
+	{Name: "min-repetitions", Default: "3", Metavar: "N",
+		Usage: "a mean of N evaluations or less is not stable",
+		field: func(s *Settings) any { return &s.MinRepetitions }},
+	{Name: "max-repetitions", Default: "0", Metavar: "N",
+		Usage: "a mean of N evaluations is stable enough (0: no limit)",
+		field: func(s *Settings) any { return &s.MaxRepetitions }},
+}
+
 // All lists all settings.
-func All() []*Setting { return slices.Concat(StoreSettings, KeySettings, RunSettings) }
+func All() []*Setting {
+	return slices.Concat(StoreSettings, KeySettings, RunSettings, RepeatSettings)
+}
 
 // Parse checks a text as a value of the setting.
 func (s *Setting) Parse(text string) error {
@@ -250,6 +295,24 @@ func (s *Setting) set(ptr any, values []string) error {
 		v, err := strconv.ParseBool(last)
 		if err != nil {
 			return fmt.Errorf("%q is neither true nor false", last)
+		}
+		*p = v
+	case *int:
+		v, err := strconv.Atoi(last)
+		if err != nil || v < 0 {
+			return fmt.Errorf("%q is no whole number from 0 on", last)
+		}
+		*p = v
+	case *float64:
+		v, err := strconv.ParseFloat(last, 64)
+		if err != nil || !(v >= 0) || math.IsInf(v, 0) {
+			return fmt.Errorf("%q is no number from 0 on", last)
+		}
+		*p = v
+	case *Repeat:
+		v, err := parseRepeat(last)
+		if err != nil {
+			return err
 		}
 		*p = v
 	case *[]int:
@@ -294,6 +357,21 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is less than no time", text)
 	}
 	return d, nil
+}
+
+// parseRepeat reads a number of samples, true or false.
+func parseRepeat(text string) (Repeat, error) {
+	switch text {
+	case "true":
+		return Repeat{On: true}, nil
+	case "false":
+		return Repeat{}, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 {
+		return Repeat{}, fmt.Errorf("%q is no number of samples from 1 on", text)
+	}
+	return Repeat{On: true, Samples: n}, nil
 }
 
 // parseBytes reads a whole number of bytes, KiB (or K, KB) or MiB.
