@@ -204,7 +204,7 @@ func (b *Bolt) ClearAll(ctx context.Context) (n int, err error) {
 
 // Usage implements Measurer.
 func (b *Bolt) Usage(ctx context.Context, namespace *string) (u Usage, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+	err = b.viewOnly(ctx, func(tx *bbolt.Tx) error {
 		u = Usage{Bytes: tx.Size()}
 		return tx.ForEach(func(name []byte, bucket *bbolt.Bucket) error {
 			if name[0] == 'n' && (namespace == nil || string(name[1:]) == *namespace) {
@@ -336,9 +336,28 @@ func openBolt(path string, readOnly bool, timeout time.Duration) (db *bbolt.DB, 
 	return db, err
 }
 
-// view runs f in a read transaction, beside other readers. Its error is
-// errNoFile where nothing was ever written.
+// view runs f as viewOnly does, and, if the file is broken, on a fresh one that
+// takes its place.
 func (b *Bolt) view(ctx context.Context, f func(*bbolt.Tx) error) error {
+	err := b.viewOnly(ctx, f)
+	if !broken(err) {
+		return err
+	}
+	// Only a writer may set the file aside, and only if it finds it broken
+	// itself: another may have done so already.
+	var found error
+	if err := b.update(ctx, func(tx *bbolt.Tx) error {
+		found = f(tx)
+		return errUnchanged
+	}); err != nil {
+		return err
+	}
+	return b.explain(found)
+}
+
+// viewOnly runs f in a read transaction, beside other readers. Its error is
+// errNoFile where nothing was ever written.
+func (b *Bolt) viewOnly(ctx context.Context, f func(*bbolt.Tx) error) error {
 	release, err := b.lock.acquire(ctx, true)
 	if errors.Is(err, fs.ErrNotExist) {
 		return errNoFile
@@ -358,19 +377,7 @@ func (b *Bolt) view(ctx context.Context, f func(*bbolt.Tx) error) error {
 		return db.View(f)
 	})
 	release()
-	if !broken(err) {
-		return b.explain(err)
-	}
-	// Only a writer may set the file aside, and only if it finds it broken
-	// itself: another may have done so already.
-	var found error
-	if err := b.update(ctx, func(tx *bbolt.Tx) error {
-		found = f(tx)
-		return errUnchanged
-	}); err != nil {
-		return err
-	}
-	return b.explain(found)
+	return b.explain(err)
 }
 
 // update runs f in a write transaction, alone, and commits unless f fails.

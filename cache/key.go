@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -20,6 +22,7 @@ type PartKind byte
 // The kinds of parts. Their values are part of the encoding: never change one.
 const (
 	PartProgram     PartKind = 'p' // the executable: place and contents
+	PartInterpreter PartKind = '#' // what its #! line names, or a launcher starts: likewise
 	PartArgument    PartKind = 'a' // one argument, or a list of them
 	PartDirectory   PartKind = 'd' // the working directory
 	PartDependency  PartKind = 'f' // a --depends-on: name and contents
@@ -132,6 +135,8 @@ type CallSpec struct {
 	Env       []string // names of variables
 	LookupEnv func(string) (string, bool)
 	Stdin     *Digest // nil: stdin does not count
+	// Leave is a folder that no dependency includes: the cache's own.
+	Leave string
 }
 
 // Call is a call of a utility: its key, the parts that the key is made of, and
@@ -141,8 +146,11 @@ type Call struct {
 	Parts []Part
 
 	digests *Digests
+	leave   string
+	program string
 	files   []trackedFile
 	absent  []trackedFile // what arguments name, if they name a file later
+	ways    [][]Identity  // to each of files; see Watch
 }
 
 // trackedFile is a file whose contents went into a key.
@@ -168,6 +176,18 @@ func (e *UnreadableError) Error() string {
 
 // Unwrap returns the cause.
 func (e *UnreadableError) Unwrap() error { return e.Err }
+
+// unreadable names the file that could not be read, which may lie below path.
+func unreadable(path string, err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		path = p.Path
+	}
+	return &UnreadableError{path, err}
+}
+
+// errPipe: what a pipe holds can be read once only, and that is the program's.
+var errPipe = errors.New("it is a pipe or a socket, and what it holds can't be looked at beforehand")
 
 // plain takes the operation and path off a file system's error.
 func plain(err error) error {
@@ -199,17 +219,19 @@ func (e *NoProjectError) Error() string {
 // Its errors are *UnreadableError, *MissingDependencyError, *NoProjectError, or
 // those of the working directory and the context.
 func Identify(ctx context.Context, spec CallSpec, digests *Digests) (*Call, error) {
-	c := &Call{digests: digests}
+	c := &Call{digests: digests, leave: spec.Leave, program: spec.Program}
 	where, err := newPlaces(spec.Paths)
 	if err != nil {
 		return nil, err
 	}
-	sum, err := c.track(ctx, spec.Program, "")
-	if err != nil {
-		return nil, &UnreadableError{spec.Program, err}
+	if err := c.addProgram(ctx, PartProgram, spec.Program, where); err != nil {
+		return nil, err
 	}
-	c.add(Part{Kind: PartProgram, Items: []Item{where.item(spec.Program, &sum)}})
-
+	if IsLauncher(spec.Program) && spec.TrackArgs {
+		if err := c.addLaunched(ctx, spec.Args[1:], where); err != nil {
+			return nil, err
+		}
+	}
 	args, matched := spec.Rules.parse(spec.Args[1:])
 	for i := range args {
 		if spec.TrackArgs {
@@ -246,6 +268,38 @@ func Identify(ctx context.Context, spec CallSpec, digests *Digests) (*Call, erro
 	return c, nil
 }
 
+// addProgram adds an executable and, if it is a script, what its #! line names.
+func (c *Call) addProgram(ctx context.Context, kind PartKind, path string, where *places) error {
+	for range 5 { // as deep as an interpreter may be a script itself
+		sum, err := c.track(ctx, path, "")
+		if err != nil {
+			return unreadable(path, err)
+		}
+		c.add(Part{Kind: kind, Items: []Item{where.item(path, &sum)}})
+		kind = PartInterpreter
+		if path = interpreter(path); path == "" {
+			return nil
+		}
+	}
+	return nil
+}
+
+// addLaunched adds the programs that the arguments of a launcher name and that
+// are found on PATH: any word may be one.
+func (c *Call) addLaunched(ctx context.Context, args []string, where *places) error {
+	for _, arg := range args {
+		if strings.ContainsAny(arg, "/=") || strings.HasPrefix(arg, "-") {
+			continue
+		}
+		if path, err := exec.LookPath(arg); err == nil {
+			if err := c.addProgram(ctx, PartInterpreter, path, where); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func (c *Call) add(p Part) { c.Parts = append(c.Parts, p) }
 
 func sortedSet(list []string) []string {
@@ -265,45 +319,47 @@ func (c *Call) track(ctx context.Context, path, hint string) (Digest, error) {
 // trackArgument adds to a part of an argument the contents of the files that
 // it names: the argument as a whole, the value behind its "=", or, as argparse
 // and curl have it, what follows an "@".
-func (c *Call) trackArgument(ctx context.Context, p *Part) error {
-	try := func(text string) (*Digest, error) {
-		if text == "" || len(text) > 4096 || strings.IndexByte(text, 0) >= 0 {
-			return nil, nil // longer than any path
-		}
-		info, err := os.Stat(text)
-		if err != nil || !info.Mode().IsRegular() {
-			if errors.Is(err, fs.ErrNotExist) {
-				c.absent = append(c.absent, trackedFile{path: text, hint: p.Hint})
-			}
-			return nil, nil
-		}
-		sum, err := c.track(ctx, text, p.Hint)
-		if err != nil {
-			return nil, &UnreadableError{text, err}
-		}
-		return &sum, nil
-	}
-	var err error
+func (c *Call) trackArgument(ctx context.Context, p *Part) (err error) {
 	switch p.Form {
 	case FormKept, FormList:
 		for i := range p.Items {
 			it := &p.Items[i]
-			if it.Digest, err = try(it.Text); err != nil {
+			if it.Digest, err = c.trackText(ctx, it.Text, p.Hint); err != nil {
 				return err
-			}
-			if rest, at := strings.CutPrefix(it.Text, "@"); at && it.Digest == nil {
-				if it.Digest, err = try(rest); err != nil {
-					return err
-				}
 			}
 		}
 		if p.Name != "" {
-			p.File, err = try(p.Name + p.Items[0].Text)
+			p.File, err = c.trackText(ctx, p.Name+p.Items[0].Text, p.Hint)
 		}
 	case FormSorted:
-		p.File, err = try(p.Whole)
+		p.File, err = c.trackText(ctx, p.Whole, p.Hint)
 	}
 	return err
+}
+
+// trackText tracks the file that a text names, with an "@" before it or not.
+// It returns nil if there is none.
+func (c *Call) trackText(ctx context.Context, text, hint string) (*Digest, error) {
+	rest, at := strings.CutPrefix(text, "@")
+	if text == "" || len(text) > 4096 || strings.IndexByte(text, 0) >= 0 {
+		return nil, nil // no path, or longer than any
+	}
+	info, err := os.Stat(text)
+	switch {
+	case err == nil && info.Mode().IsRegular():
+		sum, err := c.track(ctx, text, hint)
+		if err != nil {
+			return nil, unreadable(text, err)
+		}
+		return &sum, nil
+	case err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) != 0:
+		return nil, &UnreadableError{text, errPipe}
+	case at:
+		return c.trackText(ctx, rest, hint)
+	case errors.Is(err, fs.ErrNotExist):
+		c.absent = append(c.absent, trackedFile{path: text, hint: hint})
+	}
+	return nil, nil
 }
 
 func (c *Call) addDependencies(ctx context.Context, paths []string, where *places) error {
@@ -330,7 +386,7 @@ func (c *Call) addDependencies(ctx context.Context, paths []string, where *place
 			sum, err = c.track(ctx, path, "")
 		}
 		if err != nil {
-			return &UnreadableError{path, err}
+			return unreadable(path, err)
 		}
 		p.Items = []Item{where.item(path, &sum)}
 		c.add(p)
@@ -346,10 +402,15 @@ func (c *Call) trackTree(ctx context.Context, dir string, above []os.FileInfo) (
 	if err != nil {
 		return sum, err
 	}
-	for _, a := range above {
+	for i, a := range above {
 		if os.SameFile(a, self) {
-			return sum, nil // named where it is linked; its contents count already
+			// Its contents count already; that the link leads there
+			// does here.
+			return sha256.Sum256(binary.AppendUvarint([]byte("above"), uint64(len(above)-i))), nil
 		}
+	}
+	if own, err := os.Stat(c.leave); err == nil && os.SameFile(own, self) {
+		return sum, nil
 	}
 	above = append(above, self)
 	names, listing, err := list(dir)
@@ -409,12 +470,60 @@ func list(dir string) (names []string, sum Digest, err error) {
 	return names, sha256.Sum256(b), nil
 }
 
+// Watch notes by which links the tracked files are reached, for Changed. Call
+// it before the program runs; a call that isn't run needs none of it.
+func (c *Call) Watch() {
+	c.ways = c.ways[:0]
+	for i := range c.files {
+		c.ways = append(c.ways, wayTo(c.files[i].path))
+	}
+}
+
+// wayTo identifies what stands on the way to a file: the links, which are
+// other ones when they are made anew, and the folders, by device and inode
+// alone, since whatever is written in them changes the rest.
+func wayTo(path string) (way []Identity) {
+	rest := strings.Split(path, "/")
+	at := ""
+	if filepath.IsAbs(path) {
+		at, rest = "/", rest[1:]
+	}
+	for links := 0; len(rest) > 1 || len(rest) == 1 && rest[0] != ""; {
+		step := filepath.Join(at, rest[0])
+		if rest[0] == ".." && at != "" {
+			step = at + "/.." // not Join: what lies before may be a link
+		}
+		rest = rest[1:]
+		info, err := os.Lstat(step)
+		if err != nil {
+			return append(way, Identity{})
+		}
+		id := identityOf(info)
+		if info.Mode()&fs.ModeSymlink == 0 {
+			way = append(way, Identity{Device: id.Device, Inode: id.Inode})
+			at = step
+			continue
+		}
+		way = append(way, id)
+		target, err := os.Readlink(step)
+		if links++; err != nil || links > 40 {
+			return append(way, Identity{})
+		}
+		if filepath.IsAbs(target) {
+			at = "/"
+		}
+		rest = append(strings.Split(strings.TrimPrefix(target, "/"), "/"), rest...)
+	}
+	return way
+}
+
 // Changed returns the name of a file that may have changed since the key was
 // made, and the flag that would ignore it where there is one. It returns an
 // empty name if none has.
 func (c *Call) Changed(ctx context.Context) (path, hint string) {
 	for i := range c.files {
-		if f := &c.files[i]; f.changed(ctx) {
+		f := &c.files[i]
+		if f.changed(ctx) || c.ways != nil && !slices.Equal(c.ways[i], wayTo(f.path)) {
 			return f.path, f.hint
 		}
 	}
@@ -454,8 +563,8 @@ func (c *Call) Appeared() (path, hint string) {
 // named, without the program.
 func (c *Call) Tracked() []string {
 	var names []string
-	for _, f := range c.files[1:] {
-		if !f.folder {
+	for _, f := range c.files {
+		if !f.folder && f.path != c.program {
 			names = append(names, f.path)
 		}
 	}
@@ -473,21 +582,29 @@ type places struct {
 func newPlaces(mode Paths) (*places, error) {
 	w := &places{mode: mode}
 	var err error
-	if w.logical, err = os.Getwd(); err != nil {
-		return nil, fmt.Errorf("the working directory can't be found: %w", err)
+	if w.logical, err = os.Getwd(); err == nil {
+		// Not by resolving links: we may not be allowed to look into all
+		// folders on the way.
+		w.physical, err = syscall.Getwd()
 	}
-	if w.physical, err = filepath.EvalSymlinks(w.logical); err != nil {
-		return nil, fmt.Errorf("the working directory can't be found: %w", err)
+	if err != nil {
+		return nil, &UnreadableError{"the working directory", err}
 	}
 	if mode != PathsProject {
 		return w, nil
 	}
-	for _, dir := range []string{w.physical, w.logical} {
-		root := ProjectRoot(dir)
-		if root == "" {
-			return nil, &NoProjectError{dir}
+	root := ProjectRoot(w.physical)
+	if root == "" {
+		return nil, &NoProjectError{w.physical}
+	}
+	w.roots = []string{root}
+	// The project's other name, if it has one by which we came.
+	if other := ProjectRoot(w.logical); other != root {
+		a, errA := os.Stat(root)
+		b, errB := os.Stat(other)
+		if errA == nil && errB == nil && os.SameFile(a, b) {
+			w.roots = append(w.roots, other)
 		}
-		w.roots = append(w.roots, root)
 	}
 	return w, nil
 }

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,6 +69,8 @@ func TestKeyTracksFiles(t *testing.T) {
 		{"Hydra", Rules{}, []string{"data=data.csv"}, "data.csv", true},
 		{"@", Rules{}, []string{"@data.csv"}, "data.csv", true},
 		{"after --", Rules{}, []string{"--", "data.csv"}, "data.csv", true},
+		{"after --, behind =", Rules{}, []string{"--", "--data=data.csv"}, "data.csv", true},
+		{"a set in a file", unordered, []string{"--indices", "@data.csv"}, "data.csv", true},
 		{"a name with =", Rules{}, []string{"a=b.csv"}, "a=b.csv", true},
 		{"a set that is a file", unordered, []string{"--indices", "1,4"}, "1,4", true},
 		{"an ignored value", ignore, []string{"--out", "data.csv"}, "data.csv", false},
@@ -91,6 +94,72 @@ func TestKeyTracksFiles(t *testing.T) {
 				t.Errorf("the change is noticed: %q", path)
 			}
 		})
+	}
+}
+
+// TestKeyOfPipe: what a pipe holds can't be looked at, so there is no key.
+func TestKeyOfPipe(t *testing.T) {
+	project(t)
+	if err := mkfifo("pipe"); err != nil {
+		t.Skip(err)
+	}
+	for _, arg := range []string{"pipe", "--data=pipe", "@pipe"} {
+		spec := CallSpec{Args: []string{"./train.sh", arg}, Program: "./train.sh", TrackArgs: true, Paths: PathsAbsolute}
+		var unreadable *UnreadableError
+		if _, err := Identify(context.Background(), spec, NewDigests("")); !errors.As(err, &unreadable) {
+			t.Errorf("%s: %v", arg, err)
+		}
+	}
+}
+
+// TestKeyOfInterpreters: what a #! line names, and what a launcher starts,
+// counts as it is found on PATH.
+func TestKeyOfInterpreters(t *testing.T) {
+	dir := project(t, "one/tool", "two/tool", "env")
+	path := os.Getenv("PATH")
+	key := func(bin, program string, args ...string) Key {
+		t.Setenv("PATH", filepath.Join(dir, bin)+":"+path)
+		return identify(t, CallSpec{Program: program}, args...).Key
+	}
+	writeFile(t, "train.sh", "#!/usr/bin/env -S tool -u\n")
+	if key("one", "./train.sh") == key("two", "./train.sh") {
+		t.Error("two environments share a key of ./train.sh")
+	}
+	writeFile(t, "train.sh", "#!"+filepath.Join(dir, "one/tool"))
+	if key("one", "./train.sh") != key("two", "./train.sh") {
+		t.Error("PATH counts where the #! line doesn't use it")
+	}
+	before := key("one", "./train.sh")
+	writeFile(t, "one/tool", "upgraded")
+	if key("one", "./train.sh") == before {
+		t.Error("the interpreter does not count")
+	}
+	if key("one", "./env", "A=1", "tool") == key("two", "./env", "A=1", "tool") {
+		t.Error("what env starts does not count")
+	}
+}
+
+// TestChangedOnTheWay: a link that is turned during the run and back again.
+func TestChangedOnTheWay(t *testing.T) {
+	project(t, "v1/data", "v2/data")
+	turn := func(target string) {
+		os.Remove("current")
+		if err := os.Symlink(target, "current"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	turn("v1")
+	for _, arg := range []string{"current/data", "./v1/../current/data"} {
+		c := identify(t, CallSpec{}, arg)
+		c.Watch()
+		if path, _ := c.Changed(context.Background()); path != "" {
+			t.Fatalf("%s has changed", path)
+		}
+		turn("v2")
+		turn("v1")
+		if path, _ := c.Changed(context.Background()); path != arg {
+			t.Errorf("%s: %q has changed", arg, path)
+		}
 	}
 }
 
@@ -128,9 +197,19 @@ func TestKeyOfDependencies(t *testing.T) {
 			t.Errorf("%s: the key moves: %v", name, moved)
 		}
 	}
-	if err := os.Symlink("..", "dir/loop"); err != nil {
-		t.Fatal(err)
+	loops := map[Key]string{}
+	for _, target := range []string{".", "..", "sub"} {
+		os.Remove("dir/loop")
+		if err := os.Symlink(target, "dir/loop"); err != nil {
+			t.Fatal(err)
+		}
+		if other, ok := loops[tree()]; ok {
+			t.Errorf("links to %s and %s are the same", target, other)
+		}
+		loops[tree()] = target
 	}
+	os.Remove("dir/loop")
+	os.Symlink("..", "dir/loop")
 	before := tree()
 	writeFile(t, "a", "seen through the link")
 	if tree() == before {

@@ -131,8 +131,10 @@ func (l leases) acquire(ctx context.Context, id ID, wait time.Duration) (*Lease,
 		return lease, nil
 	}
 	lease.State = LeaseHeld
-	lease.release = func() {
-		os.Remove(path)
+	lease.release = func(ended bool) {
+		if ended {
+			os.Remove(path)
+		}
 		f.Unlock()
 	}
 	return lease, nil

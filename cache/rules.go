@@ -51,10 +51,11 @@ func (r Rules) Normalize() (Rules, error) {
 			case strings.HasSuffix(flag, "..."):
 				return nil, &RuleError{rule, given, "only --unordered takes NAME..."}
 			}
-			if other, ok := role[flag]; ok && other != rule+name {
-				return nil, &RuleError{rule, given, "another rule is given for the same flag"}
+			this := fmt.Sprintf("--%s %s", rule, name)
+			if other, ok := role[flag]; ok && other != this {
+				return nil, &RuleError{rule, given, other + " is given as well"}
 			}
-			role[flag] = rule + name
+			role[flag] = this
 			if !slices.Contains(cleaned, name) {
 				cleaned = append(cleaned, name)
 			}
@@ -113,6 +114,7 @@ type token struct {
 	n      int    // counted from 1
 	flag   string // the name, if it is a flag without a value
 	assign string // the name, if it is --NAME=V, -NAME=V or NAME=V
+	ended  bool   // it stands after a "--": it is no flag, whatever it looks like
 	owner  string // the flag whose value it may be …
 	nth    int    // … and its place among that flag's values, from 0
 }
@@ -125,9 +127,13 @@ func tokenize(args []string) []token {
 	tokens := make([]token, len(args))
 	owner, nth, ended := "", 0, false
 	for i, arg := range args {
-		t := token{arg: arg, n: i + 1}
+		t := token{arg: arg, n: i + 1, ended: ended}
 		switch {
 		case ended:
+			t.assign, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
+			if !strings.Contains(arg, "=") {
+				t.assign = ""
+			}
 		case arg == "--":
 			ended, owner = true, ""
 		case isFlag(arg):
@@ -174,7 +180,9 @@ func (r Rules) parse(args []string) (parts []Part, matched []string) {
 			p.Flag = tokens[i-1-t.nth].arg
 		}
 		if t.assign != "" {
-			p.Hint = "--ignore " + t.assign
+			if !t.ended {
+				p.Hint = "--ignore " + t.assign
+			}
 			p.Name = strings.TrimSuffix(t.arg, t.value())
 			p.Items[0].Text = t.value()
 		}
@@ -205,10 +213,10 @@ func (r Rules) parse(args []string) (parts []Part, matched []string) {
 				continue
 			}
 			p = Part{Kind: PartArgument, Form: FormList, Items: []Item{{Text: t.arg}}, Flag: p.Flag, Hint: p.Hint}
-		case t.assign != "" && slices.Contains(r.Ignore, t.assign):
+		case t.assign != "" && !t.ended && slices.Contains(r.Ignore, t.assign):
 			use("ignore", t.assign)
 			p.ignore()
-		case t.assign != "" && slices.Contains(r.Unordered, t.assign):
+		case t.assign != "" && !t.ended && slices.Contains(r.Unordered, t.assign):
 			if p.sort() {
 				use("unordered", t.assign)
 			}
@@ -235,23 +243,24 @@ func (p *Part) ignore() {
 func (p *Part) sort() bool {
 	text := p.Items[0].Text
 	inner := strings.TrimSpace(text)
-	open, shut := "", ""
 	if n := len(inner); n >= 2 && strings.Contains("() [] {}", inner[:1]+inner[n-1:]) {
-		open, shut, inner = inner[:1], inner[n-1:], inner[1:n-1]
+		inner = inner[1 : n-1]
 	}
 	if strings.ContainsAny(inner, "()[]{}\"'\\`") {
 		return false
 	}
-	p.Form, p.Whole = FormSorted, text
-	p.Items = nil
-	// Some programs care for brackets and blanks, so these count.
-	p.Style = open + shut
-	if strings.ContainsAny(text, " \t\r\n\v\f") {
-		p.Style += " "
-	}
+	// What is around the items counts, since some programs care for
+	// brackets and blanks: it is kept with a comma in each item's place.
+	at := strings.Index(text, inner)
+	style := []string{text[:at]}
+	p.Form, p.Whole, p.Items = FormSorted, text, nil
 	for item := range strings.SplitSeq(inner, ",") {
-		p.Items = append(p.Items, Item{Text: strings.TrimSpace(item)})
+		bare := strings.TrimSpace(item)
+		left := strings.Index(item, bare)
+		p.Items = append(p.Items, Item{Text: bare})
+		style = append(style, item[:left], item[left+len(bare):])
 	}
+	p.Style = strings.Join(append(style, text[at+len(inner):]), ",")
 	slices.SortFunc(p.Items, func(a, b Item) int { return strings.Compare(a.Text, b.Text) })
 	return true
 }

@@ -128,11 +128,13 @@ func blankOut(rules Rules, args []string) string {
 			out = append(out, "<ignored>")
 		case flag != "" && nth == 0 && !isFlag(a) && slices.Contains(rules.Unordered, flag) && !strings.ContainsAny(a, "[]\"'\\"):
 			items := strings.Split(a, ",")
-			for i := range items {
-				items[i] = strings.TrimSpace(items[i])
+			layout := ""
+			for i, item := range items {
+				items[i] = strings.TrimSpace(item)
+				layout += strings.Replace(item, items[i], ",", 1)
 			}
 			slices.Sort(items)
-			out = append(out, fmt.Sprintf("<set %q blank %v>", items, strings.ContainsAny(a, " \n\t")))
+			out = append(out, fmt.Sprintf("<set %q %q>", items, layout))
 		default:
 			name, _, has := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(a, "-"), "-"), "=")
 			if !isFlag(a) {
@@ -165,7 +167,7 @@ func blankOut(rules Rules, args []string) string {
 func TestKeysUnderRules(t *testing.T) {
 	k := newKeyer(t)
 	rules := Rules{Ignore: []string{"x"}, Unordered: []string{"y"}, IgnoreArg: []int{5}}
-	word := rapid.SampledFrom([]string{"--x", "-x", "--x=1", "--x=2", "x=1", "x=", "--y", "--y=1,4", "1,4", "4,1", "1,1,4", "1, 4", "-5", "-", "--", "a", "", "--z", "7"})
+	word := rapid.SampledFrom([]string{"--x", "-x", "--x=1", "--x=2", "x=1", "x=", "--y", "--y=1,4", "1,4", "4,1", "1,1,4", "1, 4", "4, 1", "1 ,4", "-5", "-", "--", "a", "", "--z", "7"})
 	rapid.Check(t, func(t *rapid.T) {
 		a := rapid.SliceOfN(word, 0, 6).Draw(t, "a")
 		b := slices.Clone(a)
@@ -190,7 +192,7 @@ func TestRulesByExample(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		rules Rules
-		a, b  string // separated by blanks; _ is the empty argument
+		a, b  string // separated by blanks; _ is the empty argument, ~ a blank
 		same  bool
 	}{
 		{"ignored, separate", Rules{Ignore: []string{"job-id"}}, "--job-id 1 --x 2", "--job-id 9 --x 2", true},
@@ -216,6 +218,8 @@ func TestRulesByExample(t *testing.T) {
 		{"set", Rules{Unordered: []string{"indices"}}, "--indices 1,4,7", "--indices 7,1,4", true},
 		{"set, with =", Rules{Unordered: []string{"indices"}}, "--indices=1,4,7", "--indices=7,1,4", true},
 		{"set, Hydra, brackets", Rules{Unordered: []string{"indices"}}, "indices=[1,4,7]", "indices=[7,4,1]", true},
+		{"blanks in place", Rules{Unordered: []string{"indices"}}, "--indices [1,~4]", "--indices [4,~1]", true},
+		{"blanks elsewhere", Rules{Unordered: []string{"indices"}}, "--indices 1~,4", "--indices 1,~4", false},
 		{"brackets count", Rules{Unordered: []string{"indices"}}, "--indices [1,4]", "--indices 1,4", false},
 		{"multiset", Rules{Unordered: []string{"indices"}}, "--indices 1,1,4", "--indices 1,4", false},
 		{"a positional after a set", Rules{Unordered: []string{"indices"}}, "--indices 1 4", "--indices 4 1", false},
@@ -229,7 +233,7 @@ func TestRulesByExample(t *testing.T) {
 		split := func(s string) []string {
 			args := strings.Fields(s)
 			for i := range args {
-				args[i] = strings.ReplaceAll(args[i], "_", "")
+				args[i] = strings.NewReplacer("_", "", "~", " ").Replace(args[i])
 			}
 			return args
 		}

@@ -144,15 +144,20 @@ const (
 // work; the data stays right without them.
 type Lease struct {
 	State   LeaseState
-	Waited  bool // another held it first
-	release func()
+	Waited  bool             // another held it first
+	release func(ended bool) // nil: not held
 }
 
 // Release lets the waiting callers go. It does nothing for a lease that isn't
 // held, or a second time.
-func (l *Lease) Release() {
+func (l *Lease) Release() { l.giveBack(true) }
+
+// Abandon gives the lease to the next who waits, as if the holder had died.
+func (l *Lease) Abandon() { l.giveBack(false) }
+
+func (l *Lease) giveBack(ended bool) {
 	if l != nil && l.release != nil {
-		l.release()
+		l.release(ended)
 		l.release = nil
 	}
 }

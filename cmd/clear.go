@@ -46,7 +46,7 @@ back.`,
 			if all && cmd.Flags().Changed("namespace") {
 				return usage(errors.New("--all and --namespace are given"), "leave one of them out")
 			}
-			store, _, err := existingCache(s)
+			store, _, err := existingCache(ui, s)
 			if err != nil {
 				return err
 			}

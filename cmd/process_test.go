@@ -304,6 +304,88 @@ func TestSignalStopsALoop(t *testing.T) {
 	}
 }
 
+// TestSignalAfterTheEnd: a signal that comes when the program has ended, and we
+// wait for the cache, ends us, but its number is stored and printed.
+func TestSignalAfterTheEnd(t *testing.T) {
+	flock, err := osexec.LookPath("flock")
+	if err != nil {
+		t.Skip("needs flock(1)")
+	}
+	b := newWorkbench(t)
+	b.number("run", "--", "echo", "1")
+	b.write("train.sh", "#!/bin/sh\nwhile ! test -e go; do sleep 0.01; done\necho 42\necho >ended\n")
+	c := b.command("run", "--", "./train.sh")
+	var out bytes.Buffer
+	c.Stdout = &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b.wait("it runs", func() bool { left, _ := os.ReadDir(b.path(".cache/leases")); return len(left) == 1 })
+	time.Sleep(100 * time.Millisecond) // past the second lookup
+	holder := osexec.Command(flock, b.path(".cache/cache.lock"), "sh", "-c", "echo >held; while ! test -e release; do sleep 0.01; done")
+	holder.Dir = b.dir
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Wait()
+	b.wait("the lock is held", func() bool { return len(b.lines("held")) == 1 })
+	b.write("go", "")
+	b.wait("the program has ended", func() bool { return len(b.lines("ended")) == 1 })
+	time.Sleep(100 * time.Millisecond)
+	c.Process.Signal(syscall.SIGTERM)
+	time.Sleep(50 * time.Millisecond)
+	b.write("release", "")
+	c.Wait()
+	if got := c.ProcessState.Sys().(syscall.WaitStatus); !got.Signaled() || out.String() != "42\n" {
+		t.Errorf("it ended with %v and printed %q", c.ProcessState, out.String())
+	}
+	if got := b.number("run", "--only-cached", "--", "./train.sh"); got != "42" {
+		t.Errorf("stored is %s", got)
+	}
+}
+
+// TestSingleFlightHolderInterrupted: a Ctrl-C to the one that evaluates is none
+// to the others; one of them takes over.
+func TestSingleFlightHolderInterrupted(t *testing.T) {
+	b := newWorkbench(t)
+	b.write("train.sh", "#!/bin/sh\necho $$ >>calls\nwhile ! test -e go; do sleep 0.01; done\necho 1\n")
+	first := b.command("run", "--", "./train.sh")
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b.wait("the first evaluates", func() bool { return len(b.lines("calls")) == 1 })
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() { b.number("run", "--", "./train.sh") })
+	}
+	time.Sleep(200 * time.Millisecond) // they wait by now
+	first.Process.Signal(syscall.SIGINT)
+	first.Wait()
+	b.wait("another takes over", func() bool { return len(b.lines("calls")) >= 2 })
+	b.write("go", "")
+	wg.Wait()
+	if n := len(b.lines("calls")); n != 2 {
+		t.Errorf("%d evaluations", n)
+	}
+}
+
+// TestSchedulersSignals: SIGUSR1 is passed on.
+func TestSchedulersSignals(t *testing.T) {
+	b := newWorkbench(t)
+	b.write("train.sh", "#!/bin/sh\ntrap 'echo 7; exit 0' USR1\necho >>calls\nwhile :; do sleep 0.01; done\n")
+	c := b.command("run", "--", "./train.sh")
+	var out bytes.Buffer
+	c.Stdout = &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b.wait("it runs", func() bool { return len(b.lines("calls")) == 1 })
+	c.Process.Signal(syscall.SIGUSR1)
+	if err := c.Wait(); err != nil || out.String() != "7\n" {
+		t.Errorf("%v, %q", err, out.String())
+	}
+}
+
 // TestNohup: a signal that we are told to ignore is ignored.
 func TestNohup(t *testing.T) {
 	b := newWorkbench(t)

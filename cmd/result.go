@@ -82,17 +82,18 @@ func writeResult(text, file string) error {
 		}
 		return nil
 	}
-	if target, err := filepath.EvalSymlinks(file); err == nil {
-		file = target
-	}
-	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
-		// A device or a pipe: there is nothing to replace.
-		f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	// A device or a pipe can't be replaced, nor must what stdout leads to.
+	info, err := os.Stat(file)
+	if strings.HasPrefix(file, "/dev/") || err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0)
 		if err != nil {
 			return err
 		}
 		_, err = io.WriteString(f, text)
 		return errors.Join(err, f.Close())
+	}
+	if target, err := filepath.EvalSymlinks(file); err == nil {
+		file = target
 	}
 	// Not os.CreateTemp, whose files nobody else may read.
 	temp := fmt.Sprintf("%s.%08x.tmp", file, rand.Uint32())

@@ -62,15 +62,16 @@ func newRun(ui *terminal) *cobra.Command {
 // answer runs a query with signals passed on to COMMAND. signal is the one that
 // came meanwhile, be it after the answer was found.
 func answer(ui *terminal, s *config.Settings, q exec.Query) (a exec.Answer, signal, err error) {
+	runner := &exec.Runner{Stderr: os.Stderr, Grace: s.Grace}
+	// First of all: from here on a stderr that is gone doesn't end us.
+	ctx, stop := watchSignals(context.Background(), runner)
 	store, stats, digests := openCache(ui, s)
 	defer digests.Close()
-	runner := &exec.Runner{Stderr: os.Stderr, Grace: s.Grace}
 	memo := &exec.Memo{Store: store, Stats: stats, Digests: digests, Runner: runner, Warn: ui.warn}
 	if q.Repeat.Converge || q.Repeat.Samples > 0 {
 		memo.Progress = ui.progress(q)
 		defer ui.endProgress()
 	}
-	ctx, stop := watchSignals(context.Background(), runner)
 	a, err = memo.Answer(ctx, q)
 	if store != nil {
 		err = errors.Join(err, store.Close())

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -86,14 +87,11 @@ func badSetting(origins []config.Origin, name string, err error) error {
 
 // query makes a query of the settings and of COMMAND.
 func query(s *config.Settings, origins []config.Origin, args []string) (exec.Query, error) {
-	s = s.For(programNames(s, args)...)
-	rules, err := cache.Rules{Ignore: s.Ignore, IgnoreArg: s.IgnoreArg, IgnoreSwitch: s.IgnoreSwitch, Unordered: s.Unordered}.Normalize()
-	var rule *cache.RuleError
-	if errors.As(err, &rule) {
-		return exec.Query{}, badSetting(origins, rule.Rule, fmt.Errorf("%q: %s", rule.Name, rule.Reason))
-	} else if err != nil {
+	rules, err := rulesOf(s, origins, args)
+	if err != nil {
 		return exec.Query{}, err
 	}
+	s = s.For(programNames(s, args)...)
 	extraction, err := exec.ParseExtraction(s.Extract, s.AllowNonfinite)
 	if err != nil {
 		return exec.Query{}, badSetting(origins, "extract", err)
@@ -111,12 +109,16 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 	if s.Converge && s.Repeat.Samples > 0 {
 		return exec.Query{}, usage(fmt.Errorf("--converge and --repeat=%d are given", s.Repeat.Samples), "leave one of them out")
 	}
+	if slices.Contains(s.DependsOn, "") {
+		return exec.Query{}, badSetting(origins, "depends-on", errors.New("it names no file or folder"))
+	}
 	return exec.Query{
 		Args:            args,
 		Rules:           rules,
 		TrackArgs:       s.Track == "args",
 		Paths:           cache.Paths(s.Paths),
 		DependsOn:       s.DependsOn,
+		Leave:           s.Dir,
 		Env:             s.Env,
 		PassEnv:         s.PassEnv,
 		Namespace:       s.Namespace,
@@ -145,13 +147,39 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 	}, nil
 }
 
-// programNames are the names that rules for COMMAND go by: its base name and
-// that of the script behind it, which is the first argument that names a file.
+// rulesOf puts together the rules for COMMAND, and says which of them is wrong
+// and where it comes from.
+func rulesOf(s *config.Settings, origins []config.Origin, args []string) (cache.Rules, error) {
+	rules := func(s *config.Settings) (cache.Rules, error) {
+		return cache.Rules{Ignore: s.Ignore, IgnoreArg: s.IgnoreArg, IgnoreSwitch: s.IgnoreSwitch, Unordered: s.Unordered}.Normalize()
+	}
+	var wrong *cache.RuleError
+	if _, err := rules(s); errors.As(err, &wrong) {
+		return cache.Rules{}, badSetting(origins, wrong.Rule, fmt.Errorf("%q: %s", wrong.Name, wrong.Reason))
+	}
+	names := programNames(s, args)
+	all, err := rules(s.For(names...))
+	if errors.As(err, &wrong) {
+		for _, p := range s.Programs {
+			if slices.Contains(names, p.Name) {
+				return cache.Rules{}, &config.Error{Where: p.From, Key: "programs: " + p.Name, Reason: err.Error()}
+			}
+		}
+	}
+	return all, err
+}
+
+// programNames are the names that rules for COMMAND go by: its base name and,
+// where it starts another program, that of the script behind it, which is the
+// first argument that names a file.
 func programNames(s *config.Settings, args []string) []string {
 	if len(s.Programs) == 0 {
 		return nil
 	}
 	names := []string{filepath.Base(args[0])}
+	if !cache.IsLauncher(args[0]) {
+		return names
+	}
 	for _, arg := range args[1:] {
 		if info, err := os.Stat(arg); err == nil && info.Mode().IsRegular() {
 			return append(names, filepath.Base(arg))
@@ -160,6 +188,10 @@ func programNames(s *config.Settings, args []string) []string {
 	return names
 }
 
+var errNoDir = errors.New("there is no folder for the cache, since neither HOME nor an absolute XDG_CACHE_HOME is set")
+
+const dirHint = "set DVLCACHE_DIR to a folder"
+
 // openCache opens what a command needs of the cache. Where there is no place
 // for one, the store is nil and the user has been told.
 func openCache(ui *terminal, s *config.Settings) (cache.Store, *cache.Stats, *cache.Digests) {
@@ -167,7 +199,7 @@ func openCache(ui *terminal, s *config.Settings) (cache.Store, *cache.Stats, *ca
 		return nil, nil, cache.NewDigests("")
 	}
 	if s.Dir == "" {
-		ui.warn("there is no folder for the cache, since HOME is not set; running without it", "set DVLCACHE_DIR to a folder")
+		ui.warn(errNoDir.Error()+"; running without it", dirHint)
 		return nil, nil, cache.NewDigests("")
 	}
 	store := cache.NewBolt(s.Dir, s.LockTimeout, func(text string) { ui.warn(text, "") })
@@ -175,12 +207,12 @@ func openCache(ui *terminal, s *config.Settings) (cache.Store, *cache.Stats, *ca
 }
 
 // existingCache is openCache for commands that are about the cache itself.
-func existingCache(s *config.Settings) (*cache.Bolt, *cache.Stats, error) {
+func existingCache(ui *terminal, s *config.Settings) (*cache.Bolt, *cache.Stats, error) {
 	if s.Dir == "" {
-		return nil, nil, usage(errors.New("there is no folder for the cache, since HOME is not set"), "set DVLCACHE_DIR to a folder")
+		return nil, nil, usage(errNoDir, dirHint)
 	}
 	if info, err := os.Stat(s.Dir); err == nil && !info.IsDir() {
 		return nil, nil, &fs.PathError{Op: "open", Path: s.Dir, Err: errors.New("it is not a folder")}
 	}
-	return cache.NewBolt(s.Dir, s.LockTimeout, nil), cache.NewStats(filepath.Join(s.Dir, "stats")), nil
+	return cache.NewBolt(s.Dir, s.LockTimeout, func(text string) { ui.warn(text, "") }), cache.NewStats(filepath.Join(s.Dir, "stats")), nil
 }

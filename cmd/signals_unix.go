@@ -15,13 +15,15 @@ import (
 
 // watchSignals ends the context, with a *signalError, on the signals that ask
 // us to end; on a second one it kills what runs. Ctrl-Z stops what runs, too.
+// SIGUSR1 and SIGUSR2, by which schedulers tell that time is short, are passed
+// on.
 // Signals that were ignored when we were started stay ignored, as nohup and
 // background jobs want it. stop gives the signals back to the system, and
 // returns the *signalError if there was a signal.
 func watchSignals(ctx context.Context, runner *exec.Runner) (watched context.Context, stop func() error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 16)
-	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTSTP} {
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGUSR1, syscall.SIGUSR2} {
 		if !signal.Ignored(s) {
 			signal.Notify(signals, s)
 		}
@@ -38,8 +40,12 @@ func watchSignals(ctx context.Context, runner *exec.Runner) (watched context.Con
 			case s := <-signals:
 				switch s := s.(syscall.Signal); s {
 				case syscall.SIGPIPE:
-				case syscall.SIGTSTP:
+				case syscall.SIGUSR1, syscall.SIGUSR2:
 					runner.Signal(s)
+				case syscall.SIGTSTP:
+					// Not the signal itself: in a session of its own a
+					// program would not be stopped by it.
+					runner.Signal(syscall.SIGSTOP)
 					// Go's runtime keeps its handler for good, so the
 					// signal itself would not stop us.
 					syscall.Kill(os.Getpid(), syscall.SIGSTOP)
@@ -66,8 +72,8 @@ func watchSignals(ctx context.Context, runner *exec.Runner) (watched context.Con
 // a shell sees that and ends its loop.
 func raise(err error) {
 	var e *signalError
-	if !errors.As(err, &e) {
-		return
+	if !errors.As(err, &e) || e.signal == syscall.SIGQUIT {
+		return // Go's own answer to that one is to print its stacks
 	}
 	signal.Reset(e.signal)
 	syscall.Kill(os.Getpid(), e.signal)

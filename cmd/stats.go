@@ -30,7 +30,7 @@ type statistics struct {
 	Bytes        int64   `json:"bytes"`
 }
 
-func newStats(*terminal) *cobra.Command {
+func newStats(ui *terminal) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "stats [flags]",
@@ -49,7 +49,7 @@ clear does not set them back.`,
 			if cmd.Flags().Changed("namespace") {
 				namespace = &s.Namespace
 			}
-			store, stats, err := existingCache(s)
+			store, stats, err := existingCache(ui, s)
 			if err != nil {
 				return err
 			}

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,8 +12,8 @@ import (
 	"strings"
 
 	"github.com/agnivade/levenshtein"
-	"github.com/spf13/cast"
 	"github.com/spf13/viper"
+	"go.yaml.in/yaml/v3"
 )
 
 // Origin says where the value of a setting comes from.
@@ -106,28 +108,19 @@ func (s *Setting) origin(flags map[string][]string, files []*file) string {
 	return "default"
 }
 
-// texts makes texts of a value that viper found. A list in the environment is
+// texts makes texts of a value that viper holds. A list in the environment is
 // separated by commas.
 func texts(s *Setting, v any) []string {
 	switch v := v.(type) {
-	case nil:
-		return nil
+	case []string:
+		return v
 	case string:
 		if s.Repeated() {
 			return slices.DeleteFunc(strings.Split(v, ","), func(t string) bool { return t == "" })
 		}
 		return []string{v}
-	case []string:
-		return v
-	case []any:
-		list := make([]string, len(v))
-		for i := range v {
-			list[i] = cast.ToString(v[i])
-		}
-		return list
-	default:
-		return []string{cast.ToString(v)}
 	}
+	return nil
 }
 
 // userFile is the user's own file, or "".
@@ -144,7 +137,7 @@ func projectFile() string {
 	dir, err := os.Getwd()
 	for err == nil {
 		path := filepath.Join(dir, "dvlcache.yaml")
-		if _, err := os.Stat(path); err == nil {
+		if _, err := os.Lstat(path); err == nil {
 			return path
 		}
 		up := filepath.Dir(dir)
@@ -159,104 +152,162 @@ func projectFile() string {
 // file is a file of settings.
 type file struct {
 	path     string
-	values   map[string]any
+	values   map[string]any // a []string each
 	programs []Program
 }
 
 // readFile reads and checks a file. nil means that there is none.
+//
+// It reads the YAML itself and hands texts to viper, which would fold the case
+// of keys, pass over keys without a value, and make 7 of a namespace 007.
 func readFile(path string) (*file, error) {
 	if path == "" {
 		return nil, nil
 	}
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+	data, err := os.ReadFile(path)
+	if _, statErr := os.Lstat(path); errors.Is(statErr, fs.ErrNotExist) || errors.Is(statErr, fs.ErrPermission) {
 		return nil, nil
+	} else if err != nil {
+		return nil, &Error{Where: path, Reason: errors.Unwrap(err).Error()}
 	}
-	v := viper.New()
-	v.SetConfigFile(path)
-	v.SetConfigType("yaml")
-	if err := v.ReadInConfig(); err != nil {
-		reason := strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "While parsing config: ")), " ")
-		return nil, &Error{Where: path, Reason: reason}
+	f := &file{path: path, values: map[string]any{}}
+	var doc, second yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
+		return f, nil
+	} else if err != nil {
+		return nil, f.wrong("", strings.Join(strings.Fields(err.Error()), " "))
 	}
-	f := &file{path: path, values: v.AllSettings()}
-	if err := f.checkPrograms(); err != nil {
-		return nil, err
+	if decoder.Decode(&second) == nil {
+		return nil, f.wrong("", "it holds more than one YAML document")
 	}
-	delete(f.values, programsKey)
+	root := resolve(doc.Content[0])
+	if root.Tag == "!!null" {
+		return f, nil
+	}
 	settings := All()
-	for key, value := range f.values {
-		if err := f.check(settings, key, key, value, func(s *Setting) any { return s.field(&Settings{}) }); err != nil {
-			return nil, err
+	err = f.each(root, "", func(key string, value *yaml.Node) error {
+		if key == programsKey {
+			return f.readPrograms(settings, value)
 		}
+		s := find(settings, key)
+		if s == nil {
+			return &Error{Where: f.path, Key: key, Reason: "there is no such setting", Hint: nearest(settings, key)}
+		}
+		values, err := f.parse(s, s.field(&Settings{}), key, value)
+		f.values[key] = values
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return f, nil
 }
 
-// check makes texts of one value in place and parses it into what field
-// returns. as is the key for messages.
-func (f *file) check(settings []*Setting, key, as string, value any, field func(*Setting) any) error {
-	i := slices.IndexFunc(settings, func(s *Setting) bool { return s.Name == key })
-	if i < 0 {
-		return &Error{Where: f.path, Key: as, Reason: "there is no such setting", Hint: nearest(settings, key)}
+func (f *file) wrong(key, reason string) *Error {
+	return &Error{Where: f.path, Key: key, Reason: reason}
+}
+
+// resolve follows a YAML alias.
+func resolve(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
 	}
-	s := settings[i]
-	switch v := value.(type) {
-	case map[string]any:
-		return &Error{Where: f.path, Key: as, Reason: "it takes a value, not keys of its own"}
-	case nil:
-		return &Error{Where: f.path, Key: as, Reason: "it has no value"}
-	case []any:
-		if !s.Repeated() {
-			return &Error{Where: f.path, Key: as, Reason: "it takes one value, not a list"}
-		}
-		for _, item := range v {
-			if _, err := cast.ToStringE(item); err != nil || item == nil {
-				return &Error{Where: f.path, Key: as, Reason: "its list may hold plain values only"}
-			}
-		}
-	case string:
-		if s.Repeated() {
-			value = []any{v} // one value, commas and all
+	return n
+}
+
+func find(settings []*Setting, name string) *Setting {
+	for _, s := range settings {
+		if s.Name == name {
+			return s
 		}
 	}
-	values := texts(s, value)
-	if s.isPath {
-		for i, p := range values {
-			if p != "" && !filepath.IsAbs(p) {
-				values[i] = filepath.Join(filepath.Dir(f.path), p)
-			}
-		}
-	}
-	if err := s.set(field(s), values); err != nil {
-		return &Error{Where: f.path, Key: as, Reason: err.Error()}
-	}
-	f.values[key] = values
 	return nil
 }
 
-func (f *file) checkPrograms() error {
-	list, ok := f.values[programsKey].([]any)
-	if !ok && f.values[programsKey] != nil {
+// each goes through the keys of a YAML mapping. as is its name for messages.
+func (f *file) each(n *yaml.Node, as string, do func(key string, value *yaml.Node) error) error {
+	if n.Kind != yaml.MappingNode {
+		return f.wrong(as, "it is no list of settings, one \"name: value\" a line")
+	}
+	seen := map[string]bool{}
+	for i := 0; i < len(n.Content); i += 2 {
+		key := n.Content[i].Value
+		if seen[key] {
+			return f.wrong(key, "it is given twice")
+		}
+		seen[key] = true
+		if err := do(key, resolve(n.Content[i+1])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parse reads the value of a setting into what ptr points to, and returns it as
+// texts, as they stand in the file.
+func (f *file) parse(s *Setting, ptr any, as string, value *yaml.Node) (values []string, err error) {
+	items := []*yaml.Node{value}
+	switch value.Kind {
+	case yaml.SequenceNode:
+		if !s.Repeated() {
+			return nil, f.wrong(as, "it takes one value, not a list")
+		}
+		items = value.Content
+	case yaml.MappingNode:
+		return nil, f.wrong(as, "it takes a value, not keys of its own")
+	}
+	for _, item := range items {
+		item = resolve(item)
+		switch {
+		case item.Kind != yaml.ScalarNode:
+			return nil, f.wrong(as, "its list may hold plain values only")
+		case item.Tag == "!!null":
+			return nil, f.wrong(as, "it has no value")
+		}
+		text := item.Value
+		if s.isPath && text != "" && !filepath.IsAbs(text) {
+			text = filepath.Join(filepath.Dir(f.path), text)
+		}
+		values = append(values, text)
+	}
+	if err := s.set(ptr, values); err != nil {
+		return nil, f.wrong(as, err.Error())
+	}
+	return values, nil
+}
+
+// readPrograms reads the rules for single programs.
+func (f *file) readPrograms(settings []*Setting, list *yaml.Node) error {
+	if list.Kind != yaml.SequenceNode {
 		return &Error{Where: f.path, Key: programsKey, Reason: "it takes a list", Hint: programsHint}
 	}
-	settings := slices.DeleteFunc(All(), func(s *Setting) bool { return s.program == nil })
-	for i, item := range list {
+	for i, item := range list.Content {
 		as := fmt.Sprintf("%s[%d]", programsKey, i)
-		values, ok := item.(map[string]any)
-		name := cast.ToString(values["name"])
-		if !ok || name == "" {
-			return &Error{Where: f.path, Key: as, Reason: "it has no name", Hint: programsHint}
-		}
-		p := Program{Name: name, From: f.path}
-		// checked like a file of its own
-		one := &file{path: f.path, values: map[string]any{}}
-		for key, value := range values {
+		p := Program{From: f.path}
+		err := f.each(resolve(item), as, func(key string, value *yaml.Node) error {
+			as := as + "." + key
 			if key == "name" {
-				continue
+				p.Name = value.Value
+				return nil
 			}
-			if err := one.check(settings, key, as+"."+key, value, func(s *Setting) any { return s.program(&p) }); err != nil {
-				return err
+			s := find(settings, key)
+			switch {
+			case s == nil:
+				return &Error{Where: f.path, Key: as, Reason: "there is no such setting", Hint: nearest(settings, key)}
+			case s.program == nil:
+				return f.wrong(as, "it can be set for all programs only")
 			}
+			_, err := f.parse(s, s.program(&p), as, value)
+			return err
+		})
+		switch {
+		case err != nil:
+			return err
+		case p.Name == "":
+			return &Error{Where: f.path, Key: as, Reason: "it has no name", Hint: programsHint}
+		case p.Name != filepath.Base(p.Name):
+			return f.wrong(as+".name", fmt.Sprintf("%q: give the base name alone, %s", p.Name, filepath.Base(p.Name)))
 		}
 		f.programs = append(f.programs, p)
 	}

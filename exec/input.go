@@ -1,43 +1,67 @@
 package exec
 
 import (
+	"bytes"
 	"io"
 	"os"
 
 	"dvlcache/cache"
 )
 
+// inMemory is how much of an input is kept in memory, in bytes.
+const inMemory = 1 << 20
+
 // Input is what stdin held, to be hashed once and read by every evaluation.
+// What doesn't fit into memory lies in a temporary file.
 type Input struct {
 	Digest cache.Digest
-	file   *os.File // unlinked
+
+	head bytes.Buffer
+	rest *os.File // without a name any more; nil if there is none
 }
 
-// ReadInput reads r to its end. What it holds is kept on disk, in a file that
-// has no name any more.
+// ReadInput reads r to its end.
 func ReadInput(r io.Reader) (*Input, error) {
-	f, err := os.CreateTemp("", "dvlcache-stdin-")
-	if err != nil {
+	in := &Input{}
+	var err error
+	if in.Digest, err = cache.HashTo((*spool)(in), r); err != nil {
+		in.Close()
 		return nil, err
 	}
-	os.Remove(f.Name())
-	sum, err := cache.HashTo(f, r)
-	if err != nil {
-		f.Close()
-		return nil, err
+	return in, nil
+}
+
+// spool is the input while it is written.
+type spool Input
+
+func (s *spool) Write(p []byte) (int, error) {
+	if s.rest == nil && s.head.Len()+len(p) > inMemory {
+		// Where there can be no file, memory has to do.
+		if f, err := os.CreateTemp("", "dvlcache-stdin-"); err == nil {
+			os.Remove(f.Name())
+			s.rest = f
+		}
 	}
-	return &Input{Digest: sum, file: f}, nil
+	if s.rest != nil {
+		return s.rest.Write(p)
+	}
+	return s.head.Write(p)
 }
 
 // Open returns a reader of the input from its beginning. Readers are
 // independent of each other.
-func (in *Input) Open() (io.ReadCloser, error) {
-	info, err := in.file.Stat()
-	if err != nil {
-		return nil, err
+func (in *Input) Open() io.Reader {
+	head := bytes.NewReader(in.head.Bytes())
+	if in.rest == nil {
+		return head
 	}
-	return io.NopCloser(io.NewSectionReader(in.file, 0, info.Size())), nil
+	return io.MultiReader(head, io.NewSectionReader(in.rest, 0, 1<<62))
 }
 
 // Close gives the disk space back.
-func (in *Input) Close() error { return in.file.Close() }
+func (in *Input) Close() error {
+	if in.rest == nil {
+		return nil
+	}
+	return in.rest.Close()
+}

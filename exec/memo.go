@@ -28,6 +28,7 @@ type Query struct {
 	TrackArgs bool
 	Paths     cache.Paths
 	DependsOn []string
+	Leave     string
 	Env       []string
 	Stdin     *Input // nil: empty, and doesn't count
 	Namespace string
@@ -125,7 +126,10 @@ type call struct {
 	// unstored says why the latest evaluation isn't stored; see Answer.
 	unstored string
 	waited   bool
-	counts   cache.Counts
+	// evaluated says that the latest lookup found a number, be it of
+	// another extraction.
+	evaluated bool
+	counts    cache.Counts
 }
 
 // Answer answers a query. Its errors are, besides those of the context and the
@@ -153,8 +157,8 @@ func (c *call) answer(ctx context.Context) (Answer, error) {
 	if err := c.identify(ctx); err != nil {
 		return Answer{}, err
 	}
-	if a, ok := c.lookup(ctx); ok {
-		return a, nil
+	if a, ok, err := c.lookup(ctx); ok || err != nil {
+		return a, err
 	}
 	if c.OnlyCached {
 		c.counts[cache.Misses]++
@@ -163,18 +167,21 @@ func (c *call) answer(ctx context.Context) (Answer, error) {
 	if strings.Contains(os.Getenv(activeVariable), c.id.String()) {
 		return Answer{}, &RecursionError{c.Args[0]}
 	}
-	lease := c.lease(ctx)
-	defer lease.Release()
-	if lease != nil {
-		// The one that held it before, or just let go, may have stored it.
-		if a, ok := c.lookup(ctx); ok {
-			return a, nil
+	lease, a, ok, err := c.lease(ctx)
+	if ok || err != nil {
+		return a, err
+	}
+	defer func() {
+		if ctx.Err() != nil {
+			lease.Abandon() // our end says nothing of the program's
+		} else {
+			lease.Release()
 		}
-	}
-	if err := ctx.Err(); err != nil {
-		return Answer{}, context.Cause(ctx)
-	}
+	}()
 	c.counts[cache.Misses]++
+	if c.key != nil {
+		c.key.Watch()
+	}
 	return c.evaluate(ctx)
 }
 
@@ -186,10 +193,13 @@ func (c *call) identify(ctx context.Context) error {
 	}
 	key, err := identify(ctx, c.Query, c.program, c.Digests)
 	var unreadable *cache.UnreadableError
-	if errors.As(err, &unreadable) {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.As(err, &unreadable):
 		c.Warn(fmt.Sprintf("%v, so this call can't be cached", err), "")
 		return nil
-	} else if err != nil {
+	case err != nil:
 		return err
 	}
 	c.key, c.stored = key, true
@@ -205,6 +215,7 @@ func identify(ctx context.Context, q Query, program string, digests *cache.Diges
 		TrackArgs: q.TrackArgs,
 		Paths:     q.Paths,
 		DependsOn: q.DependsOn,
+		Leave:     q.Leave,
 		Env:       q.Env,
 		LookupEnv: os.LookupEnv,
 	}
@@ -229,35 +240,39 @@ func Identify(ctx context.Context, q Query, digests *cache.Digests) (cache.ID, e
 }
 
 // lookup answers from the store if it can. A store that is out of order is not
-// used any more.
-func (c *call) lookup(ctx context.Context) (Answer, bool) {
+// used any more. Its error is the context's.
+func (c *call) lookup(ctx context.Context) (a Answer, ok bool, err error) {
 	if !c.stored {
-		return Answer{}, false
+		return Answer{}, false, nil
 	}
 	entry, gen, err := c.Store.Get(ctx, c.id)
 	var bad *cache.RecordError
-	if errors.As(err, &bad) {
+	switch {
+	case ctx.Err() != nil:
+		return Answer{}, false, context.Cause(ctx)
+	case errors.As(err, &bad):
 		c.counts[cache.Errors]++
 		c.Warn(fmt.Sprintf("%v; it counts as a miss", err), "")
-	} else if err != nil {
+	case err != nil:
 		c.outOfOrder(err, "running without the cache")
 		c.stored = false
-		return Answer{}, false
+		return Answer{}, false, nil
 	}
 	c.gen = gen
 	if c.Refresh {
-		return Answer{}, false
+		return Answer{}, false, nil
 	}
+	c.evaluated = entry != nil && len(entry.Series) > 0
 	stored := entry.Find(c.Extraction.String())
 	if stored == nil {
 		stored = c.fromOutput(entry)
 	}
 	if stored == nil {
-		return Answer{}, false
+		return Answer{}, false, nil
 	}
 	c.series = stored
 	if c.wants(0) && !c.OnlyCached {
-		return Answer{}, false
+		return Answer{}, false, nil
 	}
 	c.counts[cache.Hits]++
 	c.counts[cache.NanosSaved] += nanos(stored.MeanSeconds())
@@ -266,9 +281,9 @@ func (c *call) lookup(ctx context.Context) (Answer, bool) {
 		// output is kept later.
 		c.merge(ctx, func(*cache.Entry) {})
 	}
-	a := c.report()
+	a = c.report()
 	a.Cached = true
-	return a, true
+	return a, true, nil
 }
 
 // wants reports whether another evaluation is called for, beside those that
@@ -340,25 +355,39 @@ func (c *call) fromOutput(e *cache.Entry) *cache.Series {
 	return s
 }
 
-// lease waits for its turn to evaluate. nil means that there are no turns, as
-// where each caller is to add a sample.
-func (c *call) lease(ctx context.Context) *cache.Lease {
-	leaser, ok := c.Store.(cache.Leaser)
-	if !ok || !c.stored || c.Refresh || c.Repeat.on() {
-		return nil
+// lease waits for its turn to evaluate, and looks up again, since the one whose
+// turn it was before may have stored the number: then it answers. The lease is
+// nil where there are no turns, as where each caller is to add a sample.
+func (c *call) lease(ctx context.Context) (lease *cache.Lease, a Answer, ok bool, err error) {
+	leaser, can := c.Store.(cache.Leaser)
+	if !can || !c.stored || c.Refresh || c.Repeat.on() {
+		return nil, Answer{}, false, nil
 	}
-	lease, err := leaser.Lease(ctx, c.id, c.WaitTimeout)
-	if err != nil {
-		return nil // leases only save work
-	}
-	if lease.Waited {
-		c.waited = true
-		c.counts[cache.Waits]++
+	// Twice: what the other stored may not hold this extraction's number,
+	// and then there is one among us to evaluate again.
+	for range 2 {
+		lease, err = leaser.Lease(ctx, c.id, c.WaitTimeout)
+		if ctx.Err() != nil {
+			return nil, Answer{}, false, context.Cause(ctx)
+		} else if err != nil {
+			return nil, Answer{}, false, nil // leases only save work
+		}
+		if lease.Waited && !c.waited {
+			c.waited = true
+			c.counts[cache.Waits]++
+		}
+		if a, ok, err := c.lookup(ctx); ok || err != nil {
+			lease.Release()
+			return nil, a, ok, err
+		}
+		if lease.State != cache.LeaseEnded || !c.evaluated {
+			break
+		}
 	}
 	if lease.State == cache.LeaseTimeout {
 		c.Warn(fmt.Sprintf("another process has been evaluating this call for longer than --wait-timeout %v; evaluating it as well", c.WaitTimeout), "")
 	}
-	return lease
+	return lease, Answer{}, false, nil
 }
 
 // evaluation is one run of the program and the number it printed.
@@ -418,12 +447,7 @@ func (c *call) run(ctx context.Context) (e evaluation) {
 		timeout: c.Timeout,
 	}
 	if c.Stdin != nil {
-		stdin, err := c.Stdin.Open()
-		if err != nil {
-			return evaluation{err: err}
-		}
-		defer stdin.Close()
-		cmd.stdin = stdin
+		cmd.stdin = c.Stdin.Open()
 	}
 	start := time.Now()
 	e.outcome, e.err = c.Runner.run(ctx, cmd)
@@ -444,6 +468,9 @@ func (c *call) run(ctx context.Context) (e evaluation) {
 // record counts an evaluation, and merges it into the entry unless it failed
 // or something speaks against it. Its error is the evaluation's.
 func (c *call) record(ctx context.Context, e evaluation) error {
+	// Who asks us to end after the program has ended doesn't ask for its
+	// number to be lost.
+	ctx = context.WithoutCancel(ctx)
 	if e.started {
 		c.counts[cache.Evaluations]++
 		c.counts[cache.NanosSpent] += int64(e.took)
@@ -494,6 +521,10 @@ func (c *call) unstorable(ctx context.Context, run outcome) string {
 		return path + " changed"
 	}
 	if run.seconds < c.TimeThreshold.Seconds() && !c.Repeat.on() {
+		if c.Refresh {
+			// What was to be overwritten must not answer the next call.
+			c.Store.Delete(ctx, c.id)
+		}
 		return fmt.Sprintf("it took %.3g s, less than --time-threshold %v", run.seconds, c.TimeThreshold)
 	}
 	if path, hint := c.key.Appeared(); path != "" && hint != "" {

@@ -129,8 +129,9 @@ func (x Extraction) String() string {
 }
 
 // ParseExtraction reads "last", "only", "regex:RE" or "json:PATH". RE has Go's
-// syntax (RE2) and at least one group; PATH is that of
-// github.com/tidwall/gjson ("acc", "folds.0.acc"). nonfinite admits NaN and
+// syntax (RE2) and at least one group; PATH is keys
+// and indices separated by dots ("acc", "folds.0.acc"), a backslash before a
+// character of a key that means something else. nonfinite admits NaN and
 // infinities.
 func ParseExtraction(s string, nonfinite bool) (Extraction, error) {
 	kind, arg, _ := strings.Cut(s, ":")
@@ -149,6 +150,12 @@ func ParseExtraction(s string, nonfinite bool) (Extraction, error) {
 		x.re = re
 		return x, nil
 	case kind == "json" && arg != "":
+		// The library's paths can also search, compute and quote. What is
+		// found then may be another number tomorrow.
+		plain := regexp.MustCompile(`\\.`).ReplaceAllString(arg, "")
+		if i := strings.IndexAny(plain, "*?#|@!{}[]()"); i >= 0 {
+			return x, fmt.Errorf("%q: give keys and indices separated by dots, as in json:folds.0.acc; a %c in a key needs a \\ before it", s, plain[i])
+		}
 		x.path = arg
 		return x, nil
 	}

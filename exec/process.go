@@ -27,7 +27,7 @@ const (
 // ArrayIndices are the variables by which schedulers number the tasks of an
 // array. They are withheld from programs, since the number of one task would
 // be answered to all.
-var ArrayIndices = []string{"SLURM_ARRAY_TASK_ID", "PBS_ARRAY_INDEX", "SGE_TASK_ID", "LSB_JOBINDEX", "PARALLEL_SEQ"}
+var ArrayIndices = []string{"SLURM_ARRAY_TASK_ID", "PBS_ARRAY_INDEX", "SGE_TASK_ID", "LSB_JOBINDEX", "PARALLEL_SEQ", "PBS_ARRAYID"}
 
 // StartError is a program that could not be started.
 type StartError struct {
@@ -137,8 +137,9 @@ func (r *Runner) setRunning(pid int, running bool) {
 	}
 }
 
-// run runs a program to its end. When the context ends first, or the timeout,
-// it ends the program's whole group. Its errors are *StartError, *ExitError,
+// run runs a program to its end, in a session of its own: one that wants to ask
+// on the terminal fails, where in a mere group it would be stopped for ever.
+// When the context ends first, or the timeout, it ends the program's whole group. Its errors are *StartError, *ExitError,
 // *TimeoutError, and the cause of the context's end.
 func (r *Runner) run(ctx context.Context, c command) (outcome, error) {
 	name := c.args[0]
@@ -148,7 +149,7 @@ func (r *Runner) run(ctx context.Context, c command) (outcome, error) {
 	}
 	defer out.Close()
 	cmd := &osexec.Cmd{Path: c.path, Args: c.args, Env: c.env, Stdin: c.stdin, Stdout: stdout, Stderr: r.Stderr}
-	cmd.SysProcAttr = groupAttributes()
+	cmd.SysProcAttr = ownSession()
 	// A grandchild may hold on to the stdin that we copy; see Cmd.WaitDelay.
 	cmd.WaitDelay = openGrace
 	// The kernel ends the program when the thread that started it ends.
@@ -232,7 +233,7 @@ func (r *Runner) end(pid int, ended <-chan error) {
 		}
 	}
 	for time.Now().Before(deadline) && groupAlive(pid) {
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond)
 	}
 	signalGroup(pid, syscall.SIGKILL)
 	if ended != nil {
@@ -259,8 +260,13 @@ func plain(err error) error {
 
 func startError(name string, err error) error {
 	err = plain(err)
-	if errors.Is(err, syscall.E2BIG) {
+	switch {
+	case errors.Is(err, syscall.E2BIG):
 		err = errors.New("its arguments are longer than the system takes")
+	case errors.Is(err, syscall.ENOEXEC):
+		err = errors.New("it is no program, and a script without a #! line (add one, or run it as sh " + name + ")")
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOMEM):
+		return fmt.Errorf("%s can't be run: %w", name, err) // our trouble, not its own
 	}
 	// The file was found before; what is missing now is an interpreter.
 	if errors.Is(err, fs.ErrNotExist) {

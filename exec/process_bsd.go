@@ -4,8 +4,12 @@ package exec
 
 import "syscall"
 
-// groupAttributes puts a program into a group of its own. Only Linux can also
-// kill it if we die.
-func groupAttributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true}
+// ownSession puts a program into a session, and so a group, of its own. Only
+// Linux can also kill it if we die.
+func ownSession() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setsid: true}
 }
+
+// groupAlive reports whether a process is left in the group, be it dead and
+// not yet waited for.
+func groupAlive(pid int) bool { return syscall.Kill(-pid, 0) == nil }

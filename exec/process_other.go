@@ -21,7 +21,7 @@ func signalGroup(pid int, sig syscall.Signal) {
 
 func groupAlive(int) bool { return false }
 
-func groupAttributes() *syscall.SysProcAttr { return nil }
+func ownSession() *syscall.SysProcAttr { return nil }
 
 // exitError says how a program that was waited for failed, or nil.
 func exitError(name string, state *os.ProcessState, err error) error {

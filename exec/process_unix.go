@@ -13,10 +13,6 @@ const sigcont = syscall.SIGCONT
 
 func signalGroup(pid int, sig syscall.Signal) { syscall.Kill(-pid, sig) }
 
-// groupAlive reports whether a process is left in the group, be it dead and
-// not yet waited for.
-func groupAlive(pid int) bool { return syscall.Kill(-pid, 0) == nil }
-
 // exitError says how a program that was waited for failed, or nil.
 func exitError(name string, state *os.ProcessState, err error) error {
 	status := state.Sys().(syscall.WaitStatus)
