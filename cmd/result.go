@@ -77,6 +77,7 @@ func writeResult(text, file string) error {
 	if file == "" {
 		// Where whoever read it has gone, the system ends us here, as any
 		// program in a pipe.
+		brokenPipeEnds()
 		if _, err := io.WriteString(os.Stdout, text); err != nil {
 			return fmt.Errorf("the result can't be written: %w", err)
 		}

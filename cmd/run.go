@@ -63,16 +63,20 @@ func newRun(ui *terminal) *cobra.Command {
 // came meanwhile, be it after the answer was found.
 func answer(ui *terminal, s *config.Settings, q exec.Query) (a exec.Answer, signal, err error) {
 	runner := &exec.Runner{Stderr: os.Stderr, Grace: s.Grace}
-	// First of all: from here on a stderr that is gone doesn't end us.
-	ctx, stop := watchSignals(context.Background(), runner)
 	store, stats, digests := openCache(ui, s)
 	defer digests.Close()
 	memo := &exec.Memo{Store: store, Stats: stats, Digests: digests, Runner: runner, Warn: ui.warn}
+	// Until a program runs, a signal ends us as it ends any process.
+	stop := func() error { return nil }
+	memo.Watch = func(ctx context.Context) context.Context {
+		ctx, stop = watchSignals(ctx, runner)
+		return ctx
+	}
 	if q.Repeat.Converge || q.Repeat.Samples > 0 {
 		memo.Progress = ui.progress(q)
 		defer ui.endProgress()
 	}
-	a, err = memo.Answer(ctx, q)
+	a, err = memo.Answer(context.Background(), q)
 	if store != nil {
 		err = errors.Join(err, store.Close())
 	}

@@ -29,4 +29,8 @@ func watchSignals(ctx context.Context, _ *exec.Runner) (watched context.Context,
 	}
 }
 
+func ignoreBrokenPipe() {}
+
+func brokenPipeEnds() {}
+
 func raise(error) {}

@@ -28,9 +28,8 @@ func watchSignals(ctx context.Context, runner *exec.Runner) (watched context.Con
 			signal.Notify(signals, s)
 		}
 	}
-	// A stderr or stdout that is gone must not end us before the number is
-	// stored: with this, writing there is an error.
-	signal.Notify(signals, syscall.SIGPIPE, syscall.SIGCONT)
+	signal.Notify(signals, syscall.SIGCONT)
+	ignoreBrokenPipe() // or --tee could end us before the number is stored
 	done := make(chan struct{})
 	go func() {
 		for {
@@ -39,7 +38,6 @@ func watchSignals(ctx context.Context, runner *exec.Runner) (watched context.Con
 				return
 			case s := <-signals:
 				switch s := s.(syscall.Signal); s {
-				case syscall.SIGPIPE:
 				case syscall.SIGUSR1, syscall.SIGUSR2:
 					runner.Signal(s)
 				case syscall.SIGTSTP:
@@ -67,6 +65,17 @@ func watchSignals(ctx context.Context, runner *exec.Runner) (watched context.Con
 		return context.Cause(ctx)
 	}
 }
+
+// ignoreBrokenPipe makes writing to a stderr that is gone an error, which would
+// be our end otherwise. Not signal.Ignore, which programs would inherit. The
+// result is written to stdout with brokenPipeEnds.
+func ignoreBrokenPipe() { signal.Notify(brokenPipe, syscall.SIGPIPE) }
+
+// brokenPipeEnds undoes ignoreBrokenPipe.
+func brokenPipeEnds() { signal.Stop(brokenPipe) }
+
+// brokenPipe is never read.
+var brokenPipe = make(chan os.Signal, 1)
 
 // raise ends us by the signal that an error stands for, if it does, so that
 // a shell sees that and ends its loop.

@@ -22,11 +22,14 @@ import (
 type terminal struct {
 	mu   sync.Mutex
 	said map[string]bool
-	line bool // a progress line stands on stderr
+	safe sync.Once // see message
+	line bool      // a progress line stands on stderr
 }
 
 // message prints a line, and a hint if there is one.
 func (t *terminal) message(text, hint string) {
+	// A stderr that is gone must not end us before the number is printed.
+	t.safe.Do(ignoreBrokenPipe)
 	lines := t.clearLine() + "dvlcache: " + oneLine(text) + "\n"
 	if hint != "" {
 		lines += "hint: " + oneLine(hint) + "\n"

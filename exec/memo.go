@@ -107,6 +107,10 @@ type Memo struct {
 	// Warn is told, in one line, what went wrong and was got over, and
 	// what would mend it, if that is known.
 	Warn func(message, hint string)
+	// Watch, if not nil, is called before a program is run, and returns the
+	// context in which it is: one that ends on signals, say. It costs a hit
+	// nothing.
+	Watch func(context.Context) context.Context
 	// Progress, if not nil, is told how a call with Repeat gets on.
 	Progress func(cache.Moments)
 }
@@ -171,9 +175,12 @@ func (c *call) answer(ctx context.Context) (Answer, error) {
 	if ok || err != nil {
 		return a, err
 	}
+	if c.Watch != nil {
+		ctx = c.Watch(ctx)
+	}
 	defer func() {
 		if ctx.Err() != nil {
-			lease.Abandon() // our end says nothing of the program's
+			lease.Abandon() // our end says nothing of the program
 		} else {
 			lease.Release()
 		}
