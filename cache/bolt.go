@@ -149,6 +149,9 @@ func (b *Bolt) Update(ctx context.Context, id ID, gen Generation, change func(*E
 		if e == nil {
 			return errUnchanged
 		}
+		if e.Token == (Token{}) {
+			e.Token = now.Entry
+		}
 		return bucket.Put(id.Key[:], seal(id, e))
 	})
 }

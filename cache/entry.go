@@ -80,7 +80,7 @@ type Output struct {
 // Entry is what is remembered of one call. An entry with neither output nor
 // series holds nothing: it stays behind a deletion, for its token.
 type Entry struct {
-	Token   Token     // drawn anew when the entry is refreshed or deleted
+	Token   Token     // drawn anew when the entry is refreshed or deleted; see Store.Update
 	Created time.Time // to the second
 	Output  *Output   // of the latest evaluation; nil if none is kept
 	Series  []Series

@@ -89,9 +89,10 @@ type Store interface {
 	// Update replaces the entry by what change makes of it, as one atomic
 	// step: no other Update, Delete or Clear comes in between. change gets
 	// nil where there is no readable entry, owns what it gets, must not
-	// block, and may be called more than once. Where it returns nil, or
-	// the entry unchanged in content, nothing is written. When Update
-	// returns nil the change is as durable as the store can make it.
+	// block, and may be called more than once. Where it returns nil,
+	// nothing is written. An entry whose Token is zero stays in the period
+	// that it is in; another token begins a new one. When Update returns
+	// nil the change is as durable as the store can make it.
 	// ErrSuperseded: gen is over; change is not called or has no effect.
 	Update(ctx context.Context, id ID, gen Generation, change func(old *Entry) *Entry) error
 

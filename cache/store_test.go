@@ -32,7 +32,7 @@ func testStore(t *testing.T, open func(t *testing.T) Store) {
 	put := func(s Store, id ID, gen Generation, sample Sample) error {
 		return s.Update(ctx, id, gen, func(e *Entry) *Entry {
 			if e == nil {
-				e = &Entry{Token: gen.Entry}
+				e = &Entry{}
 			}
 			e.FindOrAdd("last").Add(sample, fmt.Sprint(sample.Value))
 			return e
@@ -160,7 +160,7 @@ func testStore(t *testing.T, open func(t *testing.T) Store) {
 		_, gen := get(t, s, id(t))
 		text := bytes.Repeat([]byte("x"), 700<<10)
 		must(t, s.Update(ctx, id(t), gen, func(*Entry) *Entry {
-			return &Entry{Token: gen.Entry, Output: &Output{Text: text}}
+			return &Entry{Output: &Output{Text: text}}
 		}))
 		if e, _ := get(t, s, id(t)); !bytes.Equal(e.Output.Text, text) {
 			t.Error("it comes back otherwise")
@@ -291,7 +291,7 @@ func testEntry(t *testing.T, s Store, id ID, value float64) {
 		t.Fatal(err)
 	}
 	err = s.Update(context.Background(), id, gen, func(*Entry) *Entry {
-		e := &Entry{Token: gen.Entry}
+		e := &Entry{}
 		e.FindOrAdd("last").Add(Sample{ID: 1, Value: value}, "")
 		return e
 	})

@@ -554,7 +554,7 @@ func outputHint(flag string) string {
 // not called. merge warns if the store is out of order.
 func (c *call) merge(ctx context.Context, add func(*cache.Entry)) error {
 	name := c.Extraction.String()
-	token := c.gen.Entry
+	var token cache.Token // none: the period goes on
 	if c.Refresh {
 		token = cache.NewToken()
 	}
@@ -578,7 +578,11 @@ func (c *call) merge(ctx context.Context, add func(*cache.Entry)) error {
 	})
 	switch {
 	case err == nil:
-		c.Refresh, c.gen.Entry = false, token
+		if c.Refresh && c.Repeat.on() {
+			// Further samples belong to the new period.
+			_, c.gen, _ = c.Store.Get(ctx, c.id)
+		}
+		c.Refresh = false
 		if merged != nil {
 			c.series = merged
 		}
