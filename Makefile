@@ -23,7 +23,7 @@ test: test-deps lint
 	go test -race -timeout 10m ./...
 
 test-deps:
-	@sh .ci/deps gcc bash awk
+	@sh .ci/deps gcc bash awk memcached
 
 lint:
 	@sh .ci/lint

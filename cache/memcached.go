@@ -1,0 +1,577 @@
+package cache
+
+import (
+	"bufio"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bradfitz/gomemcache/memcache"
+)
+
+// MemcachedConfig says how to reach memcached servers.
+type MemcachedConfig struct {
+	// Servers are HOST:PORT each, or the path of a Unix socket. Keys are
+	// spread over them, so all clients have to list them in the same order.
+	Servers []string
+	// TLS, if not nil, is spoken with servers that are no Unix sockets.
+	TLS *tls.Config
+	// Secret, if not empty, signs what is stored: what others wrote, or
+	// wrote elsewhere, is no record.
+	Secret []byte
+	// TTL is how long entries live after they were last written; 0: until
+	// the servers need the room.
+	TTL time.Duration
+	// Count, if not nil, is told of waits that timed out and connections
+	// that were made anew.
+	Count func(Counter, int64)
+}
+
+const (
+	// memcachedTimeout is for connecting, and for each answer.
+	memcachedTimeout = time.Second
+	// memcachedTries is how often an operation is tried.
+	memcachedTries = 3
+	// leaseTime is how long a lease lives if its holder dies; it is
+	// renewed in a third of that.
+	leaseTime = 6 * time.Second
+)
+
+// Memcached is a Store on memcached servers, which machines share. Servers may
+// drop any of it at any time: then it is a miss.
+//
+// All names begin with "dvlcache:", so that nothing of others is touched:
+//
+//	dvlcache:g                    the token of all that there is
+//	dvlcache:g:NAMESPACE          the token of a namespace
+//	dvlcache:e:NAMESPACE:KEY      a record, and the tokens it was written under
+//	dvlcache:l:NAMESPACE AND KEY  a lease
+//
+// with hashes in the place of namespaces and keys. A record that was written
+// under other tokens than those of now is cleared; and a token that was lost is
+// drawn anew.
+type Memcached struct {
+	config MemcachedConfig
+	client *memcache.Client
+	addrs  []net.Addr
+
+	mu     sync.Mutex
+	dialed map[string]bool
+}
+
+var (
+	_ Store   = (*Memcached)(nil)
+	_ Clearer = (*Memcached)(nil)
+	_ Leaser  = (*Memcached)(nil)
+)
+
+// NewMemcached returns the store on the given servers. It resolves their names,
+// and connects to none yet.
+func NewMemcached(config MemcachedConfig) (*Memcached, error) {
+	m := &Memcached{config: config, dialed: map[string]bool{}}
+	servers := &memcache.ServerList{}
+	resolved := make(chan error, 1)
+	go func() { resolved <- servers.SetServers(config.Servers...) }()
+	select {
+	case err := <-resolved:
+		if err != nil {
+			return nil, fmt.Errorf("memcached: %w", err)
+		}
+	case <-time.After(memcachedTries * memcachedTimeout):
+		return nil, fmt.Errorf("memcached: the names %s can't be resolved in time", strings.Join(config.Servers, ", "))
+	}
+	servers.Each(func(a net.Addr) error { m.addrs = append(m.addrs, a); return nil })
+	m.client = memcache.NewFromSelector(servers)
+	m.client.Timeout = memcachedTimeout
+	m.client.MaxIdleConns = 8
+	m.client.DialContext = m.dial
+	return m, nil
+}
+
+func (m *Memcached) count(c Counter) {
+	if m.config.Count != nil {
+		m.config.Count(c, 1)
+	}
+}
+
+func (m *Memcached) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	m.mu.Lock()
+	again := m.dialed[address]
+	m.dialed[address] = true
+	m.mu.Unlock()
+	if again {
+		m.count(Reconnects)
+	}
+	if m.config.TLS == nil || network == "unix" {
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}
+	// The name to verify is the one that was given, not what it resolved to.
+	config := m.config.TLS.Clone()
+	if i := slices.IndexFunc(m.addrs, func(a net.Addr) bool { return a.String() == address }); i >= 0 && config.ServerName == "" {
+		config.ServerName, _, _ = net.SplitHostPort(m.config.Servers[i])
+	}
+	return (&tls.Dialer{Config: config}).DialContext(ctx, network, address)
+}
+
+// Close closes the connections.
+func (m *Memcached) Close() error { return m.client.Close() }
+
+// final reports whether an error is an answer, rather than a failure to get
+// one.
+func final(err error) bool {
+	for _, answer := range []error{nil, memcache.ErrCacheMiss, memcache.ErrCASConflict, memcache.ErrNotStored, memcache.ErrMalformedKey} {
+		if err == answer {
+			return true
+		}
+	}
+	return strings.Contains(err.Error(), "too large")
+}
+
+// try makes several tries of an operation, each on a new connection.
+func (m *Memcached) try(ctx context.Context, op func() error) error {
+	var err error
+	for i := range memcachedTries {
+		if i > 0 {
+			select {
+			case <-time.After(time.Duration(i*i) * 20 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err = op(); final(err) {
+			break
+		}
+		var timeout net.Error
+		var connect *memcache.ConnectTimeoutError
+		if errors.As(err, &timeout) && timeout.Timeout() || errors.As(err, &connect) {
+			m.count(Timeouts)
+		}
+	}
+	if final(err) && (err == nil || !strings.Contains(err.Error(), "too large")) {
+		return err
+	}
+	return fmt.Errorf("memcached %s: %s", strings.Join(m.config.Servers, ", "), oneLine(err.Error()))
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// Names of what is stored.
+const (
+	memcachedPrefix = "dvlcache:"
+	allTokenName    = memcachedPrefix + "g"
+)
+
+func hashName(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:16])
+}
+
+func tokenName(namespace string) string { return allTokenName + ":" + hashName(namespace) }
+func entryName(id ID) string {
+	return memcachedPrefix + "e:" + hashName(id.Namespace) + ":" + id.Key.String()
+}
+func leaseName(id ID) string { return memcachedPrefix + "l:" + id.String() }
+
+// found is what the servers hold of an id at one time.
+type found struct {
+	item  *memcache.Item // nil: nothing
+	entry *Entry         // nil: nothing that counts
+	gen   Generation
+	bad   *RecordError
+}
+
+// look gets the tokens and the record of an id. Tokens that are missing are
+// drawn.
+func (m *Memcached) look(ctx context.Context, id ID) (f found, err error) {
+	names := []string{allTokenName, tokenName(id.Namespace), entryName(id)}
+	for tries := 0; ; tries++ {
+		if tries > 10 {
+			return found{}, errors.New("memcached keeps nothing of what it is given")
+		}
+		var items map[string]*memcache.Item
+		err := m.try(ctx, func() (err error) {
+			items, err = m.client.GetMulti(names)
+			return err
+		})
+		if err != nil {
+			return found{}, err
+		}
+		missing := false
+		h := sha256.New()
+		for _, name := range names[:2] {
+			if it := items[name]; it != nil && len(it.Value) == len(Token{}) {
+				h.Write(it.Value)
+				continue
+			}
+			missing = true
+			if err := m.draw(ctx, name, items[name]); err != nil {
+				return found{}, err
+			}
+		}
+		if missing {
+			continue
+		}
+		f.gen.Namespace = Token(h.Sum(nil))
+		f.item = items[names[2]]
+		break
+	}
+	if f.item == nil {
+		return f, nil
+	}
+	rec, err := m.open(id, f.gen.Namespace, f.item.Value)
+	if err == nil && rec != nil {
+		f.entry, err = unseal(id, rec)
+	}
+	if errors.As(err, &f.bad) || f.entry == nil {
+		return f, nil
+	}
+	f.gen.Entry = f.entry.Token
+	return f, nil
+}
+
+// draw makes a token, unless another was faster.
+func (m *Memcached) draw(ctx context.Context, name string, bad *memcache.Item) error {
+	token := NewToken()
+	err := m.try(ctx, func() error {
+		if bad != nil { // it is no token
+			return m.client.Set(&memcache.Item{Key: name, Value: token[:]})
+		}
+		return m.client.Add(&memcache.Item{Key: name, Value: token[:]})
+	})
+	if err == memcache.ErrNotStored {
+		return nil
+	}
+	return err
+}
+
+// A value is
+//
+//	kind | tokens | [signature] | record
+//
+// where kind says whether there is a signature: an HMAC-SHA256 over namespace,
+// key, tokens and record.
+const (
+	kindPlain  = 'p'
+	kindSigned = 's'
+)
+
+func (m *Memcached) sign(id ID, tokens Token, rec []byte) []byte {
+	h := hmac.New(sha256.New, m.config.Secret)
+	h.Write(binary.AppendUvarint(nil, uint64(len(id.Namespace))))
+	h.Write([]byte(id.Namespace))
+	h.Write(id.Key[:])
+	h.Write(tokens[:])
+	h.Write(rec)
+	return h.Sum(nil)
+}
+
+// wrap makes a value of a record.
+func (m *Memcached) wrap(id ID, tokens Token, rec []byte) []byte {
+	if len(m.config.Secret) == 0 {
+		return slices.Concat([]byte{kindPlain}, tokens[:], rec)
+	}
+	return slices.Concat([]byte{kindSigned}, tokens[:], m.sign(id, tokens, rec), rec)
+}
+
+// open returns the record of a value, or nil if it was cleared. Its error is a
+// *RecordError.
+func (m *Memcached) open(id ID, tokens Token, value []byte) ([]byte, error) {
+	bad := func(reason string) ([]byte, error) { return nil, &RecordError{ID: id, Reason: reason} }
+	signed := len(m.config.Secret) > 0
+	size := 1 + len(tokens)
+	if signed {
+		size += sha256.Size
+	}
+	switch {
+	case len(value) > 0 && value[0] == kindSigned && !signed:
+		return bad("it is signed, and DVLCACHE_SECRET is not set")
+	case len(value) > 0 && value[0] == kindPlain && signed:
+		return bad("it is not signed with DVLCACHE_SECRET")
+	case len(value) < size || value[0] != kindPlain && value[0] != kindSigned:
+		return bad("it is no record")
+	}
+	under, rec := Token(value[1:1+len(tokens)]), value[size:]
+	if signed && !hmac.Equal(value[1+len(tokens):size], m.sign(id, under, rec)) {
+		return bad("it is signed with another DVLCACHE_SECRET, or was changed")
+	}
+	if under != tokens {
+		return nil, nil
+	}
+	return rec, nil
+}
+
+// expiration is when an entry expires, in memcached's terms: beyond 30 days a
+// time is absolute.
+func (m *Memcached) expiration() int32 {
+	seconds := int64((m.config.TTL + time.Second - 1) / time.Second)
+	if seconds > 30*24*3600 {
+		seconds += time.Now().Unix()
+	}
+	return int32(seconds)
+}
+
+// Get implements Store.
+func (m *Memcached) Get(ctx context.Context, id ID) (*Entry, Generation, error) {
+	f, err := m.look(ctx, id)
+	if err != nil {
+		return nil, Generation{}, err
+	}
+	if f.bad != nil {
+		return nil, f.gen, f.bad
+	}
+	if f.entry.Empty() {
+		return nil, f.gen, nil
+	}
+	return f.entry, f.gen, nil
+}
+
+// Update implements Store. Where an answer is lost it is tried again, so change
+// has to see for itself whether it is done already.
+func (m *Memcached) Update(ctx context.Context, id ID, gen Generation, change func(*Entry) *Entry) error {
+	for tries := 0; ; tries++ {
+		f, err := m.look(ctx, id)
+		if err != nil {
+			return err
+		}
+		if f.bad != nil {
+			if f.bad.Newer {
+				return ErrNewer
+			}
+			f.gen.Entry = gen.Entry // whatever it had is lost
+		}
+		if f.gen != gen {
+			return ErrSuperseded
+		}
+		old := f.entry
+		if old.Empty() {
+			old = nil
+		}
+		e := change(old)
+		if e == nil {
+			return nil
+		}
+		if e.Token == (Token{}) {
+			e.Token = f.gen.Entry
+		}
+		item := &memcache.Item{Key: entryName(id), Value: m.wrap(id, gen.Namespace, seal(id, e)), Expiration: m.expiration()}
+		err = m.try(ctx, func() error {
+			if f.item == nil {
+				return m.client.Add(item)
+			}
+			item.CasID = f.item.CasID
+			return m.client.CompareAndSwap(item)
+		})
+		switch err {
+		case memcache.ErrCASConflict, memcache.ErrNotStored, memcache.ErrCacheMiss:
+			// Another was faster, or it was evicted meanwhile.
+			time.Sleep(rand.N(time.Duration(min(tries, 20)+1) * time.Millisecond))
+			continue
+		}
+		return err
+	}
+}
+
+// Delete implements Store.
+func (m *Memcached) Delete(ctx context.Context, id ID) (bool, error) {
+	f, err := m.look(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	gone := m.wrap(id, f.gen.Namespace, seal(id, &Entry{Token: NewToken()}))
+	err = m.try(ctx, func() error {
+		return m.client.Set(&memcache.Item{Key: entryName(id), Value: gone, Expiration: m.expiration()})
+	})
+	return err == nil && (f.bad != nil || !f.entry.Empty()), err
+}
+
+// Clear implements Clearer. Servers can't list what they hold, so the count is
+// -1: unknown. What was cleared keeps its room until they need it.
+func (m *Memcached) Clear(ctx context.Context, namespace string) (int, error) {
+	return -1, m.renew(ctx, tokenName(namespace))
+}
+
+// ClearAll implements Clearer, as Clear does.
+func (m *Memcached) ClearAll(ctx context.Context) (int, error) {
+	return -1, m.renew(ctx, allTokenName)
+}
+
+func (m *Memcached) renew(ctx context.Context, name string) error {
+	token := NewToken()
+	return m.try(ctx, func() error { return m.client.Set(&memcache.Item{Key: name, Value: token[:]}) })
+}
+
+// leaseEnded is what a lease holds for a while after its holder ended.
+var leaseEnded = []byte("ended")
+
+// Lease implements Leaser. A lease is an item that its holder adds and renews.
+// Those who wait look at it: if it has gone, the holder died; if it says so, or
+// is another's, the holder ended.
+func (m *Memcached) Lease(ctx context.Context, id ID, wait time.Duration) (*Lease, error) {
+	name := leaseName(id)
+	mine := NewToken()
+	start := time.Now()
+	var first []byte // the token of the holder that we wait for
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		err := m.try(ctx, func() error {
+			return m.client.Add(&memcache.Item{Key: name, Value: mine[:], Expiration: int32(leaseTime / time.Second)})
+		})
+		if err == nil {
+			return &Lease{State: LeaseHeld, Waited: first != nil, release: m.hold(name, mine)}, nil
+		} else if err != memcache.ErrNotStored {
+			return nil, err
+		}
+		var item *memcache.Item
+		err = m.try(ctx, func() (err error) {
+			item, err = m.client.Get(name)
+			return err
+		})
+		switch {
+		case err == memcache.ErrCacheMiss:
+			continue // it went just now
+		case err != nil:
+			return nil, err
+		case string(item.Value) == string(mine[:]):
+			// An add whose answer was lost.
+			return &Lease{State: LeaseHeld, Waited: first != nil, release: m.hold(name, mine)}, nil
+		case first != nil && string(item.Value) != string(first):
+			return &Lease{State: LeaseEnded, Waited: true}, nil
+		case string(item.Value) == string(leaseEnded):
+			// We waited for nobody: it is ours, if we are the first.
+			item.Value, item.Expiration = mine[:], int32(leaseTime/time.Second)
+			if m.client.CompareAndSwap(item) == nil {
+				return &Lease{State: LeaseHeld, release: m.hold(name, mine)}, nil
+			}
+			continue
+		}
+		first = item.Value
+		if wait > 0 && time.Since(start) >= wait {
+			return &Lease{State: LeaseTimeout, Waited: true}, nil
+		}
+		if wait > 0 {
+			pause = min(pause, wait)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// hold renews a lease until it is released.
+func (m *Memcached) hold(name string, mine Token) (release func(ended bool)) {
+	stop := make(chan struct{})
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(leaseTime / 3):
+				m.client.Touch(name, int32(leaseTime/time.Second))
+			}
+		}
+	}()
+	return func(ended bool) {
+		close(stop)
+		<-stopped
+		item, err := m.client.Get(name)
+		if err != nil || string(item.Value) != string(mine[:]) {
+			return // lost; it is another's now
+		}
+		if !ended {
+			m.client.Delete(name)
+			return
+		}
+		item.Value, item.Expiration = leaseEnded, 2
+		m.client.CompareAndSwap(item)
+	}
+}
+
+// ServerStats is what one server says of itself.
+type ServerStats struct {
+	Server string
+	Err    error             // it can't be asked
+	Values map[string]string // as the protocol's "stats" names them: curr_items, bytes, evictions, uptime, …
+}
+
+// ServerStats asks all servers for their statistics.
+func (m *Memcached) ServerStats(ctx context.Context) []ServerStats {
+	all := make([]ServerStats, len(m.addrs))
+	var wg sync.WaitGroup
+	for i, addr := range m.addrs {
+		wg.Go(func() {
+			all[i].Server = m.config.Servers[i]
+			all[i].Values, all[i].Err = m.askStats(ctx, addr)
+		})
+	}
+	wg.Wait()
+	return all
+}
+
+func (m *Memcached) askStats(ctx context.Context, addr net.Addr) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, memcachedTimeout)
+	defer cancel()
+	conn, err := m.dial(ctx, addr.Network(), addr.String())
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(memcachedTimeout))
+	if _, err := conn.Write([]byte("stats\r\n")); err != nil {
+		return nil, err
+	}
+	values := map[string]string{}
+	for lines := bufio.NewScanner(conn); lines.Scan(); {
+		if lines.Text() == "END" {
+			return values, nil
+		}
+		fields := strings.SplitN(lines.Text(), " ", 3)
+		if len(fields) < 3 || fields[0] != "STAT" {
+			return nil, fmt.Errorf("it answers %q", oneLine(lines.Text()))
+		}
+		values[fields[1]] = fields[2]
+	}
+	return nil, errors.New("its answer breaks off")
+}
+
+// LoadTLS makes a client's TLS configuration of PEM files: the authorities to
+// trust (the system's if ca is empty), and a certificate of our own with its
+// key (none if both are empty).
+func LoadTLS(ca, cert, key string) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if ca != "" {
+		pem, err := os.ReadFile(ca)
+		if err != nil {
+			return nil, err
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no certificate", ca)
+		}
+	}
+	if cert != "" || key != "" {
+		own, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return nil, err
+		}
+		config.Certificates = []tls.Certificate{own}
+	}
+	return config, nil
+}

@@ -1,0 +1,432 @@
+package cache
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"dvlcache/cache/memcachedtest"
+)
+
+func openMemcached(t testing.TB, config MemcachedConfig) *Memcached {
+	t.Helper()
+	m, err := NewMemcached(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+func TestMemcached(t *testing.T) {
+	t.Run("plain", func(t *testing.T) {
+		server := memcachedtest.Start(t)
+		testStore(t, func(t *testing.T) Store { return openMemcached(t, MemcachedConfig{Servers: []string{server.Address}}) })
+	})
+	t.Run("three servers, signed, expiring", func(t *testing.T) {
+		var servers []string
+		for range 3 {
+			servers = append(servers, memcachedtest.Start(t).Address)
+		}
+		testStore(t, func(t *testing.T) Store {
+			return openMemcached(t, MemcachedConfig{Servers: servers, Secret: []byte("s"), TTL: 60 * 24 * time.Hour})
+		})
+	})
+	t.Run("unix", func(t *testing.T) {
+		server := memcachedtest.StartUnix(t)
+		testStore(t, func(t *testing.T) Store { return openMemcached(t, MemcachedConfig{Servers: []string{server.Address}}) })
+	})
+	t.Run("tls", func(t *testing.T) {
+		dir := t.TempDir()
+		config := certificates(t, dir)
+		server := memcachedtest.Start(t, "-Z", "-o", fmt.Sprintf("ssl_chain_cert=%[1]s/server.pem,ssl_key=%[1]s/server.key,ssl_ca_cert=%[1]s/ca.pem,ssl_verify_mode=2", dir))
+		testStore(t, func(t *testing.T) Store {
+			return openMemcached(t, MemcachedConfig{Servers: []string{server.Address}, TLS: config})
+		})
+		for name, wrong := range map[string]*tls.Config{
+			"no client certificate": {RootCAs: config.RootCAs},
+			"an unknown authority":  {Certificates: config.Certificates},
+		} {
+			m := openMemcached(t, MemcachedConfig{Servers: []string{server.Address}, TLS: wrong})
+			if _, _, err := m.Get(context.Background(), ID{"n", Key{1}}); err == nil {
+				t.Errorf("%s: it is let in", name)
+			}
+		}
+	})
+}
+
+// certificates writes an authority, and a server's and a client's certificate
+// of it, and returns the client's configuration.
+func certificates(t *testing.T, dir string) *tls.Config {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write := func(name, kind string, der []byte) {
+		must(os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
+	}
+	var ca *x509.Certificate
+	var caKey *ecdsa.PrivateKey
+	for i, name := range []string{"ca", "server", "client"} {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		must(err)
+		template := &x509.Certificate{
+			SerialNumber: big.NewInt(int64(i + 1)), Subject: pkix.Name{CommonName: name},
+			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+			KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+			IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: ca == nil, BasicConstraintsValid: true,
+		}
+		if ca == nil {
+			ca, caKey = template, key
+		}
+		der, err := x509.CreateCertificate(rand.Reader, template, ca, &key.PublicKey, caKey)
+		must(err)
+		if name == "ca" {
+			ca, err = x509.ParseCertificate(der)
+			must(err)
+		}
+		write(name+".pem", "CERTIFICATE", der)
+		keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+		must(err)
+		write(name+".key", "PRIVATE KEY", keyDER)
+	}
+	config, err := LoadTLS(filepath.Join(dir, "ca.pem"), filepath.Join(dir, "client.pem"), filepath.Join(dir, "client.key"))
+	must(err)
+	return config
+}
+
+// put stores a number under an id.
+func put(t *testing.T, s Store, id ID, value float64) {
+	t.Helper()
+	testEntry(t, s, id, value)
+}
+
+// number returns what a store has of an id: a number, "-" for a miss, or what
+// is wrong with the record.
+func number(t *testing.T, s Store, id ID) string {
+	t.Helper()
+	e, _, err := s.Get(context.Background(), id)
+	var bad *RecordError
+	switch {
+	case errors.As(err, &bad):
+		return bad.Reason
+	case err != nil:
+		t.Fatal(err)
+	case e == nil:
+		return "-"
+	}
+	return fmt.Sprint(e.Find("last").Mean)
+}
+
+// ask speaks memcached's protocol by hand, as netcat would.
+func ask(t *testing.T, c net.Conn, request string) string {
+	t.Helper()
+	if _, err := io.WriteString(c, request); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(c)
+	var all strings.Builder
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.WriteString(line)
+		for _, end := range []string{"END", "STORED", "DELETED", "NOT_FOUND", "ERROR"} {
+			if strings.HasPrefix(line, end) {
+				return all.String()
+			}
+		}
+	}
+}
+
+// TestMemcachedClear touches neither another namespace nor a stranger's keys,
+// and a token that is lost means misses.
+func TestMemcachedClear(t *testing.T) {
+	server := memcachedtest.Start(t)
+	m := openMemcached(t, MemcachedConfig{Servers: []string{server.Address}})
+	a, b := ID{"a", Key{1}}, ID{"b", Key{1}}
+	put(t, m, a, 1)
+	put(t, m, b, 2)
+	raw := server.Dial()
+	ask(t, raw, "set stranger 0 0 5\r\nhello\r\n")
+	if _, err := m.Clear(context.Background(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if number(t, m, a) != "-" || number(t, m, b) != "2" || !strings.Contains(ask(t, raw, "get stranger\r\n"), "hello") {
+		t.Errorf("after the clear: a %s, b %s", number(t, m, a), number(t, m, b))
+	}
+	ask(t, raw, "delete "+tokenName("b")+"\r\n")
+	if got := number(t, m, b); got != "-" {
+		t.Errorf("after the loss of the token: %s", got)
+	}
+	put(t, m, b, 3)
+	if got := number(t, m, b); got != "3" {
+		t.Errorf("and then: %s", got)
+	}
+}
+
+// TestMemcachedSecret: without the secret, or with another, a record is none;
+// nor is one that was written by hand or copied to another key.
+func TestMemcachedSecret(t *testing.T) {
+	server := memcachedtest.Start(t)
+	open := func(secret string) *Memcached {
+		return openMemcached(t, MemcachedConfig{Servers: []string{server.Address}, Secret: []byte(secret)})
+	}
+	signed, plain, other := open("s1"), open(""), open("s2")
+	id, id2 := ID{"n", Key{1}}, ID{"n", Key{2}}
+	put(t, signed, id, 1)
+	for what, got := range map[string]string{
+		"the secret":     number(t, signed, id),
+		"no secret":      number(t, plain, id),
+		"another secret": number(t, other, id),
+	} {
+		want := map[string]string{
+			"the secret":     "1",
+			"no secret":      "it is signed, and DVLCACHE_SECRET is not set",
+			"another secret": "it is signed with another DVLCACHE_SECRET, or was changed",
+		}[what]
+		if got != want {
+			t.Errorf("with %s: %s", what, got)
+		}
+	}
+	raw := server.Dial()
+	item, err := signed.client.Get(entryName(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask(t, raw, fmt.Sprintf("set %s 0 0 %d\r\n%s\r\n", entryName(id2), len(item.Value), item.Value))
+	if got := number(t, signed, id2); !strings.Contains(got, "was changed") {
+		t.Errorf("a right record under another key: %s", got)
+	}
+	for _, poison := range []string{"", "0.99", "p" + strings.Repeat("x", 100), "s" + strings.Repeat("x", 100)} {
+		ask(t, raw, fmt.Sprintf("set %s 0 0 %d\r\n%s\r\n", entryName(id), len(poison), poison))
+		if got := number(t, signed, id); !strings.HasPrefix(got, "it is") {
+			t.Errorf("%q: %s", poison, got)
+		}
+		// Without a secret it is no number either, for want of the token.
+		if got := number(t, plain, id); got != "-" && !strings.HasPrefix(got, "it is") {
+			t.Errorf("%q, without a secret: %s", poison, got)
+		}
+	}
+	put(t, plain, id, 5)
+	if got := number(t, signed, id); got != "it is not signed with DVLCACHE_SECRET" {
+		t.Errorf("an unsigned record: %s", got)
+	}
+	put(t, signed, id, 6)
+	if got := number(t, signed, id); got != "6" {
+		t.Errorf("a bad record is not replaced: %s", got)
+	}
+}
+
+// between is a proxy before a server that can hold answers back.
+type between struct {
+	address string
+	hold    atomic.Bool // from now on drop what the server answers
+	dropped atomic.Int64
+}
+
+func newBetween(t *testing.T, server string) *between {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &between{address: l.Addr().String()}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer client.Close()
+				upstream, err := net.Dial("tcp", server)
+				if err != nil {
+					return
+				}
+				defer upstream.Close()
+				go io.Copy(upstream, client)
+				buf := make([]byte, 64<<10)
+				for {
+					n, err := upstream.Read(buf)
+					if err != nil {
+						return
+					}
+					if b.hold.CompareAndSwap(true, false) {
+						b.dropped.Add(1)
+						return // the answer is lost with the connection
+					}
+					client.Write(buf[:n])
+				}
+			}()
+		}
+	}()
+	return b
+}
+
+// TestMemcachedLostAnswer: a merge whose answer is lost is tried again, and
+// counts once; so is one of a server that freezes just after it.
+func TestMemcachedLostAnswer(t *testing.T) {
+	server := memcachedtest.Start(t)
+	proxy := newBetween(t, server.Address)
+	var counts [numCounters]atomic.Int64
+	m := openMemcached(t, MemcachedConfig{Servers: []string{proxy.address}, Count: func(c Counter, n int64) { counts[c].Add(n) }})
+	ctx, id := context.Background(), ID{"n", Key{1}}
+	_, gen, err := m.Get(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		var once sync.Once
+		err := m.Update(ctx, id, gen, func(e *Entry) *Entry {
+			if e == nil {
+				e = &Entry{}
+			}
+			e.FindOrAdd("last").Add(Sample{ID: uint64(i + 1), Value: 1}, "")
+			once.Do(func() { proxy.hold.Store(true) }) // the answer to what is written next
+			return e
+		})
+		proxy.hold.Store(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	e, _, err := m.Get(ctx, id)
+	if err != nil || e.Find("last").Count != 20 || proxy.dropped.Load() < 20 {
+		t.Errorf("%d samples of 20, %d answers lost, %v", e.Find("last").Count, proxy.dropped.Load(), err)
+	}
+	if counts[Reconnects].Load() < 20 {
+		t.Errorf("%d connections were made anew", counts[Reconnects].Load())
+	}
+}
+
+// TestMemcachedFrozen: stopped in the middle of an update, then continued.
+func TestMemcachedFrozen(t *testing.T) {
+	server := memcachedtest.Start(t)
+	m := openMemcached(t, MemcachedConfig{Servers: []string{server.Address}})
+	ctx, id := context.Background(), ID{"n", Key{1}}
+	_, gen, err := m.Get(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var once sync.Once
+	err = m.Update(ctx, id, gen, func(e *Entry) *Entry {
+		if e == nil {
+			e = &Entry{}
+		}
+		e.FindOrAdd("last").Add(Sample{ID: 7, Value: 1}, "1")
+		once.Do(func() {
+			server.Signal(syscall.SIGSTOP)
+			go func() {
+				time.Sleep(1500 * time.Millisecond) // one try has timed out, its request is in the queue
+				server.Signal(syscall.SIGCONT)
+			}()
+		})
+		return e
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, _, err := m.Get(ctx, id); err != nil || e.Find("last").Count != 1 {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
+
+// TestMemcachedOutOfOrder: what goes wrong is an error soon, and no panic.
+func TestMemcachedOutOfOrder(t *testing.T) {
+	ctx, id := context.Background(), ID{"n", Key{1}}
+	serve := func(t *testing.T, answer func(net.Conn)) string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go func() { defer c.Close(); answer(c) }()
+			}
+		}()
+		return l.Addr().String()
+	}
+	for name, answer := range map[string]func(net.Conn){
+		"closes":    func(net.Conn) {},
+		"garbage":   func(c net.Conn) { io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n") },
+		"breaks":    func(c net.Conn) { io.WriteString(c, "VALUE x 0 100 1\r\nab") },
+		"other key": func(c net.Conn) { io.WriteString(c, "VALUE other 0 1 1\r\na\r\nEND\r\n") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := openMemcached(t, MemcachedConfig{Servers: []string{serve(t, answer)}})
+			if e, _, err := m.Get(ctx, id); err == nil || e != nil {
+				t.Errorf("%+v, %v", e, err)
+			}
+		})
+	}
+	t.Run("down", func(t *testing.T) {
+		server := memcachedtest.Start(t)
+		m := openMemcached(t, MemcachedConfig{Servers: []string{server.Address}})
+		put(t, m, id, 1)
+		server.Kill()
+		if _, _, err := m.Get(ctx, id); err == nil {
+			t.Error("a dead server answers")
+		}
+		server.Restart()
+		if got := number(t, m, id); got != "-" {
+			t.Errorf("restarted, it has %s", got)
+		}
+	})
+	t.Run("too large", func(t *testing.T) {
+		server := memcachedtest.Start(t)
+		m := openMemcached(t, MemcachedConfig{Servers: []string{server.Address}})
+		_, gen, err := m.Get(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = m.Update(ctx, id, gen, func(*Entry) *Entry { return &Entry{Output: &Output{Text: make([]byte, 2<<20)}} })
+		if err == nil || !strings.Contains(err.Error(), "too large") {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("no such host", func(t *testing.T) {
+		if _, err := NewMemcached(MemcachedConfig{Servers: []string{"127.0.0.1"}}); err == nil {
+			t.Error("an address without a port is taken")
+		}
+	})
+}
+
+func TestMemcachedServerStats(t *testing.T) {
+	server := memcachedtest.Start(t)
+	m := openMemcached(t, MemcachedConfig{Servers: []string{server.Address}})
+	put(t, m, ID{"n", Key{1}}, 1)
+	all := m.ServerStats(context.Background())
+	if len(all) != 1 || all[0].Err != nil || all[0].Values["curr_items"] != "3" || all[0].Values["uptime"] == "" {
+		t.Errorf("%+v", all)
+	}
+}
