@@ -23,7 +23,7 @@ test: test-deps lint
 	go test -race -timeout 10m ./...
 
 test-deps:
-	@sh .ci/deps gcc bash awk memcached
+	@sh .ci/deps gcc bash awk memcached ip
 
 lint:
 	@sh .ci/lint

@@ -32,6 +32,7 @@ type Bolt struct {
 	leases leases
 	notice func(string)
 	remote sync.Once // the check for a network file system
+	noSync bool
 }
 
 var (
@@ -39,6 +40,7 @@ var (
 	_ Clearer  = (*Bolt)(nil)
 	_ Measurer = (*Bolt)(nil)
 	_ Leaser   = (*Bolt)(nil)
+	_ Grouper  = (*Bolt)(nil)
 )
 
 const layoutVersion = 1
@@ -67,6 +69,15 @@ func NewBolt(dir string, lockTimeout time.Duration, notice func(string)) *Bolt {
 		leases: leases{dir: filepath.Join(dir, "leases")},
 		notice: notice,
 	}
+}
+
+// NewSession returns a store in folder dir that is not meant to outlive the
+// machine's next start: nothing is synced to the disk. The folder has to be
+// there.
+func NewSession(dir string, lockTimeout time.Duration, notice func(string)) *Bolt {
+	b := NewBolt(dir, lockTimeout, notice)
+	b.noSync = true
+	return b
 }
 
 // Close does nothing: the file is open only within the other methods.
@@ -129,31 +140,57 @@ func read(bucket *bbolt.Bucket, id ID) (*Entry, Generation, error) {
 
 // Update implements Store.
 func (b *Bolt) Update(ctx context.Context, id ID, gen Generation, change func(*Entry) *Entry) error {
-	return b.update(ctx, func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket(bucketName(id.Namespace))
-		old, now, err := read(bucket, id)
-		var bad *RecordError
-		if errors.As(err, &bad) {
-			if bad.Newer {
-				return ErrNewer
+	return b.update(ctx, func(tx *bbolt.Tx) error { return updateOne(tx, Change{id, gen, change}) })
+}
+
+// UpdateAll implements Grouper, in one transaction.
+func (b *Bolt) UpdateAll(ctx context.Context, changes []Change) []error {
+	errs := make([]error, len(changes))
+	failed := false
+	err := b.update(ctx, func(tx *bbolt.Tx) error {
+		for i, c := range changes {
+			errs[i] = updateOne(tx, c)
+			if errors.Is(errs[i], errUnchanged) {
+				errs[i] = nil
 			}
-			// Whatever token it had is lost; the namespace's holds.
-			now.Entry = gen.Entry
-		} else if err != nil {
-			return err
+			failed = failed || errs[i] != nil
 		}
-		if now != gen || gen.Namespace == (Token{}) {
-			return ErrSuperseded
-		}
-		e := change(old)
-		if e == nil {
-			return errUnchanged
-		}
-		if e.Token == (Token{}) {
-			e.Token = now.Entry
-		}
-		return bucket.Put(id.Key[:], seal(id, e))
+		return nil
 	})
+	if err != nil {
+		for i := range errs {
+			errs[i] = err
+		}
+	} else if !failed {
+		return nil
+	}
+	return errs
+}
+
+func updateOne(tx *bbolt.Tx, c Change) error {
+	bucket := tx.Bucket(bucketName(c.ID.Namespace))
+	old, now, err := read(bucket, c.ID)
+	var bad *RecordError
+	if errors.As(err, &bad) {
+		if bad.Newer {
+			return ErrNewer
+		}
+		// Whatever token it had is lost; the namespace's holds.
+		now.Entry = c.Gen.Entry
+	} else if err != nil {
+		return err
+	}
+	if now != c.Gen || c.Gen.Namespace == (Token{}) {
+		return ErrSuperseded
+	}
+	e := c.Change(old)
+	if e == nil {
+		return errUnchanged
+	}
+	if e.Token == (Token{}) {
+		e.Token = now.Entry
+	}
+	return bucket.Put(c.ID.Key[:], seal(c.ID, e))
 }
 
 // Delete implements Store.
@@ -222,6 +259,32 @@ func (b *Bolt) Usage(ctx context.Context, namespace *string) (u Usage, err error
 	return u, err
 }
 
+// each calls f with each entry that there is, from one moment in time. Records
+// that are bad are passed over.
+func (b *Bolt) each(ctx context.Context, f func(ID, *Entry)) error {
+	err := b.viewOnly(ctx, func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(name []byte, bucket *bbolt.Bucket) error {
+			if name[0] != 'n' {
+				return nil
+			}
+			return bucket.ForEach(func(k, v []byte) error {
+				if len(k) != len(Key{}) {
+					return nil
+				}
+				id := ID{string(name[1:]), Key(k)}
+				if e, err := unseal(id, v); err == nil && !e.Empty() {
+					f(id, e)
+				}
+				return nil
+			})
+		})
+	})
+	if errors.Is(err, errNoFile) {
+		return nil
+	}
+	return err
+}
+
 // countEntries counts what is neither the generation token nor a token left
 // behind by a deletion.
 func countEntries(bucket *bbolt.Bucket) (n int) {
@@ -285,7 +348,7 @@ func (b *Bolt) open(readOnly bool) (*bbolt.DB, error) {
 	case info.Size() == 0: // a creation that was cut short
 		return nil, errNoFile
 	}
-	db, err := openBolt(b.path, readOnly, b.lock.timeout)
+	db, err := b.openFile(b.path, readOnly)
 	if err != nil {
 		return nil, err
 	}
@@ -310,13 +373,15 @@ func checkLayout(tx *bbolt.Tx) error {
 	return nil
 }
 
-func openBolt(path string, readOnly bool, timeout time.Duration) (db *bbolt.DB, err error) {
+func (b *Bolt) openFile(path string, readOnly bool) (db *bbolt.DB, err error) {
 	var file *os.File
 	err = guard(func() error {
 		db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 			ReadOnly: readOnly,
 			// Only a foreign program can hold bbolt's own lock.
-			Timeout:      max(timeout, time.Second),
+			Timeout:      max(b.lock.timeout, time.Second),
+			NoSync:       b.noSync,
+			NoGrowSync:   b.noSync,
 			FreelistType: bbolt.FreelistMapType,
 			NoStatistics: true,
 			OpenFile: func(path string, flag int, perm os.FileMode) (*os.File, error) {
@@ -387,8 +452,10 @@ func (b *Bolt) viewOnly(ctx context.Context, f func(*bbolt.Tx) error) error {
 // errUnchanged from f means success without a commit. A file that is broken
 // is set aside and f is run on a fresh one.
 func (b *Bolt) update(ctx context.Context, f func(*bbolt.Tx) error) error {
-	if err := os.MkdirAll(filepath.Dir(b.path), 0o700); err != nil {
-		return b.explain(err)
+	if !b.noSync { // a session's folder that is gone stays so
+		if err := os.MkdirAll(filepath.Dir(b.path), 0o700); err != nil {
+			return b.explain(err)
+		}
 	}
 	release, err := b.lock.acquire(ctx, false)
 	if err != nil {
@@ -450,7 +517,7 @@ func (b *Bolt) create() error {
 func (b *Bolt) replace(fill func(*bbolt.DB) error) error {
 	temp := b.path + ".new"
 	os.Remove(temp) // of a process that died; we hold the lock
-	db, err := openBolt(temp, false, b.lock.timeout)
+	db, err := b.openFile(temp, false)
 	if err != nil {
 		return err
 	}
@@ -461,6 +528,9 @@ func (b *Bolt) replace(fill func(*bbolt.DB) error) error {
 	if err != nil {
 		os.Remove(temp)
 		return err
+	}
+	if b.noSync {
+		return nil
 	}
 	return syncDir(filepath.Dir(b.path))
 }

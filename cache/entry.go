@@ -38,10 +38,8 @@ type Series struct {
 // Add merges a sample; text is the number as it was written. It reports
 // false, and changes nothing, if that sample is in already.
 func (s *Series) Add(sample Sample, text string) bool {
-	for i := range s.Samples {
-		if s.Samples[i].ID == sample.ID {
-			return false
-		}
+	if s.has(sample.ID) {
+		return false
 	}
 	s.Moments = s.Moments.Add(sample.Value)
 	s.Text = ""
@@ -53,6 +51,34 @@ func (s *Series) Add(sample Sample, text string) bool {
 		s.Samples = append([]Sample(nil), s.Samples[n-MaxSamples:]...)
 	}
 	return true
+}
+
+// has reports whether a sample is among those that are kept. s may be nil.
+func (s *Series) has(id uint64) bool {
+	if s == nil {
+		return false
+	}
+	for i := range s.Samples {
+		if s.Samples[i].ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// merge adds all samples of another series, which has none of s's. It does
+// nothing where it has been done: the other's latest is in already.
+func (s *Series) merge(o *Series) {
+	if n := len(o.Samples); n == 0 || s.has(o.Samples[n-1].ID) {
+		return
+	}
+	s.Moments = s.Moments.Merge(o.Moments)
+	s.Text = ""
+	if s.Count == 1 {
+		s.Text = o.Text
+	}
+	all := append(append([]Sample(nil), s.Samples...), o.Samples...)
+	s.Samples = all[max(0, len(all)-MaxSamples):]
 }
 
 // MeanSeconds is how long an evaluation took, in the mean of the kept samples.
@@ -106,6 +132,20 @@ func (e *Entry) FindOrAdd(extraction string) *Series {
 	}
 	e.Series = append(e.Series, Series{Extraction: extraction})
 	return &e.Series[len(e.Series)-1]
+}
+
+// clone returns a copy that shares no memory with e that either may change. e
+// may be nil.
+func (e *Entry) clone() *Entry {
+	if e == nil {
+		return nil
+	}
+	c := *e
+	c.Series = append([]Series(nil), e.Series...)
+	for i := range c.Series {
+		c.Series[i].Samples = append([]Sample(nil), c.Series[i].Samples...)
+	}
+	return &c
 }
 
 // Empty reports whether e holds nothing but its token.

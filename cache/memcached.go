@@ -415,23 +415,29 @@ func (m *Memcached) renew(ctx context.Context, name string) error {
 	return m.try(ctx, func() error { return m.client.Set(&memcache.Item{Key: name, Value: token[:]}) })
 }
 
-// leaseEnded is what a lease holds for a while after its holder ended.
-var leaseEnded = []byte("ended")
+// A lease holds the token of its holder; or, for a while after the holder
+// ended, the word and its token; or the token of the holder who came upon that,
+// and then of the one who ended. So those who wait can tell whether the one
+// they wait for ended or died.
+const leaseEnded = "ended"
 
-// Lease implements Leaser. A lease is an item that its holder adds and renews.
-// Those who wait look at it: if it has gone, the holder died; if it says so, or
-// is another's, the holder ended.
+// Lease implements Leaser. A lease is an item that its holder adds and renews,
+// and that is gone soon after if the holder dies.
 func (m *Memcached) Lease(ctx context.Context, id ID, wait time.Duration) (*Lease, error) {
 	name := leaseName(id)
-	mine := NewToken()
+	token := NewToken()
+	mine := string(token[:])
 	start := time.Now()
-	var first []byte // the token of the holder that we wait for
+	holder := "" // whom we wait for
+	held := func() (*Lease, error) {
+		return &Lease{State: LeaseHeld, Waited: holder != "", release: m.hold(name, mine)}, nil
+	}
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		err := m.try(ctx, func() error {
-			return m.client.Add(&memcache.Item{Key: name, Value: mine[:], Expiration: int32(leaseTime / time.Second)})
+			return m.client.Add(&memcache.Item{Key: name, Value: []byte(mine), Expiration: int32(leaseTime / time.Second)})
 		})
 		if err == nil {
-			return &Lease{State: LeaseHeld, Waited: first != nil, release: m.hold(name, mine)}, nil
+			return held()
 		} else if err != memcache.ErrNotStored {
 			return nil, err
 		}
@@ -440,33 +446,38 @@ func (m *Memcached) Lease(ctx context.Context, id ID, wait time.Duration) (*Leas
 			item, err = m.client.Get(name)
 			return err
 		})
-		switch {
-		case err == memcache.ErrCacheMiss:
+		if err == memcache.ErrCacheMiss {
 			continue // it went just now
-		case err != nil:
+		} else if err != nil {
 			return nil, err
-		case string(item.Value) == string(mine[:]):
-			// An add whose answer was lost.
-			return &Lease{State: LeaseHeld, Waited: first != nil, release: m.hold(name, mine)}, nil
-		case first != nil && string(item.Value) != string(first):
+		}
+		value := string(item.Value)
+		ended, isEnded := strings.CutPrefix(value, leaseEnded)
+		switch {
+		case strings.HasPrefix(value, mine):
+			return held() // an add whose answer was lost
+		case holder != "" && strings.HasSuffix(value, holder) && value != holder:
 			return &Lease{State: LeaseEnded, Waited: true}, nil
-		case string(item.Value) == string(leaseEnded):
-			// We waited for nobody: it is ours, if we are the first.
-			item.Value, item.Expiration = mine[:], int32(leaseTime/time.Second)
+		case isEnded && holder == "":
+			// It is ours, if we are the first to come upon it.
+			item.Value, item.Expiration = []byte(mine+ended), int32(leaseTime/time.Second)
 			if m.client.CompareAndSwap(item) == nil {
-				return &Lease{State: LeaseHeld, release: m.hold(name, mine)}, nil
+				return held()
 			}
 			continue
+		case isEnded:
+			// Of one who came after ours had died.
+			return &Lease{State: LeaseEnded, Waited: true}, nil
 		}
-		first = item.Value
-		if wait > 0 && time.Since(start) >= wait {
-			return &Lease{State: LeaseTimeout, Waited: true}, nil
-		}
+		holder = value[:min(len(value), len(token))]
+		left := pause
 		if wait > 0 {
-			pause = min(pause, wait)
+			if left = min(pause, wait-time.Since(start)); left <= 0 {
+				return &Lease{State: LeaseTimeout, Waited: true}, nil
+			}
 		}
 		select {
-		case <-time.After(pause):
+		case <-time.After(left):
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
@@ -474,7 +485,7 @@ func (m *Memcached) Lease(ctx context.Context, id ID, wait time.Duration) (*Leas
 }
 
 // hold renews a lease until it is released.
-func (m *Memcached) hold(name string, mine Token) (release func(ended bool)) {
+func (m *Memcached) hold(name, mine string) (release func(ended bool)) {
 	stop := make(chan struct{})
 	stopped := make(chan struct{})
 	go func() {
@@ -492,14 +503,14 @@ func (m *Memcached) hold(name string, mine Token) (release func(ended bool)) {
 		close(stop)
 		<-stopped
 		item, err := m.client.Get(name)
-		if err != nil || string(item.Value) != string(mine[:]) {
+		if err != nil || !strings.HasPrefix(string(item.Value), mine) {
 			return // lost; it is another's now
 		}
 		if !ended {
 			m.client.Delete(name)
 			return
 		}
-		item.Value, item.Expiration = leaseEnded, 2
+		item.Value, item.Expiration = []byte(leaseEnded+mine), 2
 		m.client.CompareAndSwap(item)
 	}
 }

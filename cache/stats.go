@@ -84,7 +84,9 @@ func (s *Stats) Add(namespace string, delta Counts) {
 func openStats(path, namespace string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if os.IsNotExist(err) {
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		// Its folder alone: what it lies in may be gone for good, as that
+		// of a session that has ended.
+		if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil && !os.IsExist(err) {
 			return nil, err
 		}
 		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -143,6 +145,23 @@ func (s *Stats) Read(namespace *string) (Counts, error) {
 		}
 	}
 	return sum, nil
+}
+
+// AddTo adds all counts to those of another Stats, namespace by namespace.
+func (s *Stats) AddTo(other *Stats) {
+	files, _ := os.ReadDir(s.dir)
+	for _, f := range files {
+		path := filepath.Join(s.dir, f.Name())
+		page, err := os.ReadFile(path)
+		if err != nil || len(page) != statsSize {
+			continue
+		}
+		n := binary.LittleEndian.Uint64(page[len(statsMagic):])
+		counts, err := readStats(path)
+		if err == nil && n <= MaxNamespace {
+			other.Add(string(page[nameAt:nameAt+n]), counts)
+		}
+	}
 }
 
 func readStats(path string) (c Counts, err error) {

@@ -104,10 +104,43 @@ type Store interface {
 	Close() error
 }
 
+// Change is one of several updates; see Store.Update.
+type Change struct {
+	ID     ID
+	Gen    Generation
+	Change func(old *Entry) *Entry
+}
+
+// A Grouper is a store for which many updates at once are cheaper than one by
+// one.
+type Grouper interface {
+	// UpdateAll makes several updates, each atomic, and durable together.
+	// It returns an error for each, or nil if all went well.
+	UpdateAll(ctx context.Context, changes []Change) []error
+}
+
+// UpdateAll makes several updates, grouped where the store can do that.
+func UpdateAll(ctx context.Context, s Store, changes []Change) []error {
+	if g, ok := s.(Grouper); ok {
+		return g.UpdateAll(ctx, changes)
+	}
+	var errs []error
+	for i, c := range changes {
+		if err := s.Update(ctx, c.ID, c.Gen, c.Change); err != nil {
+			if errs == nil {
+				errs = make([]error, len(changes))
+			}
+			errs[i] = err
+		}
+	}
+	return errs
+}
+
 // A Clearer is a store that can forget whole namespaces. Results under way in
 // them are refused when they come.
 type Clearer interface {
-	// Clear forgets a namespace and returns how many entries it held.
+	// Clear forgets a namespace and returns how many entries it held, or
+	// -1 where that can't be known.
 	Clear(ctx context.Context, namespace string) (int, error)
 	// ClearAll forgets all namespaces and returns how many entries there
 	// were.

@@ -503,6 +503,104 @@ func TestLockTimeout(t *testing.T) {
 	}
 }
 
+func TestSession(t *testing.T) {
+	dir := t.TempDir()
+	testStore(t, func(t *testing.T) Store {
+		return NewSession(dir, 10*time.Second, func(text string) { t.Error(text) })
+	})
+}
+
+func TestOverlay(t *testing.T) {
+	dir := t.TempDir()
+	testStore(t, func(t *testing.T) Store {
+		notice := func(text string) { t.Error(text) }
+		return NewOverlay(NewSession(dir, 10*time.Second, notice), NewBolt(filepath.Join(dir, "base"), 10*time.Second, notice))
+	})
+}
+
+// TestOverlaySave: a session begins with what is there, goes on from it, saves
+// what is new once, and obeys the clears of the base.
+func TestOverlaySave(t *testing.T) {
+	ctx := context.Background()
+	base := NewBolt(filepath.Join(t.TempDir(), "base"), time.Second, nil)
+	o := NewOverlay(NewSession(t.TempDir(), time.Second, nil), base)
+	add := func(s Store, id ID, samples ...uint64) {
+		t.Helper()
+		_, gen, err := s.Get(ctx, id)
+		for _, n := range samples {
+			if err == nil {
+				err = s.Update(ctx, id, gen, func(e *Entry) *Entry {
+					if e == nil {
+						e = &Entry{}
+					}
+					e.FindOrAdd("last").Add(Sample{ID: n, Value: float64(n)}, fmt.Sprint(n))
+					return e
+				})
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	series := func(s Store, id ID) string {
+		t.Helper()
+		e, _, err := s.Get(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e == nil {
+			return "-"
+		}
+		l := e.Find("last")
+		return fmt.Sprintf("%d %.10g %s", l.Count, l.Mean, l.Text)
+	}
+	check := func(what string, s Store, id ID, want string) {
+		t.Helper()
+		if got := series(s, id); got != want {
+			t.Errorf("%s: %q, want %q", what, got, want)
+		}
+	}
+	repeated, single, cleared, deleted, refreshed := ID{"a", Key{1}}, ID{"a", Key{2}}, ID{"b", Key{3}}, ID{"a", Key{4}}, ID{"a", Key{5}}
+	add(base, repeated, 1, 2, 3)
+	check("read through", o, repeated, "3 2 ")
+	add(o, repeated, 10, 14)
+	check("goes on", o, repeated, "5 6 ")
+	check("not saved yet", base, repeated, "3 2 ")
+	add(base, repeated, 4) // another process meanwhile
+	check("both go on", o, repeated, "6 5.666666667 ")
+	add(o, single, 7)
+	add(o, cleared, 8)
+	add(o, deleted, 9)
+	add(base, refreshed, 20)
+	_, gen, _ := o.Get(ctx, refreshed)
+	if err := o.Update(ctx, refreshed, gen, func(*Entry) *Entry {
+		e := &Entry{Token: NewToken()}
+		e.FindOrAdd("last").Add(Sample{ID: 21, Value: 21}, "21")
+		return e
+	}); err != nil {
+		t.Fatal(err)
+	}
+	check("refreshed", o, refreshed, "1 21 21")
+	if _, err := base.Clear(ctx, "b"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := base.Delete(ctx, deleted); err != nil {
+		t.Fatal(err)
+	}
+	check("cleared in the base", o, cleared, "-")
+	check("deleted in the base", o, deleted, "-")
+	for range 2 {
+		if _, err := o.Save(ctx); err != nil {
+			t.Fatal(err)
+		}
+		check("saved", base, repeated, "6 5.666666667 ")
+		check("saved", base, single, "1 7 7")
+		check("saved", base, cleared, "-")
+		check("saved", base, deleted, "-")
+		check("saved", base, refreshed, "1 21 21")
+	}
+}
+
 func TestMemory(t *testing.T) {
 	m := NewMemory()
 	testStore(t, func(*testing.T) Store { return m })

@@ -46,10 +46,11 @@ back.`,
 			if all && cmd.Flags().Changed("namespace") {
 				return usage(errors.New("--all and --namespace are given"), "leave one of them out")
 			}
-			store, _, err := existingCache(ui, s)
+			o, err := openExisting(ui, s)
 			if err != nil {
 				return err
 			}
+			defer o.close()
 			if len(args) > 0 {
 				q, err := query(s, origins, args)
 				if err != nil {
@@ -61,7 +62,7 @@ back.`,
 					}
 					defer q.Stdin.Close()
 				}
-				return clearCall(s, store, q)
+				return clearCall(o, q)
 			}
 			what := fmt.Sprintf("all entries of namespace %s", s.Namespace)
 			if all {
@@ -70,6 +71,10 @@ back.`,
 			if !yes && !ui.confirm("forget "+what+"?") {
 				ui.message("nothing was cleared", "")
 				return nil
+			}
+			store, ok := o.store.(cache.Clearer)
+			if !ok {
+				return fmt.Errorf("the %s backend can't be cleared", s.Backend)
 			}
 			var n int
 			if all {
@@ -95,15 +100,13 @@ back.`,
 }
 
 // clearCall forgets one call.
-func clearCall(s *config.Settings, store cache.Store, q exec.Query) error {
+func clearCall(o opened, q exec.Query) error {
 	ctx := context.Background()
-	_, _, digests := openCache(&terminal{}, s)
-	defer digests.Close()
-	id, err := exec.Identify(ctx, q, digests)
+	id, err := exec.Identify(ctx, q, o.digests)
 	if err != nil {
 		return err
 	}
-	had, err := store.Delete(ctx, id)
+	had, err := o.store.Delete(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -114,8 +117,12 @@ func clearCall(s *config.Settings, store cache.Store, q exec.Query) error {
 	return writeResult(fmt.Sprintf("%s cleared\n", entries(n)), "")
 }
 
+// entries counts entries in words; -1 are unknown.
 func entries(n int) string {
-	if n == 1 {
+	switch n {
+	case -1:
+		return "entries (memcached can't count them)"
+	case 1:
 		return "1 entry"
 	}
 	return fmt.Sprintf("%d entries", n)

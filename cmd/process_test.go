@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dvlcache/cache/memcachedtest"
 )
 
 // buildBinary builds the real program once: tests that start hundreds of
@@ -46,6 +48,28 @@ func newWorkbench(t testing.TB) *workbench {
 	dir := t.TempDir()
 	env := append(os.Environ(), "DVLCACHE_DIR="+filepath.Join(dir, ".cache"), "XDG_CONFIG_HOME="+dir)
 	return &workbench{t, dir, binary, env}
+}
+
+// onEachBackend runs a test on each backend that processes can share.
+func onEachBackend(t *testing.T, test func(t *testing.T, b *workbench)) {
+	t.Run("bolt", func(t *testing.T) { test(t, newWorkbench(t)) })
+	t.Run("session", func(t *testing.T) {
+		b := newWorkbench(t)
+		session := b.command("session", "--", "sh", "-c", "echo $DVLCACHE_SESSION >folder; while ! test -e end; do sleep 0.02; done")
+		if err := session.Start(); err != nil {
+			t.Fatal(err)
+		}
+		b.wait("the session begins", func() bool { return len(b.lines("folder")) == 1 })
+		b.env = append(b.env, "DVLCACHE_SESSION="+b.lines("folder")[0])
+		defer session.Wait()
+		defer b.write("end", "")
+		test(t, b)
+	})
+	t.Run("memcached", func(t *testing.T) {
+		b := newWorkbench(t)
+		b.env = append(b.env, "DVLCACHE_MEMCACHED="+memcachedtest.Start(t).Address)
+		test(t, b)
+	})
 }
 
 func (b *workbench) path(name string) string { return filepath.Join(b.dir, name) }
@@ -109,8 +133,9 @@ func (b *workbench) wait(what string, holds func() bool) {
 func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
 
 // TestSingleFlight: of 64 callers of one cold key one evaluates.
-func TestSingleFlight(t *testing.T) {
-	b := newWorkbench(t)
+func TestSingleFlight(t *testing.T) { onEachBackend(t, testSingleFlight) }
+
+func testSingleFlight(t *testing.T, b *workbench) {
 	b.write("train.sh", "#!/bin/sh\necho $$ >>calls\nsleep 1\necho 0.$$\n")
 	start := time.Now()
 	var wg sync.WaitGroup
@@ -134,8 +159,9 @@ func TestSingleFlight(t *testing.T) {
 }
 
 // TestSingleFlightHolderKilled: if the one that evaluates dies, another does.
-func TestSingleFlightHolderKilled(t *testing.T) {
-	b := newWorkbench(t)
+func TestSingleFlightHolderKilled(t *testing.T) { onEachBackend(t, testSingleFlightHolderKilled) }
+
+func testSingleFlightHolderKilled(t *testing.T, b *workbench) {
 	b.write("train.sh", "#!/bin/sh\necho $$ >>calls\nwhile ! test -e go; do sleep 0.01; done\necho 0.$$\n")
 	first := b.command("run", "--", "./train.sh")
 	if err := first.Start(); err != nil {
@@ -168,8 +194,9 @@ func TestSingleFlightHolderKilled(t *testing.T) {
 }
 
 // TestSingleFlightHolderFails: if it fails, the others go ahead side by side.
-func TestSingleFlightHolderFails(t *testing.T) {
-	b := newWorkbench(t)
+func TestSingleFlightHolderFails(t *testing.T) { onEachBackend(t, testSingleFlightHolderFails) }
+
+func testSingleFlightHolderFails(t *testing.T, b *workbench) {
 	const callers = 8
 	// Each program but the first waits until all others are there: it
 	// would for ever if they stood in line.
@@ -207,8 +234,9 @@ exit 8
 }
 
 // TestStatisticsAreExact: 64 processes with 50 hits each count 3,200.
-func TestStatisticsAreExact(t *testing.T) {
-	b := newWorkbench(t)
+func TestStatisticsAreExact(t *testing.T) { onEachBackend(t, testStatisticsAreExact) }
+
+func testStatisticsAreExact(t *testing.T, b *workbench) {
 	b.number("run", "--", "echo", "1")
 	var wg sync.WaitGroup
 	for range 64 {
@@ -347,7 +375,10 @@ func TestSignalAfterTheEnd(t *testing.T) {
 // TestSingleFlightHolderInterrupted: a Ctrl-C to the one that evaluates is none
 // to the others; one of them takes over.
 func TestSingleFlightHolderInterrupted(t *testing.T) {
-	b := newWorkbench(t)
+	onEachBackend(t, testSingleFlightHolderInterrupted)
+}
+
+func testSingleFlightHolderInterrupted(t *testing.T, b *workbench) {
 	b.write("train.sh", "#!/bin/sh\necho $$ >>calls\nwhile ! test -e go; do sleep 0.01; done\necho 1\n")
 	first := b.command("run", "--", "./train.sh")
 	if err := first.Start(); err != nil {

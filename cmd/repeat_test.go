@@ -97,8 +97,9 @@ func TestParityWithPyDVL(t *testing.T) {
 }
 
 // TestRepeatsOfManyProcesses: 8 processes with 200 repeats each lose none.
-func TestRepeatsOfManyProcesses(t *testing.T) {
-	b := newWorkbench(t)
+func TestRepeatsOfManyProcesses(t *testing.T) { onEachBackend(t, testRepeatsOfManyProcesses) }
+
+func testRepeatsOfManyProcesses(t *testing.T, b *workbench) {
 	b.write("noisy.sh", "#!/bin/sh\nx=0.$$7\necho $x >>outputs\necho $x\n")
 	var wg sync.WaitGroup
 	for range 8 {

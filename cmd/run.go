@@ -63,9 +63,15 @@ func newRun(ui *terminal) *cobra.Command {
 // came meanwhile, be it after the answer was found.
 func answer(ui *terminal, s *config.Settings, q exec.Query) (a exec.Answer, signal, err error) {
 	runner := &exec.Runner{Stderr: os.Stderr, Grace: s.Grace}
-	store, stats, digests := openCache(ui, s)
-	defer digests.Close()
-	memo := &exec.Memo{Store: store, Stats: stats, Digests: digests, Runner: runner, Warn: ui.warn}
+	o, err := openCache(ui, s)
+	if err != nil {
+		return a, nil, err
+	}
+	defer func() { err = errors.Join(err, o.close()) }()
+	if _, ok := o.store.(*cache.Memory); ok {
+		ui.message("the memory backend forgets everything when this call ends", "dvlcache session -- COMMAND shares one memory among all calls below COMMAND")
+	}
+	memo := &exec.Memo{Store: o.store, Stats: o.stats, Digests: o.digests, Runner: runner, Warn: ui.warn}
 	// Until a program runs, a signal ends us as it ends any process.
 	stop := func() error { return nil }
 	memo.Watch = func(ctx context.Context) context.Context {
@@ -77,9 +83,6 @@ func answer(ui *terminal, s *config.Settings, q exec.Query) (a exec.Answer, sign
 		defer ui.endProgress()
 	}
 	a, err = memo.Answer(context.Background(), q)
-	if store != nil {
-		err = errors.Join(err, store.Close())
-	}
 	return a, stop(), err
 }
 

@@ -3,7 +3,6 @@ package cmd
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -129,6 +128,7 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 		Timeout:         s.Timeout,
 		WaitTimeout:     s.WaitTimeout,
 		TimeThreshold:   s.TimeThreshold,
+		Strict:          s.Strict,
 		Refresh:         s.Refresh,
 		OnlyCached:      s.OnlyCached,
 		Default:         s.Default,
@@ -186,33 +186,4 @@ func programNames(s *config.Settings, args []string) []string {
 		}
 	}
 	return names
-}
-
-var errNoDir = errors.New("there is no folder for the cache, since neither HOME nor an absolute XDG_CACHE_HOME is set")
-
-const dirHint = "set DVLCACHE_DIR to a folder"
-
-// openCache opens what a command needs of the cache. Where there is no place
-// for one, the store is nil and the user has been told.
-func openCache(ui *terminal, s *config.Settings) (cache.Store, *cache.Stats, *cache.Digests) {
-	if s.NoCache {
-		return nil, nil, cache.NewDigests("")
-	}
-	if s.Dir == "" {
-		ui.warn(errNoDir.Error()+"; running without it", dirHint)
-		return nil, nil, cache.NewDigests("")
-	}
-	store := cache.NewBolt(s.Dir, s.LockTimeout, func(text string) { ui.warn(text, "") })
-	return store, cache.NewStats(filepath.Join(s.Dir, "stats")), cache.NewDigests(filepath.Join(s.Dir, "digests"))
-}
-
-// existingCache is openCache for commands that are about the cache itself.
-func existingCache(ui *terminal, s *config.Settings) (*cache.Bolt, *cache.Stats, error) {
-	if s.Dir == "" {
-		return nil, nil, usage(errNoDir, dirHint)
-	}
-	if info, err := os.Stat(s.Dir); err == nil && !info.IsDir() {
-		return nil, nil, &fs.PathError{Op: "open", Path: s.Dir, Err: errors.New("it is not a folder")}
-	}
-	return cache.NewBolt(s.Dir, s.LockTimeout, func(text string) { ui.warn(text, "") }), cache.NewStats(filepath.Join(s.Dir, "stats")), nil
 }

@@ -29,6 +29,8 @@ func watchSignals(ctx context.Context, _ *exec.Runner) (watched context.Context,
 	}
 }
 
+var passedOn = []os.Signal{os.Interrupt}
+
 func ignoreBrokenPipe() {}
 
 func brokenPipeEnds() {}

@@ -66,6 +66,9 @@ func watchSignals(ctx context.Context, runner *exec.Runner) (watched context.Con
 	}
 }
 
+// passedOn are the signals that a session passes on to its command.
+var passedOn = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2}
+
 // ignoreBrokenPipe makes writing to a stderr that is gone an error, which would
 // be our end otherwise. Not signal.Ignore, which programs would inherit. The
 // result is written to stdout with brokenPipeEnds.

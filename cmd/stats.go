@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -28,6 +29,26 @@ type statistics struct {
 	SecondsSpent float64 `json:"seconds_spent"`
 	Entries      int64   `json:"entries"`
 	Bytes        int64   `json:"bytes"`
+	// Servers are the memcached servers, which can't list what they hold: Entries
+	// is 0 then, and theirs are the items of everybody.
+	Servers []server `json:"servers,omitempty"`
+}
+
+// server is what a memcached server says of itself, or why it says nothing.
+type server struct {
+	Address   string `json:"address"`
+	Error     string `json:"error,omitempty"`
+	Items     string `json:"items,omitempty"`
+	Bytes     string `json:"bytes,omitempty"`
+	Evictions string `json:"evictions,omitempty"`
+	Uptime    string `json:"uptime,omitempty"` // seconds
+}
+
+func serverOf(s cache.ServerStats) server {
+	if s.Err != nil {
+		return server{Address: s.Server, Error: s.Err.Error()}
+	}
+	return server{s.Server, "", s.Values["curr_items"], s.Values["bytes"], s.Values["evictions"], s.Values["uptime"]}
 }
 
 func newStats(ui *terminal) *cobra.Command {
@@ -49,17 +70,28 @@ clear does not set them back.`,
 			if cmd.Flags().Changed("namespace") {
 				namespace = &s.Namespace
 			}
-			store, stats, err := existingCache(ui, s)
+			o, err := openExisting(ui, s)
 			if err != nil {
 				return err
 			}
-			counts, err := stats.Read(namespace)
+			defer o.close()
+			counts, err := o.stats.Read(namespace)
 			if err != nil {
 				return err
 			}
-			usage, err := store.Usage(context.Background(), namespace)
-			if err != nil {
-				return err
+			var usage cache.Usage
+			if m, ok := o.store.(cache.Measurer); ok {
+				if usage, err = m.Usage(context.Background(), namespace); err != nil {
+					return err
+				}
+			}
+			var servers []cache.ServerStats
+			if m, ok := o.store.(*cache.Memcached); ok {
+				servers = m.ServerStats(context.Background())
+				for _, server := range servers {
+					n, _ := strconv.ParseInt(server.Values["bytes"], 10, 64)
+					usage.Bytes += n
+				}
 			}
 			table := statistics{
 				Hits: counts[cache.Hits], Misses: counts[cache.Misses], Sets: counts[cache.Sets],
@@ -67,6 +99,9 @@ clear does not set them back.`,
 				Timeouts: counts[cache.Timeouts], Errors: counts[cache.Errors], Reconnects: counts[cache.Reconnects],
 				SecondsSaved: counts.Seconds(cache.NanosSaved), SecondsSpent: counts.Seconds(cache.NanosSpent),
 				Entries: usage.Entries, Bytes: usage.Bytes,
+			}
+			for _, server := range servers {
+				table.Servers = append(table.Servers, serverOf(server))
 			}
 			if asJSON {
 				line, err := json.Marshal(table)
@@ -102,6 +137,16 @@ func (t statistics) String() string {
 	} {
 		fmt.Fprintf(w, "%s\t%v\n", row.name, row.value)
 	}
+	for _, s := range t.Servers {
+		if s.Error != "" {
+			fmt.Fprintf(w, "server %s\t%s\n", s.Address, s.Error)
+			continue
+		}
+		fmt.Fprintf(w, "server %s\titems %s, bytes %s, evictions %s, uptime %s s\n", s.Address, s.Items, s.Bytes, s.Evictions, s.Uptime)
+	}
 	w.Flush()
+	if len(t.Servers) > 0 {
+		b.WriteString("memcached can't list its entries: items and bytes are of everybody who uses the servers\n")
+	}
 	return b.String()
 }

@@ -85,7 +85,16 @@ func Load(flags map[string][]string) (*Settings, []Origin, error) {
 		if dir, err := os.UserCacheDir(); err == nil {
 			out.Dir = filepath.Join(dir, "dvlcache")
 		}
-		origins[slices.Index(settings, StoreSettings[0])].Value = out.Dir
+		origins[slices.IndexFunc(settings, func(s *Setting) bool { return s.Name == "dir" })].Value = out.Dir
+	}
+	if out.Backend == "auto" {
+		out.Backend = "bolt"
+		if len(out.Memcached) > 0 {
+			out.Backend = "memcached"
+		}
+	}
+	if out.Backend == "memcached" && len(out.Memcached) == 0 {
+		return nil, nil, &Error{Where: "backend memcached", Reason: "no server is given", Hint: "--memcached HOST:PORT or DVLCACHE_MEMCACHED"}
 	}
 	return out, origins, nil
 }

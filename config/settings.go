@@ -13,9 +13,17 @@ import (
 
 // Settings are the effective settings. The tables below say what each means.
 type Settings struct {
-	Dir         string
-	Namespace   string
-	LockTimeout time.Duration
+	Backend       string
+	Dir           string
+	Namespace     string
+	LockTimeout   time.Duration
+	Strict        bool
+	Memcached     []string
+	MemcachedTLS  bool
+	MemcachedCA   string
+	MemcachedCert string
+	MemcachedKey  string
+	TTL           time.Duration
 
 	Ignore       []string
 	IgnoreArg    []int
@@ -125,6 +133,9 @@ func (s *Setting) Variable() string {
 
 // StoreSettings are those of every command that opens the cache.
 var StoreSettings = []*Setting{
+	{Name: "backend", Default: "auto", Metavar: "NAME", choices: []string{"auto", "bolt", "memory", "memcached"},
+		Usage: "where entries lie: bolt, memory, memcached, or auto: memcached if servers are given, else bolt",
+		field: func(s *Settings) any { return &s.Backend }},
 	{Name: "dir", Metavar: "DIR", isPath: true,
 		Usage: "folder of the cache (default: dvlcache in the user's cache directory)",
 		field: func(s *Settings) any { return &s.Dir }},
@@ -134,6 +145,27 @@ var StoreSettings = []*Setting{
 	{Name: "lock-timeout", Default: "5s", Metavar: "TIME",
 		Usage: "wait this long for other processes to let go of the cache, then go on without it",
 		field: func(s *Settings) any { return &s.LockTimeout }},
+	{Name: "memcached", Metavar: "SERVER",
+		Usage: "a memcached server, HOST:PORT or the path of a Unix socket; all clients name them in one order",
+		field: func(s *Settings) any { return &s.Memcached }},
+	{Name: "memcached-tls", Default: "false",
+		Usage: "speak TLS with memcached",
+		field: func(s *Settings) any { return &s.MemcachedTLS }},
+	{Name: "memcached-ca", Metavar: "FILE", isPath: true,
+		Usage: "trust the authorities in this PEM file, not the system's",
+		field: func(s *Settings) any { return &s.MemcachedCA }},
+	{Name: "memcached-cert", Metavar: "FILE", isPath: true,
+		Usage: "show memcached the certificate in this PEM file",
+		field: func(s *Settings) any { return &s.MemcachedCert }},
+	{Name: "memcached-key", Metavar: "FILE", isPath: true,
+		Usage: "… whose key is in this one",
+		field: func(s *Settings) any { return &s.MemcachedKey }},
+	{Name: "ttl", Default: "0s", Metavar: "TIME",
+		Usage: "memcached forgets entries this long after they were written (0: when it needs the room)",
+		field: func(s *Settings) any { return &s.TTL }},
+	{Name: "strict", Default: "false",
+		Usage: "fail with status 125 where the cache is out of order",
+		field: func(s *Settings) any { return &s.Strict }},
 }
 
 // KeySettings say what counts as the same call.

@@ -44,6 +44,7 @@ type Query struct {
 	WaitTimeout     time.Duration // for another's evaluation; 0: none
 	TimeThreshold   time.Duration // evaluations that took less aren't stored
 
+	Strict     bool // fail where the store is out of order
 	Refresh    bool // evaluate and overwrite
 	OnlyCached bool // never evaluate
 	// Default is answered where COMMAND exits with a status of 1 to 125, or
@@ -261,6 +262,10 @@ func (c *call) lookup(ctx context.Context) (a Answer, ok bool, err error) {
 		c.counts[cache.Errors]++
 		c.Warn(fmt.Sprintf("%v; it counts as a miss", err), "")
 	case err != nil:
+		if c.Strict {
+			c.countError(err)
+			return Answer{}, false, &StoreError{err}
+		}
 		c.outOfOrder(err, "running without the cache")
 		c.stored = false
 		return Answer{}, false, nil
@@ -504,6 +509,9 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 			}
 			return e.err
 		}
+		if c.Strict && e.err == nil {
+			return &StoreError{err}
+		}
 		c.unstored = err.Error()
 	}
 	if e.err == nil {
@@ -594,13 +602,25 @@ func (c *call) merge(ctx context.Context, add func(*cache.Entry)) error {
 	return err
 }
 
+// StoreError is a store that is out of order, under Query.Strict.
+type StoreError struct{ Err error }
+
+func (e *StoreError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *StoreError) Unwrap() error { return e.Err }
+
 // outOfOrder counts and reports an error of the store.
 func (c *call) outOfOrder(err error, consequence string) {
+	c.countError(err)
+	c.Warn(fmt.Sprintf("%v; %s", err, consequence), "")
+}
+
+func (c *call) countError(err error) {
 	if errors.Is(err, cache.ErrLockTimeout) {
 		c.counts[cache.Timeouts]++
 	}
 	c.counts[cache.Errors]++
-	c.Warn(fmt.Sprintf("%v; %s", err, consequence), "")
 }
 
 func nanos(seconds float64) int64 { return int64(seconds * float64(time.Second)) }

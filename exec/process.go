@@ -278,6 +278,9 @@ func startError(name string, err error) error {
 	return &StartError{Command: name, Err: err}
 }
 
+// ExitErrorOf says how a program that was waited for failed, or returns nil.
+func ExitErrorOf(name string, state *os.ProcessState) error { return exitError(name, state, nil) }
+
 // environment is our own without the array indices of schedulers, except those
 // that are to be handed on, and with extra.
 func environment(handOn []string, extra ...string) []string {

@@ -1,0 +1,199 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	osexec "os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+
+	"github.com/gofrs/flock"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"dvlcache/cache"
+	"dvlcache/config"
+	"dvlcache/exec"
+)
+
+// The variables by which the dvlcaches below a session know of it.
+const (
+	sessionVariable = "DVLCACHE_SESSION"      // its folder
+	saveVariable    = "DVLCACHE_SESSION_SAVE" // set: it is over the store that it saves to
+)
+
+// currentSession returns the folder of the session that we are in, or "".
+func currentSession() (dir string, save bool) {
+	return os.Getenv(sessionVariable), os.Getenv(saveVariable) != ""
+}
+
+func newSession(ui *terminal) *cobra.Command {
+	var save bool
+	cmd := &cobra.Command{
+		Use:   "session [flags] -- COMMAND [ARG...]",
+		Short: "Run a script or make; every dvlcache below it shares one memory cache",
+		Long: `Run a script or make; every dvlcache below it shares one cache in memory, which
+ends with it. With --save it begins with what the settings' cache holds, and
+what is new is merged into that at the end.`,
+		Example: `  dvlcache session -- make -j8
+  dvlcache session --save -- ./shapley.sh`,
+		DisableFlagsInUseLine: true,
+		Args:                  commandAfterDash,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			// What is in force here is handed on by the environment, so
+			// that a flag of ours counts below.
+			os.Unsetenv(sessionVariable)
+			os.Unsetenv(saveVariable)
+			s, origins, err := load(cmd)
+			if err != nil {
+				return err
+			}
+			if save && s.Backend == "memory" {
+				return usage(errors.New("--save has nowhere to save to: the backend is memory"), "--backend bolt, or --memcached HOST:PORT")
+			}
+			return runSession(ui, s, origins, args, save)
+		},
+	}
+	addSettings(cmd, config.StoreSettings)
+	cmd.Flags().BoolVar(&save, "save", false, "merge what is new into the cache at the end")
+	return cmd
+}
+
+func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args []string, save bool) (err error) {
+	path, err := exec.LookPath(args[0])
+	if err != nil {
+		return err
+	}
+	dir, end, err := makeSession()
+	if err != nil {
+		return fmt.Errorf("the session has no folder: %w", err)
+	}
+	defer end()
+	env := append(os.Environ(), sessionVariable+"="+dir)
+	if save {
+		env = append(env, saveVariable+"=1")
+	}
+	for _, o := range origins {
+		if strings.HasPrefix(o.From, "flag ") {
+			env = append(env, o.Setting.Variable()+"="+o.Value)
+		}
+	}
+	err = runBelow(path, args, env)
+	stats := cache.NewStats(filepath.Join(dir, "stats"))
+	if save {
+		os.Setenv(sessionVariable, dir)
+		os.Setenv(saveVariable, "1")
+		if saveErr := saveSession(ui, s, stats); saveErr != nil {
+			ui.message(fmt.Sprintf("the session could not be saved: %v", saveErr), "")
+			err = errors.Join(err, saveErr)
+		}
+	}
+	counts, _ := stats.Read(nil)
+	ui.message(fmt.Sprintf("session: %s, %s, %s saved", number(counts[cache.Hits], "hit"), number(counts[cache.Misses], "miss"),
+		duration(counts.Seconds(cache.NanosSaved))), "")
+	return err
+}
+
+func number(n int64, what string) string {
+	switch {
+	case n == 1:
+		return "1 " + what
+	case what == "miss":
+		return fmt.Sprintf("%d misses", n)
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// saveSession merges what is new into the store below the session, and its
+// counts into those there.
+func saveSession(ui *terminal, s *config.Settings, stats *cache.Stats) error {
+	o, err := openExisting(ui, s)
+	if err != nil {
+		return err
+	}
+	defer o.close()
+	overlay, ok := o.store.(*cache.Overlay)
+	if !ok {
+		panic("a session that saves has no store to save to")
+	}
+	if _, err := overlay.Save(context.Background()); err != nil {
+		return err
+	}
+	if s.Dir != "" {
+		stats.AddTo(cache.NewStats(filepath.Join(s.Dir, "stats")))
+	}
+	return nil
+}
+
+// runBelow runs the command in our own group, since it may want the terminal.
+// What the terminal sends reaches it as it does us; what is sent to us alone is
+// passed on. Its errors are as those of a program that run runs.
+func runBelow(path string, args, env []string) error {
+	c := &osexec.Cmd{Path: path, Args: args, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, passedOn...)
+	defer signal.Stop(signals)
+	if err := c.Start(); err != nil {
+		return &exec.StartError{Command: args[0], Err: err}
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	terminal := term.IsTerminal(int(os.Stdin.Fd()))
+	for {
+		select {
+		case s := <-signals:
+			if s != os.Interrupt || !terminal { // a Ctrl-C comes to all of us
+				c.Process.Signal(s)
+			}
+		case <-ended:
+			err := exec.ExitErrorOf(args[0], c.ProcessState)
+			var exit *exec.ExitError
+			if errors.As(err, &exit) && exit.Signal != 0 {
+				return &signalError{exit.Signal} // so that a shell above us sees it, too
+			}
+			return err
+		}
+	}
+}
+
+const sessionPrefix = "dvlcache-session-"
+
+// makeSession makes a folder for a session, in memory where the system has such
+// a place, and removes those of sessions that were killed. end removes it.
+func makeSession() (dir string, end func(), err error) {
+	root := os.TempDir()
+	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
+		root = "/dev/shm"
+	}
+	prefix := fmt.Sprintf("%s%d-", sessionPrefix, os.Getuid())
+	left, _ := filepath.Glob(filepath.Join(root, prefix+"*"))
+	for _, old := range left {
+		// Who lives holds the lock of its folder.
+		l := flock.New(filepath.Join(old, "alive"), flock.SetFlag(os.O_RDONLY))
+		if ok, err := l.TryLock(); ok && err == nil {
+			os.RemoveAll(old)
+			l.Unlock()
+		}
+	}
+	for range 10 {
+		if dir, err = os.MkdirTemp(root, prefix+"*"); err != nil {
+			root = os.TempDir()
+			if dir, err = os.MkdirTemp(root, prefix+"*"); err != nil {
+				return "", nil, err
+			}
+		}
+		l := flock.New(filepath.Join(dir, "alive"))
+		if ok, err := l.TryLock(); ok && err == nil {
+			return dir, func() {
+				os.RemoveAll(dir)
+				l.Unlock()
+			}, nil
+		}
+		// Another session took it for one that is dead.
+		os.RemoveAll(dir)
+	}
+	return "", nil, fmt.Errorf("no folder in %s can be locked", root)
+}

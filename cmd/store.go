@@ -1,0 +1,118 @@
+package cmd
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"dvlcache/cache"
+	"dvlcache/config"
+)
+
+// opened is what a command needs of the cache.
+type opened struct {
+	store   cache.Store // nil: run without a cache
+	stats   *cache.Stats
+	digests *cache.Digests
+}
+
+func (o opened) close() error {
+	o.digests.Close()
+	if o.store == nil {
+		return nil
+	}
+	return o.store.Close()
+}
+
+var errNoDir = errors.New("there is no folder for the cache, since neither HOME nor an absolute XDG_CACHE_HOME is set")
+
+const dirHint = "set DVLCACHE_DIR to a folder"
+
+// openCache opens the cache for a command that runs programs: where there is
+// none to be had, the user is told, and the store is nil, unless the settings
+// are strict.
+func openCache(ui *terminal, s *config.Settings) (opened, error) {
+	if s.NoCache {
+		return opened{digests: cache.NewDigests("")}, nil
+	}
+	o, err := openExisting(ui, s)
+	if err == nil || s.Strict {
+		return o, err
+	}
+	ui.warn(err.Error()+"; running without the cache", hintOf(err))
+	return opened{digests: cache.NewDigests("")}, nil
+}
+
+// openExisting opens the cache for a command that is about the cache itself.
+func openExisting(ui *terminal, s *config.Settings) (opened, error) {
+	none := opened{digests: cache.NewDigests("")}
+	o := none
+	if s.Dir != "" {
+		o.digests = cache.NewDigests(filepath.Join(s.Dir, "digests"))
+		o.stats = cache.NewStats(filepath.Join(s.Dir, "stats"))
+	}
+	notice := func(text string) { ui.warn(text, "") }
+	dir, save := currentSession()
+	if dir != "" {
+		o.stats = cache.NewStats(filepath.Join(dir, "stats"))
+		session := cache.NewSession(dir, s.LockTimeout, notice)
+		if !save {
+			o.store = session
+			return o, nil
+		}
+		base, err := openBase(ui, s)
+		if err != nil {
+			return none, err
+		}
+		o.store = cache.NewOverlay(session, base)
+		return o, nil
+	}
+	store, err := openBase(ui, s)
+	if err != nil {
+		return none, err
+	}
+	o.store = store
+	return o, nil
+}
+
+// openBase opens the store that the settings name.
+func openBase(ui *terminal, s *config.Settings) (cache.Store, error) {
+	switch s.Backend {
+	case "memory":
+		return cache.NewMemory(), nil
+	case "memcached":
+		c := cache.MemcachedConfig{Servers: s.Memcached, Secret: []byte(os.Getenv("DVLCACHE_SECRET")), TTL: s.TTL}
+		if s.MemcachedTLS || s.MemcachedCA != "" || s.MemcachedCert != "" || s.MemcachedKey != "" {
+			var err error
+			if c.TLS, err = loadTLS(s); err != nil {
+				return nil, err
+			}
+		}
+		if s.Dir != "" && os.MkdirAll(s.Dir, 0o700) == nil {
+			stats := cache.NewStats(filepath.Join(s.Dir, "stats"))
+			c.Count = func(counter cache.Counter, n int64) {
+				var delta cache.Counts
+				delta[counter] = n
+				stats.Add(s.Namespace, delta)
+			}
+		}
+		return cache.NewMemcached(c)
+	}
+	if s.Dir == "" {
+		return nil, usage(errNoDir, dirHint)
+	}
+	if info, err := os.Stat(s.Dir); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("%s is not a folder", s.Dir)
+	}
+	return cache.NewBolt(s.Dir, s.LockTimeout, func(text string) { ui.warn(text, "") }), nil
+}
+
+func loadTLS(s *config.Settings) (*tls.Config, error) {
+	c, err := cache.LoadTLS(s.MemcachedCA, s.MemcachedCert, s.MemcachedKey)
+	if err != nil {
+		return nil, usage(err, "see --memcached-ca, --memcached-cert and --memcached-key")
+	}
+	return c, nil
+}
