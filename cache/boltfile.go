@@ -1,0 +1,329 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// Errors that stay within the bolt store.
+var (
+	errNoFile    = errors.New("there is no file yet")
+	errUnchanged = errors.New("nothing to write")
+	errForeign   = errors.New("it is not a file of dvlcache")
+)
+
+// damage is a panic or fault that came out of bbolt: the file is corrupt.
+type damage struct{ cause any }
+
+func (d *damage) Error() string { return fmt.Sprintf("it is damaged (%v)", d.cause) }
+
+// guard turns panics, and faults on the mapped file, into *damage.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = &damage{cause}
+		}
+	}()
+	return f()
+}
+
+// broken reports whether an error of opening or reading the file means that
+// the file itself is no good, rather than that the system refused.
+func broken(err error) bool {
+	var d *damage
+	if errors.As(err, &d) || errors.Is(err, errForeign) {
+		return true
+	}
+	for _, e := range []error{berrors.ErrInvalid, berrors.ErrChecksum, berrors.ErrInvalidMapping} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return err != nil && strings.Contains(err.Error(), "file size too small")
+}
+
+// open opens the file, which must exist, and checks that it is ours.
+func (b *Bolt) open(readOnly bool) (*bbolt.DB, error) {
+	switch info, err := os.Stat(b.path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, errNoFile
+	case err != nil:
+		return nil, err
+	case info.Size() == 0: // a creation that was cut short
+		return nil, errNoFile
+	}
+	db, err := b.openFile(b.path, readOnly)
+	if err != nil {
+		return nil, err
+	}
+	if err := guard(func() error { return db.View(checkLayout) }); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+func checkLayout(tx *bbolt.Tx) error {
+	var layout []byte
+	if meta := tx.Bucket(metaBucket); meta != nil {
+		layout = meta.Get(layoutKey)
+	}
+	switch {
+	case len(layout) != 1 || layout[0] == 0:
+		return errForeign
+	case layout[0] > layoutVersion:
+		return ErrNewer
+	}
+	return nil
+}
+
+func (b *Bolt) openFile(path string, readOnly bool) (db *bbolt.DB, err error) {
+	var file *os.File
+	err = guard(func() error {
+		db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+			ReadOnly: readOnly,
+			// Only a foreign program can hold bbolt's own lock.
+			Timeout:      max(b.lock.timeout, time.Second),
+			NoSync:       b.noSync,
+			NoGrowSync:   b.noSync,
+			FreelistType: bbolt.FreelistMapType,
+			NoStatistics: true,
+			OpenFile: func(path string, flag int, perm os.FileMode) (*os.File, error) {
+				file, err = os.OpenFile(path, flag, perm)
+				return file, err
+			},
+		})
+		return err
+	})
+	var d *damage
+	switch {
+	case errors.As(err, &d):
+		file.Close() // or its lock would stay
+		return nil, err
+	case errors.Is(err, berrors.ErrTimeout):
+		return nil, ErrLockTimeout
+	case errors.Is(err, berrors.ErrVersionMismatch):
+		return nil, ErrNewer
+	}
+	return db, err
+}
+
+// view runs f as viewOnly does, and, if the file is broken, on a fresh one that
+// takes its place.
+func (b *Bolt) view(ctx context.Context, f func(*bbolt.Tx) error) error {
+	err := b.viewOnly(ctx, f)
+	if !broken(err) {
+		return err
+	}
+	// Only a writer may set the file aside, and only if it finds it broken
+	// itself: another may have done so already.
+	var found error
+	if err := b.update(ctx, func(tx *bbolt.Tx) error {
+		found = f(tx)
+		return errUnchanged
+	}); err != nil {
+		return err
+	}
+	return b.explain(found)
+}
+
+// viewOnly runs f in a read transaction, beside other readers. Its error is
+// errNoFile where nothing was ever written.
+func (b *Bolt) viewOnly(ctx context.Context, f func(*bbolt.Tx) error) error {
+	release, err := b.lock.acquire(ctx, true)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errNoFile
+	} else if readOnlySystem(err) {
+		// Nobody can write there, so there is nothing to wait for.
+		release, err = func() {}, nil
+	}
+	if err != nil {
+		return b.explain(err)
+	}
+	err = guard(func() error {
+		db, err := b.open(true)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		return db.View(f)
+	})
+	release()
+	return b.explain(err)
+}
+
+// update runs f in a write transaction, alone, and commits unless f fails.
+// errUnchanged from f means success without a commit. A file that is broken
+// is set aside and f is run on a fresh one.
+func (b *Bolt) update(ctx context.Context, f func(*bbolt.Tx) error) error {
+	if !b.noSync { // a session's folder that is gone stays so
+		if err := os.MkdirAll(filepath.Dir(b.path), 0o700); err != nil {
+			return b.explain(err)
+		}
+	}
+	release, err := b.lock.acquire(ctx, false)
+	if err != nil {
+		return b.explain(err)
+	}
+	defer release()
+	b.remote.Do(func() {
+		if name := networkFileSystem(filepath.Dir(b.path)); name != "" {
+			b.notice(fmt.Sprintf("%s is on %s, where locks between machines can't be trusted; use a folder on a local disk (DVLCACHE_DIR)", filepath.Dir(b.path), name))
+		}
+	})
+	return b.explain(b.updateLocked(f))
+}
+
+func (b *Bolt) updateLocked(f func(*bbolt.Tx) error) error {
+	attempt := func() error {
+		return guard(func() error {
+			db, err := b.open(false)
+			if errors.Is(err, errNoFile) {
+				if err = b.create(); err == nil {
+					db, err = b.open(false)
+				}
+			}
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			return db.Update(f)
+		})
+	}
+	err := attempt()
+	if broken(err) {
+		if asideErr := b.setAside(err); asideErr != nil {
+			return fmt.Errorf("%w, and can't be set aside: %w", err, asideErr)
+		}
+		err = attempt()
+	}
+	if errors.Is(err, errUnchanged) {
+		err = nil
+	}
+	return err
+}
+
+// create makes a file with our layout and puts it in place whole, so that a
+// process that dies here leaves no half-made one under the name.
+func (b *Bolt) create() error {
+	return b.replace(func(db *bbolt.DB) error {
+		return db.Update(func(tx *bbolt.Tx) error {
+			meta, err := tx.CreateBucket(metaBucket)
+			if err != nil {
+				return err
+			}
+			return meta.Put(layoutKey, []byte{layoutVersion})
+		})
+	})
+}
+
+// replace fills a new file and renames it over the old one.
+func (b *Bolt) replace(fill func(*bbolt.DB) error) error {
+	temp := b.path + ".new"
+	os.Remove(temp) // of a process that died; we hold the lock
+	db, err := b.openFile(temp, false)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(fill(db), db.Close())
+	if err == nil {
+		err = os.Rename(temp, b.path)
+	}
+	if err != nil {
+		os.Remove(temp)
+		return err
+	}
+	if b.noSync {
+		return nil
+	}
+	return syncDir(filepath.Dir(b.path))
+}
+
+// setAside renames a broken file, which may still be of use to somebody.
+func (b *Bolt) setAside(why error) error {
+	aside := fmt.Sprintf("%s.broken-%s", b.path, time.Now().UTC().Format("20060102T150405.000000"))
+	if err := os.Rename(b.path, aside); err != nil {
+		return err
+	}
+	b.notice(fmt.Sprintf("%s can't be read: %v; it is kept as %s and a fresh one is begun", b.path, why, filepath.Base(aside)))
+	return nil
+}
+
+// CompactError says that entries were cleared and that only giving back the
+// disk space failed.
+type CompactError struct{ Err error }
+
+func (e *CompactError) Error() string {
+	return fmt.Sprintf("cleared, but the disk space could not be given back: %v", e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *CompactError) Unwrap() error { return e.Err }
+
+// rewrite runs f as update does, and then copies what is left into a file that
+// is as small as it can be.
+func (b *Bolt) rewrite(ctx context.Context, f func(*bbolt.Tx) error) error {
+	release, err := b.lock.acquire(ctx, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // no cache, nothing to clear
+	} else if err != nil {
+		return b.explain(err)
+	}
+	defer release()
+	if err := b.updateLocked(f); err != nil {
+		return b.explain(err)
+	}
+	err = guard(func() error {
+		src, err := b.open(true)
+		if err != nil {
+			return err
+		}
+		defer src.Close()
+		return b.replace(func(dst *bbolt.DB) error { return bbolt.Compact(dst, src, 64<<20) })
+	})
+	if err != nil {
+		return &CompactError{err}
+	}
+	return nil
+}
+
+// explain puts the file's name before an error that has none.
+func (b *Bolt) explain(err error) error {
+	var path *fs.PathError
+	var bad *RecordError
+	if err == nil || errors.Is(err, errNoFile) || errors.As(err, &path) || errors.As(err, &bad) ||
+		errors.Is(err, ErrSuperseded) || errors.Is(err, ErrLockTimeout) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", b.path, err)
+}
+
+func readOnlySystem(err error) bool {
+	return errors.Is(err, syscall.EROFS)
+}
+
+// syncDir makes a rename durable. File systems that can't sync a folder are
+// left alone.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
+}

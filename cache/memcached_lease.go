@@ -1,0 +1,109 @@
+package cache
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/bradfitz/gomemcache/memcache"
+)
+
+// A lease holds the token of its holder; or, for a while after the holder
+// ended, the word and its token; or the token of the holder who came upon that,
+// and then of the one who ended. So those who wait can tell whether the one
+// they wait for ended or died.
+const leaseEnded = "ended"
+
+// Lease implements Leaser. A lease is an item that its holder adds and renews,
+// and that is gone soon after if the holder dies.
+func (m *Memcached) Lease(ctx context.Context, id ID, wait time.Duration) (*Lease, error) {
+	name := leaseName(id)
+	token := NewToken()
+	mine := string(token[:])
+	start := time.Now()
+	holder := "" // whom we wait for
+	held := func() (*Lease, error) {
+		return &Lease{State: LeaseHeld, Waited: holder != "", release: m.hold(name, mine)}, nil
+	}
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		err := m.try(ctx, func() error {
+			return m.client.Add(&memcache.Item{Key: name, Value: []byte(mine), Expiration: int32(leaseTime / time.Second)})
+		})
+		if err == nil {
+			return held()
+		} else if err != memcache.ErrNotStored {
+			return nil, err
+		}
+		var item *memcache.Item
+		err = m.try(ctx, func() (err error) {
+			item, err = m.client.Get(name)
+			return err
+		})
+		if err == memcache.ErrCacheMiss {
+			continue // it went just now
+		} else if err != nil {
+			return nil, err
+		}
+		value := string(item.Value)
+		ended, isEnded := strings.CutPrefix(value, leaseEnded)
+		switch {
+		case strings.HasPrefix(value, mine):
+			return held() // an add whose answer was lost
+		case holder != "" && strings.HasSuffix(value, holder) && value != holder:
+			return &Lease{State: LeaseEnded, Waited: true}, nil
+		case isEnded && holder == "":
+			// It is ours, if we are the first to come upon it.
+			item.Value, item.Expiration = []byte(mine+ended), int32(leaseTime/time.Second)
+			if m.client.CompareAndSwap(item) == nil {
+				return held()
+			}
+			continue
+		case isEnded:
+			// Of one who came after ours had died.
+			return &Lease{State: LeaseEnded, Waited: true}, nil
+		}
+		holder = value[:min(len(value), len(token))]
+		left := pause
+		if wait > 0 {
+			if left = min(pause, wait-time.Since(start)); left <= 0 {
+				return &Lease{State: LeaseTimeout, Waited: true}, nil
+			}
+		}
+		select {
+		case <-time.After(left):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// hold renews a lease until it is released.
+func (m *Memcached) hold(name, mine string) (release func(ended bool)) {
+	stop := make(chan struct{})
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(leaseTime / 3):
+				m.client.Touch(name, int32(leaseTime/time.Second))
+			}
+		}
+	}()
+	return func(ended bool) {
+		close(stop)
+		<-stopped
+		item, err := m.client.Get(name)
+		if err != nil || !strings.HasPrefix(string(item.Value), mine) {
+			return // lost; it is another's now
+		}
+		if !ended {
+			m.client.Delete(name)
+			return
+		}
+		item.Value, item.Expiration = []byte(leaseEnded+mine), 2
+		m.client.CompareAndSwap(item)
+	}
+}

@@ -1,0 +1,97 @@
+package exec
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"dvlcache/cache"
+)
+
+// Query is one call of a utility and how it is to be answered.
+type Query struct {
+	Args []string // COMMAND and its arguments
+
+	// What counts; see cache.CallSpec.
+	Rules     cache.Rules
+	TrackArgs bool
+	Paths     cache.Paths
+	DependsOn []string
+	Leave     string
+	Env       []string
+	Stdin     *Input // nil: empty, and doesn't count
+	Namespace string
+
+	PassEnv []string // array indices handed on without counting
+
+	Extraction Extraction
+	KeepOutput int // bytes of stdout to keep with the number
+
+	Tee             bool
+	AllowOpenStdout bool
+	Timeout         time.Duration // of COMMAND; 0: none
+	WaitTimeout     time.Duration // for another's evaluation; 0: none
+	TimeThreshold   time.Duration // evaluations that took less aren't stored
+
+	Strict     bool // fail where the store is out of order
+	Refresh    bool // evaluate and overwrite
+	OnlyCached bool // never evaluate
+	// Default is answered where COMMAND exits with a status of 1 to 125, or
+	// prints no number; empty: none.
+	Default string
+
+	// Repeat averages a stochastic utility; Stop says when its mean is
+	// stable.
+	Repeat Repeat
+	Stop   cache.StopRule
+}
+
+// Repeat says how many evaluations of a stochastic utility a call makes. The
+// zero value asks for one number, from whenever.
+type Repeat struct {
+	// Once makes one more evaluation as long as the mean isn't stable.
+	Once bool
+	// Samples makes evaluations until the entry holds that many; 0: off.
+	Samples int64
+	// Converge makes evaluations until the mean is stable.
+	Converge bool
+	// Jobs is how many evaluations run at a time, 1 if it is 0.
+	Jobs int
+}
+
+func (r Repeat) on() bool { return r.Once || r.Converge || r.Samples > 0 }
+
+// Answer is the number that a call is answered with.
+type Answer struct {
+	// Text is what to print: a single number as the program wrote it, or a
+	// mean.
+	Text string
+	cache.Moments
+	Cached    bool    // no evaluation in this call
+	Stable    bool    // the mean meets Query.Stop
+	Seconds   float64 // of one evaluation, in the mean
+	Namespace string
+	Call      *cache.Call // nil if there is no key
+	// Unstored says why a number that was evaluated isn't stored; empty if
+	// it is.
+	Unstored string
+	Waited   bool // for another's evaluation
+}
+
+// ErrNotCached is Query.OnlyCached's answer where there is no number.
+var ErrNotCached = errors.New("not cached, and --only-cached is given")
+
+// RecursionError is a program whose evaluation asks for its own number.
+type RecursionError struct{ Command string }
+
+func (e *RecursionError) Error() string {
+	return fmt.Sprintf("%s calls itself through dvlcache with the same key", e.Command)
+}
+
+// StoreError is a store that is out of order, under Query.Strict.
+type StoreError struct{ Err error }
+
+func (e *StoreError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *StoreError) Unwrap() error { return e.Err }
