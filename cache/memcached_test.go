@@ -382,9 +382,19 @@ func TestMemcachedOutOfOrder(t *testing.T) {
 		"closes":    func(net.Conn) {},
 		"garbage":   func(c net.Conn) { io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n") },
 		"breaks":    func(c net.Conn) { io.WriteString(c, "VALUE x 0 100 1\r\nab") },
+		"silent":    func(c net.Conn) { time.Sleep(5 * time.Second) },
+		"slow": func(c net.Conn) {
+			for _, b := range []byte("VALUE dvlcache:g 0 16 1\r\n0123456789abcdef\r\nEND\r\n") {
+				time.Sleep(100 * time.Millisecond)
+				if _, err := c.Write([]byte{b}); err != nil {
+					return
+				}
+			}
+		},
 		"other key": func(c net.Conn) { io.WriteString(c, "VALUE other 0 1 1\r\na\r\nEND\r\n") },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			m := openMemcached(t, MemcachedConfig{Servers: []string{serve(t, answer)}})
 			if e, _, err := m.Get(ctx, id); err == nil || e != nil {
 				t.Errorf("%+v, %v", e, err)
@@ -421,6 +431,58 @@ func TestMemcachedOutOfOrder(t *testing.T) {
 			t.Error("an address without a port is taken")
 		}
 	})
+}
+
+// TestMemcachedFull: what a full server drops is a miss, never another number.
+func TestMemcachedFull(t *testing.T) {
+	server := memcachedtest.Start(t, "-m", "2")
+	m := openMemcached(t, MemcachedConfig{Servers: []string{server.Address}})
+	ctx := context.Background()
+	key := func(i int) ID { return ID{"n", Key{byte(i), byte(i >> 8)}} }
+	const n = 4000
+	for i := range n {
+		id := key(i)
+		_, gen, err := m.Get(ctx, id)
+		if err == nil {
+			err = m.Update(ctx, id, gen, func(*Entry) *Entry {
+				e := &Entry{Output: &Output{Text: make([]byte, 3000)}}
+				e.FindOrAdd("last").Add(Sample{ID: 1, Value: float64(i)}, "")
+				return e
+			})
+		}
+		if err != nil && !errors.Is(err, ErrSuperseded) { // its token may be dropped
+			t.Fatal(err)
+		}
+	}
+	misses := 0
+	for i := range n {
+		switch got := number(t, m, key(i)); got {
+		case "-":
+			misses++
+		case fmt.Sprint(i):
+		default:
+			t.Fatalf("%d is %s", i, got)
+		}
+	}
+	if misses == 0 || m.ServerStats(ctx)[0].Values["evictions"] == "0" {
+		t.Errorf("%d misses: the server was not full", misses)
+	}
+}
+
+func TestMemcachedTTL(t *testing.T) {
+	server := memcachedtest.Start(t)
+	m := openMemcached(t, MemcachedConfig{Servers: []string{server.Address}, TTL: time.Second})
+	id := ID{"n", Key{1}}
+	put(t, m, id, 1)
+	if got := number(t, m, id); got != "1" {
+		t.Fatal(got)
+	}
+	for range 100 {
+		if time.Sleep(50 * time.Millisecond); number(t, m, id) == "-" {
+			return
+		}
+	}
+	t.Error("it does not expire")
 }
 
 func TestMemcachedServerStats(t *testing.T) {

@@ -115,3 +115,20 @@ func TestStopRule(t *testing.T) {
 		}
 	}
 }
+
+func TestStopRuleStopsAtTheMost(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rule := StopRule{
+			MinRepetitions: rapid.Int64Range(0, 50).Draw(t, "min"),
+			MaxRepetitions: rapid.Int64Range(1, 30).Draw(t, "max"),
+			RelTolerance:   rapid.Float64Range(0, 1).Draw(t, "rtol"),
+		}
+		var m Moments
+		for !rule.Stable(m) {
+			if m.Count >= rule.MaxRepetitions {
+				t.Fatalf("%+v is not stable under %+v", m, rule)
+			}
+			m = m.Add(rapid.Float64().Draw(t, "x"))
+		}
+	})
+}
