@@ -4,8 +4,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"dvlcache/cache"
 	"dvlcache/config"
@@ -38,7 +40,8 @@ func openCache(ui *terminal, s *config.Settings) (opened, error) {
 		return opened{digests: cache.NewDigests("")}, nil
 	}
 	o, err := openExisting(ui, s)
-	if err == nil || s.Strict {
+	var wrong *usageError
+	if err == nil || s.Strict || errors.As(err, &wrong) && !errors.Is(err, errNoDir) {
 		return o, err
 	}
 	ui.warn(err.Error()+"; running without the cache", hintOf(err))
@@ -83,6 +86,11 @@ func openBase(ui *terminal, s *config.Settings) (cache.Store, error) {
 	case "memory":
 		return cache.NewMemory(), nil
 	case "memcached":
+		for _, server := range s.Memcached {
+			if _, _, err := net.SplitHostPort(server); err != nil && !strings.Contains(server, "/") {
+				return nil, usage(fmt.Errorf("memcached: %q is neither HOST:PORT nor the path of a socket", server), "the usual port is 11211")
+			}
+		}
 		c := cache.MemcachedConfig{Servers: s.Memcached, Secret: []byte(os.Getenv("DVLCACHE_SECRET")), TTL: s.TTL}
 		if s.MemcachedTLS || s.MemcachedCA != "" || s.MemcachedCert != "" || s.MemcachedKey != "" {
 			var err error
