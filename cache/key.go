@@ -149,6 +149,7 @@ type Call struct {
 	files   []trackedFile
 	absent  []trackedFile // what arguments name, if they name a file later
 	ways    [][]Identity  // to each of files; see Watch
+	looked  map[string]look
 }
 
 // UnreadableError is a file whose contents should count and can't be read: the
@@ -205,38 +206,42 @@ func (e *NoProjectError) Error() string {
 // anything that counts don't share one. It reads files, and runs nothing.
 //
 // Its errors are *UnreadableError, *MissingDependencyError, *NoProjectError, or
-// those of the working directory and the context.
+// the context's.
 func Identify(ctx context.Context, spec CallSpec, digests *Digests) (*Call, error) {
-	c := &Call{digests: digests, leave: spec.Leave, program: spec.Program}
+	x, err := NewIdentifier(ctx, spec, digests)
+	if err != nil {
+		return nil, err
+	}
+	return x.Identify(ctx, spec.Args)
+}
+
+// Identifier finds the keys of calls that differ in their arguments alone, as
+// Identify does. It looks at each file once: make a new one whenever files may
+// have changed. It is for one goroutine at a time.
+type Identifier struct {
+	spec       CallSpec
+	digests    *Digests
+	where      *places
+	head, tail *Call // what comes before the arguments, and after
+	looked     map[string]look
+}
+
+// NewIdentifier looks at all that the calls have in common. Its errors are
+// those of Identify.
+func NewIdentifier(ctx context.Context, spec CallSpec, digests *Digests) (*Identifier, error) {
 	where, err := newPlaces(spec.Paths)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.addProgram(ctx, PartProgram, spec.Program, where); err != nil {
+	x := &Identifier{spec: spec, digests: digests, where: where, looked: map[string]look{}}
+	x.head, x.tail = x.newCall(), x.newCall()
+	if err := x.head.addProgram(ctx, PartProgram, spec.Program, where); err != nil {
 		return nil, err
 	}
-	if IsLauncher(spec.Program) && spec.TrackArgs {
-		if err := c.addLaunched(ctx, spec.Args[1:], where); err != nil {
-			return nil, err
-		}
-	}
-	args, matched := spec.Rules.parse(spec.Args[1:])
-	for i := range args {
-		if spec.TrackArgs {
-			if err := c.trackArgument(ctx, &args[i]); err != nil {
-				return nil, err
-			}
-		}
-		for j := range args[i].Items {
-			it := &args[i].Items[j]
-			*it = where.argument(it.Text, it.Digest)
-		}
-		c.add(args[i])
-	}
 	for _, dir := range where.directories() {
-		c.add(Part{Kind: PartDirectory, Items: []Item{dir}})
+		x.tail.add(Part{Kind: PartDirectory, Items: []Item{dir}})
 	}
-	if err := c.addDependencies(ctx, spec.DependsOn, where); err != nil {
+	if err := x.tail.addDependencies(ctx, spec.DependsOn, where); err != nil {
 		return nil, err
 	}
 	for _, name := range sortedSet(spec.Env) {
@@ -244,11 +249,41 @@ func Identify(ctx context.Context, spec CallSpec, digests *Digests) (*Call, erro
 		if v, ok := spec.LookupEnv(name); ok {
 			p.Form, p.Items = FormKept, []Item{{Text: v}}
 		}
-		c.add(p)
+		x.tail.add(p)
 	}
 	if spec.Stdin != nil {
-		c.add(Part{Kind: PartStdin, File: spec.Stdin})
+		x.tail.add(Part{Kind: PartStdin, File: spec.Stdin})
 	}
+	return x, nil
+}
+
+func (x *Identifier) newCall() *Call {
+	return &Call{digests: x.digests, leave: x.spec.Leave, program: x.spec.Program, looked: x.looked}
+}
+
+// Identify finds the key of the call with these arguments, COMMAND first.
+func (x *Identifier) Identify(ctx context.Context, args []string) (*Call, error) {
+	c := x.newCall()
+	c.include(x.head)
+	if x.spec.TrackArgs && IsLauncher(x.spec.Program) {
+		if err := c.addLaunched(ctx, args[1:], x.where); err != nil {
+			return nil, err
+		}
+	}
+	parts, matched := x.spec.Rules.parse(args[1:])
+	for i := range parts {
+		if x.spec.TrackArgs {
+			if err := c.trackArgument(ctx, &parts[i]); err != nil {
+				return nil, err
+			}
+		}
+		for j := range parts[i].Items {
+			it := &parts[i].Items[j]
+			*it = x.where.argument(it.Text, it.Digest)
+		}
+		c.add(parts[i])
+	}
+	c.include(x.tail)
 	for _, rule := range matched {
 		c.add(Part{Kind: PartRule, Items: []Item{{Text: rule}}})
 	}
@@ -256,10 +291,16 @@ func Identify(ctx context.Context, spec CallSpec, digests *Digests) (*Call, erro
 	return c, nil
 }
 
+// include adds all that another call has.
+func (c *Call) include(o *Call) {
+	c.Parts = append(c.Parts, o.Parts...)
+	c.files = append(c.files, o.files...)
+}
+
 // addProgram adds an executable and, if it is a script, what its #! line names.
 func (c *Call) addProgram(ctx context.Context, kind PartKind, path string, where *places) error {
 	for range 5 { // as deep as an interpreter may be a script itself
-		sum, err := c.track(ctx, path, "")
+		sum, err := c.track(ctx, path)
 		if err != nil {
 			return unreadable(path, err)
 		}
@@ -316,7 +357,7 @@ func (c *Call) addDependencies(ctx context.Context, paths []string, where *place
 			p.Style = "tree"
 			sum, err = c.trackTree(ctx, path, nil)
 		} else {
-			sum, err = c.track(ctx, path, "")
+			sum, err = c.track(ctx, path)
 		}
 		if err != nil {
 			return unreadable(path, err)

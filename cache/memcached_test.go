@@ -379,10 +379,10 @@ func TestMemcachedOutOfOrder(t *testing.T) {
 		return l.Addr().String()
 	}
 	for name, answer := range map[string]func(net.Conn){
-		"closes":    func(net.Conn) {},
-		"garbage":   func(c net.Conn) { io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n") },
-		"breaks":    func(c net.Conn) { io.WriteString(c, "VALUE x 0 100 1\r\nab") },
-		"silent":    func(c net.Conn) { time.Sleep(5 * time.Second) },
+		"closes":  func(net.Conn) {},
+		"garbage": func(c net.Conn) { io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n") },
+		"breaks":  func(c net.Conn) { io.WriteString(c, "VALUE x 0 100 1\r\nab") },
+		"silent":  func(c net.Conn) { time.Sleep(5 * time.Second) },
 		"slow": func(c net.Conn) {
 			for _, b := range []byte("VALUE dvlcache:g 0 16 1\r\n0123456789abcdef\r\nEND\r\n") {
 				time.Sleep(100 * time.Millisecond)

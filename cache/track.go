@@ -24,12 +24,12 @@ type trackedFile struct {
 }
 
 // track digests a regular file and remembers to look at it after the run.
-func (c *Call) track(ctx context.Context, path, hint string) (Digest, error) {
+func (c *Call) track(ctx context.Context, path string) (Digest, error) {
 	sum, id, err := c.digests.Digest(ctx, path)
 	if err != nil {
 		return sum, err
 	}
-	c.files = append(c.files, trackedFile{path: path, hint: hint, identity: id, digest: sum, fresh: id.racy(time.Now())})
+	c.files = append(c.files, trackedFile{path: path, identity: id, digest: sum, fresh: id.racy(time.Now())})
 	return sum, nil
 }
 
@@ -54,9 +54,35 @@ func (c *Call) trackArgument(ctx context.Context, p *Part) (err error) {
 	return err
 }
 
+// look is what was seen when a text was looked at as the name of a file.
+type look struct {
+	sum           *Digest
+	err           error
+	files, absent []trackedFile
+}
+
 // trackText tracks the file that a text names, with an "@" before it or not.
-// It returns nil if there is none.
+// It returns nil if there is none. hint is for messages.
 func (c *Call) trackText(ctx context.Context, text, hint string) (*Digest, error) {
+	seen, ok := c.looked[text]
+	if !ok {
+		fresh := &Call{digests: c.digests}
+		seen.sum, seen.err = fresh.lookAt(ctx, text)
+		seen.files, seen.absent = fresh.files, fresh.absent
+		c.looked[text] = seen
+	}
+	for _, f := range seen.files {
+		f.hint = hint
+		c.files = append(c.files, f)
+	}
+	for _, f := range seen.absent {
+		f.hint = hint
+		c.absent = append(c.absent, f)
+	}
+	return seen.sum, seen.err
+}
+
+func (c *Call) lookAt(ctx context.Context, text string) (*Digest, error) {
 	rest, at := strings.CutPrefix(text, "@")
 	if text == "" || len(text) > 4096 || strings.IndexByte(text, 0) >= 0 {
 		return nil, nil // no path, or longer than any
@@ -64,7 +90,7 @@ func (c *Call) trackText(ctx context.Context, text, hint string) (*Digest, error
 	info, err := os.Stat(text)
 	switch {
 	case err == nil && info.Mode().IsRegular():
-		sum, err := c.track(ctx, text, hint)
+		sum, err := c.track(ctx, text)
 		if err != nil {
 			return nil, unreadable(text, err)
 		}
@@ -72,9 +98,9 @@ func (c *Call) trackText(ctx context.Context, text, hint string) (*Digest, error
 	case err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) != 0:
 		return nil, &UnreadableError{text, errPipe}
 	case at:
-		return c.trackText(ctx, rest, hint)
+		return c.lookAt(ctx, rest)
 	case errors.Is(err, fs.ErrNotExist):
-		c.absent = append(c.absent, trackedFile{path: text, hint: hint})
+		c.absent = append(c.absent, trackedFile{path: text})
 	}
 	return nil, nil
 }
@@ -118,7 +144,7 @@ func (c *Call) trackTree(ctx context.Context, dir string, above []os.FileInfo) (
 			it.Digest = &sum
 			kind = PartDirectory
 		case err == nil && info.Mode().IsRegular():
-			sum, err := c.track(ctx, path, "")
+			sum, err := c.track(ctx, path)
 			if err != nil {
 				return sum, err
 			}
