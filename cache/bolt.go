@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -85,27 +86,51 @@ func (b *Bolt) Lease(ctx context.Context, id ID, wait time.Duration) (*Lease, er
 }
 
 // Get implements Store.
-func (b *Bolt) Get(ctx context.Context, id ID) (e *Entry, gen Generation, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		e, gen, err = read(tx.Bucket(bucketName(id.Namespace)), id)
-		return err
+func (b *Bolt) Get(ctx context.Context, id ID) (*Entry, Generation, error) {
+	got := b.GetAll(ctx, []ID{id})[0]
+	return got.Entry, got.Gen, got.Err
+}
+
+// GetAll implements Grouper, in one transaction.
+func (b *Bolt) GetAll(ctx context.Context, ids []ID) []Got {
+	all := make([]Got, len(ids))
+	err := b.view(ctx, func(tx *bbolt.Tx) error {
+		for i, id := range ids {
+			all[i].Entry, all[i].Gen, all[i].Err = read(tx.Bucket(bucketName(id.Namespace)), id)
+		}
+		return nil
 	})
-	if e == nil && gen.Namespace == (Token{}) && (err == nil || errors.Is(err, errNoFile)) {
+	lacksToken := func(g Got) bool { return g.Gen.Namespace == (Token{}) }
+	if (err == nil || errors.Is(err, errNoFile)) && slices.ContainsFunc(all, lacksToken) {
 		err = b.update(ctx, func(tx *bbolt.Tx) error {
-			bucket, err := tx.CreateBucketIfNotExists(bucketName(id.Namespace))
-			if err != nil {
-				return err
+			for i, id := range ids {
+				if !lacksToken(all[i]) {
+					continue
+				}
+				bucket, err := tx.CreateBucketIfNotExists(bucketName(id.Namespace))
+				if err != nil {
+					return err
+				}
+				// Another process, or we ourselves just now, may have
+				// been first, with the token or even with the entry.
+				got := &all[i]
+				if got.Entry, got.Gen, got.Err = read(bucket, id); !lacksToken(*got) {
+					continue
+				}
+				got.Gen.Namespace = NewToken()
+				if err := bucket.Put(generationKey, got.Gen.Namespace[:]); err != nil {
+					return err
+				}
 			}
-			// Another process may have been first, with the token or
-			// even with the entry.
-			if e, gen, err = read(bucket, id); err != nil || gen.Namespace != (Token{}) {
-				return err
-			}
-			gen.Namespace = NewToken()
-			return bucket.Put(generationKey, gen.Namespace[:])
+			return nil
 		})
 	}
-	return e, gen, err
+	if err != nil {
+		for i := range all {
+			all[i] = Got{Err: err}
+		}
+	}
+	return all
 }
 
 // read takes an entry and its generation from a namespace's bucket, which may

@@ -111,12 +111,33 @@ type Change struct {
 	Change func(old *Entry) *Entry
 }
 
-// A Grouper is a store for which many updates at once are cheaper than one by
-// one.
+// Got is what Get returns.
+type Got struct {
+	Entry *Entry
+	Gen   Generation
+	Err   error
+}
+
+// A Grouper is a store for which many operations at once are cheaper than one
+// by one.
 type Grouper interface {
+	// GetAll gets several entries.
+	GetAll(ctx context.Context, ids []ID) []Got
 	// UpdateAll makes several updates, each atomic, and durable together.
 	// It returns an error for each, or nil if all went well.
 	UpdateAll(ctx context.Context, changes []Change) []error
+}
+
+// GetAll gets several entries, grouped where the store can do that.
+func GetAll(ctx context.Context, s Store, ids []ID) []Got {
+	if g, ok := s.(Grouper); ok {
+		return g.GetAll(ctx, ids)
+	}
+	all := make([]Got, len(ids))
+	for i, id := range ids {
+		all[i].Entry, all[i].Gen, all[i].Err = s.Get(ctx, id)
+	}
+	return all
 }
 
 // UpdateAll makes several updates, grouped where the store can do that.

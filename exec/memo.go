@@ -54,6 +54,7 @@ type call struct {
 	// evaluated says that the latest lookup found a number, be it of
 	// another extraction.
 	evaluated bool
+	unsaved   bool // see found
 	counts    cache.Counts
 }
 
@@ -62,16 +63,25 @@ type call struct {
 // *RecursionError, and those of cache.Identify that say that the query is
 // wrong. A store that is out of order is no error: the program is run.
 func (m *Memo) Answer(ctx context.Context, q Query) (Answer, error) {
-	c := &call{Memo: m, Query: q, series: &cache.Series{}}
-	a, err := c.answer(ctx)
-	if err != nil && q.Default != "" && defaultable(err) {
-		m.Warn(fmt.Sprintf("%v; the default is printed", err), "")
-		a, err = c.defaultAnswer()
-	}
+	c := m.newCall(q)
+	a, err := c.orDefault(c.answer(ctx))
 	if m.Store != nil {
 		m.Stats.Add(q.Namespace, c.counts)
 	}
 	return a, err
+}
+
+func (m *Memo) newCall(q Query) *call {
+	return &call{Memo: m, Query: q, series: &cache.Series{}}
+}
+
+// orDefault puts the query's default in the place of a failure.
+func (c *call) orDefault(a Answer, err error) (Answer, error) {
+	if err == nil || c.Default == "" || !defaultable(err) {
+		return a, err
+	}
+	c.Warn(fmt.Sprintf("%v; the default is printed", err), "")
+	return c.defaultAnswer()
 }
 
 func (c *call) answer(ctx context.Context) (Answer, error) {
@@ -89,12 +99,29 @@ func (c *call) answer(ctx context.Context) (Answer, error) {
 		c.counts[cache.Misses]++
 		return Answer{}, ErrNotCached
 	}
+	return c.takeTurn(ctx, c.WaitTimeout, false)
+}
+
+// errBusy is takeTurn's answer where another process has the turn and the
+// caller has better things to do than to wait.
+var errBusy = errors.New("another process evaluates it")
+
+// takeTurn waits for the call's turn to evaluate, which another process may
+// have, and evaluates unless that one's number answers. If that takes longer
+// than wait it evaluates as well, or, if busy is set, gives up with errBusy.
+func (c *call) takeTurn(ctx context.Context, wait time.Duration, busy bool) (Answer, error) {
 	if strings.Contains(os.Getenv(activeVariable), c.id.String()) {
 		return Answer{}, &RecursionError{c.Args[0]}
 	}
-	lease, a, ok, err := c.lease(ctx)
+	lease, a, ok, err := c.lease(ctx, wait)
 	if ok || err != nil {
 		return a, err
+	}
+	if lease != nil && lease.State == cache.LeaseTimeout {
+		if busy {
+			return Answer{}, errBusy
+		}
+		c.Warn(fmt.Sprintf("another process has been evaluating this call for longer than --wait-timeout %v; evaluating it as well", wait), "")
 	}
 	if c.Watch != nil {
 		ctx = c.Watch(ctx)
@@ -119,7 +146,12 @@ func (c *call) identify(ctx context.Context) error {
 	if c.Store == nil {
 		return nil
 	}
-	key, err := identify(ctx, c.Query, c.program, c.Digests)
+	key, err := cache.Identify(ctx, c.spec(c.program), c.Digests)
+	return c.identified(ctx, key, err)
+}
+
+// identified takes what cache.Identify answered.
+func (c *call) identified(ctx context.Context, key *cache.Call, err error) error {
 	var unreadable *cache.UnreadableError
 	switch {
 	case ctx.Err() != nil:
@@ -135,7 +167,8 @@ func (c *call) identify(ctx context.Context) error {
 	return nil
 }
 
-func identify(ctx context.Context, q Query, program string, digests *cache.Digests) (*cache.Call, error) {
+// spec is what the key of a query is made of.
+func (q *Query) spec(program string) cache.CallSpec {
 	spec := cache.CallSpec{
 		Args:      q.Args,
 		Program:   program,
@@ -150,7 +183,7 @@ func identify(ctx context.Context, q Query, program string, digests *cache.Diges
 	if q.Stdin != nil {
 		spec.Stdin = &q.Stdin.Digest
 	}
-	return cache.Identify(ctx, spec, digests)
+	return spec
 }
 
 // Identify returns the address of a query's entry. It runs nothing. Its errors
@@ -160,7 +193,7 @@ func Identify(ctx context.Context, q Query, digests *cache.Digests) (cache.ID, e
 	if err != nil {
 		return cache.ID{}, err
 	}
-	key, err := identify(ctx, q, program, digests)
+	key, err := cache.Identify(ctx, q.spec(program), digests)
 	if err != nil {
 		return cache.ID{}, err
 	}
@@ -174,30 +207,41 @@ func (c *call) lookup(ctx context.Context) (a Answer, ok bool, err error) {
 		return Answer{}, false, nil
 	}
 	entry, gen, err := c.Store.Get(ctx, c.id)
+	a, ok, err = c.found(ctx, cache.Got{Entry: entry, Gen: gen, Err: err})
+	if ok && c.unsaved {
+		c.merge(ctx, func(*cache.Entry) {})
+	}
+	return a, ok, err
+}
+
+// found is lookup with what the store has given. Where the answer comes from
+// the kept output, unsaved is set: a merge of nothing makes it the one that
+// answers from now on, whatever output is kept later.
+func (c *call) found(ctx context.Context, got cache.Got) (a Answer, ok bool, err error) {
 	var bad *cache.RecordError
 	switch {
 	case ctx.Err() != nil:
 		return Answer{}, false, context.Cause(ctx)
-	case errors.As(err, &bad):
+	case errors.As(got.Err, &bad):
 		c.counts[cache.Errors]++
-		c.Warn(fmt.Sprintf("%v; it counts as a miss", err), "")
-	case err != nil:
+		c.Warn(fmt.Sprintf("%v; it counts as a miss", got.Err), "")
+	case got.Err != nil:
 		if c.Strict {
-			c.countError(err)
-			return Answer{}, false, &StoreError{err}
+			c.countError(got.Err)
+			return Answer{}, false, &StoreError{got.Err}
 		}
-		c.outOfOrder(err, "running without the cache")
+		c.outOfOrder(got.Err, "running without the cache")
 		c.stored = false
 		return Answer{}, false, nil
 	}
-	c.gen = gen
+	c.gen = got.Gen
 	if c.Refresh {
 		return Answer{}, false, nil
 	}
-	c.evaluated = entry != nil && len(entry.Series) > 0
-	stored := entry.Find(c.Extraction.String())
-	if stored == nil {
-		stored = c.fromOutput(entry)
+	c.evaluated = got.Entry != nil && len(got.Entry.Series) > 0
+	stored := got.Entry.Find(c.Extraction.String())
+	if c.unsaved = stored == nil; c.unsaved {
+		stored = c.fromOutput(got.Entry)
 	}
 	if stored == nil {
 		return Answer{}, false, nil
@@ -206,13 +250,9 @@ func (c *call) lookup(ctx context.Context) (a Answer, ok bool, err error) {
 	if c.wants(0) && !c.OnlyCached {
 		return Answer{}, false, nil
 	}
+	c.unsaved = c.unsaved && !c.OnlyCached
 	c.counts[cache.Hits]++
 	c.counts[cache.NanosSaved] += nanos(stored.MeanSeconds())
-	if entry.Find(c.Extraction.String()) == nil && !c.OnlyCached {
-		// From now on this evaluation is the one that answers, whatever
-		// output is kept later.
-		c.merge(ctx, func(*cache.Entry) {})
-	}
 	a = c.report()
 	a.Cached = true
 	return a, true, nil
@@ -290,7 +330,7 @@ func (c *call) fromOutput(e *cache.Entry) *cache.Series {
 // lease waits for its turn to evaluate, and looks up again, since the one whose
 // turn it was before may have stored the number: then it answers. The lease is
 // nil where there are no turns, as where each caller is to add a sample.
-func (c *call) lease(ctx context.Context) (lease *cache.Lease, a Answer, ok bool, err error) {
+func (c *call) lease(ctx context.Context, wait time.Duration) (lease *cache.Lease, a Answer, ok bool, err error) {
 	leaser, can := c.Store.(cache.Leaser)
 	if !can || !c.stored || c.Refresh || c.Repeat.on() {
 		return nil, Answer{}, false, nil
@@ -298,7 +338,7 @@ func (c *call) lease(ctx context.Context) (lease *cache.Lease, a Answer, ok bool
 	// Twice: what the other stored may not hold this extraction's number,
 	// and then there is one among us to evaluate again.
 	for range 2 {
-		lease, err = leaser.Lease(ctx, c.id, c.WaitTimeout)
+		lease, err = leaser.Lease(ctx, c.id, wait)
 		if ctx.Err() != nil {
 			return nil, Answer{}, false, context.Cause(ctx)
 		} else if err != nil {
@@ -315,9 +355,6 @@ func (c *call) lease(ctx context.Context) (lease *cache.Lease, a Answer, ok bool
 		if lease.State != cache.LeaseEnded || !c.evaluated {
 			break
 		}
-	}
-	if lease.State == cache.LeaseTimeout {
-		c.Warn(fmt.Sprintf("another process has been evaluating this call for longer than --wait-timeout %v; evaluating it as well", c.WaitTimeout), "")
 	}
 	return lease, Answer{}, false, nil
 }
@@ -481,13 +518,19 @@ func outputHint(flag string) string {
 // Repeat its first number stays, since others may have been told it, and add is
 // not called. merge warns if the store is out of order.
 func (c *call) merge(ctx context.Context, add func(*cache.Entry)) error {
+	change, after := c.change(ctx, add)
+	return after(c.Store.Update(ctx, change.ID, change.Gen, change.Change))
+}
+
+// change is merge in two halves: the update, and what has to be done after it.
+func (c *call) change(ctx context.Context, add func(*cache.Entry)) (change cache.Change, after func(error) error) {
 	name := c.Extraction.String()
 	var token cache.Token // none: the period goes on
 	if c.Refresh {
 		token = cache.NewToken()
 	}
 	var merged *cache.Series
-	err := c.Store.Update(ctx, c.id, c.gen, func(e *cache.Entry) *cache.Entry {
+	change = cache.Change{ID: c.id, Gen: c.gen, Change: func(e *cache.Entry) *cache.Entry {
 		if e == nil || c.Refresh {
 			e = &cache.Entry{Token: token, Created: time.Now()}
 		}
@@ -503,23 +546,25 @@ func (c *call) merge(ctx context.Context, add func(*cache.Entry)) error {
 		}
 		merged = e.Find(name)
 		return e
-	})
-	switch {
-	case err == nil:
-		if c.Refresh && c.Repeat.on() {
-			// Further samples belong to the new period.
-			_, c.gen, _ = c.Store.Get(ctx, c.id)
+	}}
+	return change, func(err error) error {
+		switch {
+		case err == nil:
+			if c.Refresh && c.Repeat.on() {
+				// Further samples belong to the new period.
+				_, c.gen, _ = c.Store.Get(ctx, c.id)
+			}
+			c.Refresh = false
+			if merged != nil {
+				c.series = merged
+			}
+		case errors.Is(err, cache.ErrSuperseded):
+			c.Warn(fmt.Sprintf("%v; the number is not stored", err), "")
+		default:
+			c.outOfOrder(err, "the number is not stored")
 		}
-		c.Refresh = false
-		if merged != nil {
-			c.series = merged
-		}
-	case errors.Is(err, cache.ErrSuperseded):
-		c.Warn(fmt.Sprintf("%v; the number is not stored", err), "")
-	default:
-		c.outOfOrder(err, "the number is not stored")
+		return err
 	}
-	return err
 }
 
 // outOfOrder counts and reports an error of the store.
