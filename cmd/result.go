@@ -93,6 +93,24 @@ func writeResult(text, file string) error {
 		_, err = io.WriteString(f, text)
 		return errors.Join(err, f.Close())
 	}
+	w, finish, err := createWhole(file)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, text)
+	return errors.Join(err, finish(err == nil))
+}
+
+// createWhole creates a file that is there whole or not at all: finish(true)
+// puts it in place, finish(false) removes what was written.
+func createWhole(file string) (w io.Writer, finish func(good bool) error, err error) {
+	explain := func(err error) error {
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			err = path.Err
+		}
+		return fmt.Errorf("--output %s: %w", file, err)
+	}
 	if target, err := filepath.EvalSymlinks(file); err == nil {
 		file = target
 	}
@@ -100,22 +118,21 @@ func writeResult(text, file string) error {
 	temp := fmt.Sprintf("%s.%08x.tmp", file, rand.Uint32())
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
-		var path *fs.PathError
-		if errors.As(err, &path) {
-			err = path.Err
+		return nil, nil, explain(err)
+	}
+	return f, func(good bool) error {
+		err := f.Close()
+		if err == nil && good {
+			if err = os.Rename(temp, file); err == nil {
+				return nil
+			}
 		}
-		return fmt.Errorf("--output %s: %w", file, err)
-	}
-	_, err = io.WriteString(f, text)
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(temp, file)
-	}
-	if err != nil {
 		os.Remove(temp)
-		return fmt.Errorf("--output %s: %w", file, err)
-	}
-	return nil
+		if err != nil {
+			return explain(err)
+		}
+		return nil
+	}, nil
 }
 
 // duration shows seconds for people: 0.31 s, 4.2 min, 2 h 14 min.

@@ -46,7 +46,7 @@ its arguments, so that no subset is evaluated twice:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(err, fmt.Sprintf("'%s --help' lists the flags", cmd.CommandPath()))
 	})
-	root.AddCommand(newRun(ui), newSession(ui), newStats(ui), newClear(ui), newConfig(ui), newVersion())
+	root.AddCommand(newRun(ui), newBatch(ui), newSession(ui), newStats(ui), newClear(ui), newConfig(ui), newVersion())
 	return root
 }
 

@@ -12,6 +12,7 @@ import (
 // The exit statuses of our own; see docs/exit-status.md. COMMAND's own status
 // is passed on.
 const (
+	statusFailedLines   = 1 // of batch
 	statusNotCached     = 3
 	statusUsage         = 64
 	statusNoNumber      = 65
@@ -40,12 +41,15 @@ func exitStatus(err error) int {
 		rule    *cache.RuleError
 		missing *cache.MissingDependencyError
 		place   *cache.NoProjectError
+		lines   *failedLines
 	)
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &exit):
 		return exit.Status
+	case errors.As(err, &lines), errors.Is(err, exec.ErrHalted):
+		return statusFailedLines
 	case errors.Is(err, exec.ErrNotCached):
 		return statusNotCached
 	case errors.As(err, &number):

@@ -78,36 +78,45 @@ func hintOf(err error) string {
 // progress returns what shows, in a line on the terminal, how the evaluations
 // of a query get on; nil where stderr is no terminal.
 func (t *terminal) progress(q exec.Query) func(cache.Moments) {
+	show := t.liveLine()
+	if show == nil {
+		return nil
+	}
+	return func(m cache.Moments) { show(progressLine(m, q)) }
+}
+
+// liveLine returns what shows a line on the terminal in the place of the one
+// before, as much of it as fits; nil where stderr is no terminal.
+func (t *terminal) liveLine() func(string) {
 	stderr := int(os.Stderr.Fd())
 	if !term.IsTerminal(stderr) {
 		return nil
 	}
-	return func(m cache.Moments) {
+	return func(line string) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		width, _, err := term.GetSize(stderr)
 		if err != nil {
 			width = 80
 		}
-		io.WriteString(os.Stderr, t.clearLine()+progressLine(m, q, width-1))
+		// Part by part, so that no number is broken.
+		for len([]rune(line)) > width-1 {
+			i := strings.LastIndexByte(line, ',')
+			if i < 0 {
+				break
+			}
+			line = line[:i]
+		}
+		io.WriteString(os.Stderr, t.clearLine()+line)
 		t.line = true
 	}
 }
 
-// progressLine leaves out what doesn't fit, number by number.
-func progressLine(m cache.Moments, q exec.Query, width int) string {
-	line := fmt.Sprintf("%d evaluations", m.Count)
-	target := fmt.Sprintf(", target ±%.3g", q.Stop.Target(m))
+func progressLine(m cache.Moments, q exec.Query) string {
 	if n := q.Repeat.Samples; n > 0 {
-		line, target = fmt.Sprintf("%d of %d evaluations", m.Count, n), ""
+		return fmt.Sprintf("%d of %d evaluations, mean %.6g ± %.3g", m.Count, n, m.Mean, m.Stderr())
 	}
-	for _, part := range []string{fmt.Sprintf(", mean %.6g", m.Mean), fmt.Sprintf(" ± %.3g", m.Stderr()), target} {
-		if len(line)+len(part) > width {
-			break
-		}
-		line += part
-	}
-	return line
+	return fmt.Sprintf("%d evaluations, mean %.6g ± %.3g, target ±%.3g", m.Count, m.Mean, m.Stderr(), q.Stop.Target(m))
 }
 
 // endProgress takes the progress line away.

@@ -55,7 +55,10 @@ type call struct {
 	// another extraction.
 	evaluated bool
 	unsaved   bool // see found
-	counts    cache.Counts
+	// ran, if not nil, is called when no program runs for the call any
+	// more; what is left to do is to wait for the store.
+	ran    func()
+	counts cache.Counts
 }
 
 // Answer answers a query. Its errors are, besides those of the context and the
@@ -99,30 +102,28 @@ func (c *call) answer(ctx context.Context) (Answer, error) {
 		c.counts[cache.Misses]++
 		return Answer{}, ErrNotCached
 	}
-	return c.takeTurn(ctx, c.WaitTimeout, false)
+	return c.takeTurn(ctx)
 }
 
-// errBusy is takeTurn's answer where another process has the turn and the
-// caller has better things to do than to wait.
-var errBusy = errors.New("another process evaluates it")
-
 // takeTurn waits for the call's turn to evaluate, which another process may
-// have, and evaluates unless that one's number answers. If that takes longer
-// than wait it evaluates as well, or, if busy is set, gives up with errBusy.
-func (c *call) takeTurn(ctx context.Context, wait time.Duration, busy bool) (Answer, error) {
-	if strings.Contains(os.Getenv(activeVariable), c.id.String()) {
-		return Answer{}, &RecursionError{c.Args[0]}
+// have, and evaluates unless that one's number answers. If that takes too long
+// it evaluates as well.
+func (c *call) takeTurn(ctx context.Context) (Answer, error) {
+	if err := c.recursion(); err != nil {
+		return Answer{}, err
 	}
-	lease, a, ok, err := c.lease(ctx, wait)
+	lease, a, ok, err := c.lease(ctx)
 	if ok || err != nil {
 		return a, err
 	}
 	if lease != nil && lease.State == cache.LeaseTimeout {
-		if busy {
-			return Answer{}, errBusy
-		}
-		c.Warn(fmt.Sprintf("another process has been evaluating this call for longer than --wait-timeout %v; evaluating it as well", wait), "")
+		c.Warn(fmt.Sprintf("another process has been evaluating this call for longer than --wait-timeout %v; evaluating it as well", c.WaitTimeout), "")
 	}
+	return c.evaluateUnder(ctx, lease)
+}
+
+// evaluateUnder evaluates, and gives the lease, which may be nil, back.
+func (c *call) evaluateUnder(ctx context.Context, lease *cache.Lease) (Answer, error) {
 	if c.Watch != nil {
 		ctx = c.Watch(ctx)
 	}
@@ -138,6 +139,14 @@ func (c *call) takeTurn(ctx context.Context, wait time.Duration, busy bool) (Ans
 		c.key.Watch()
 	}
 	return c.evaluate(ctx)
+}
+
+// recursion is a *RecursionError if we are a part of this call's evaluation.
+func (c *call) recursion() error {
+	if strings.Contains(os.Getenv(activeVariable), c.id.String()) {
+		return &RecursionError{c.Args[0]}
+	}
+	return nil
 }
 
 // identify makes the key. A file that should count and can't be read leaves
@@ -327,18 +336,27 @@ func (c *call) fromOutput(e *cache.Entry) *cache.Series {
 	return s
 }
 
+// leaser is what gives out turns; nil where there are none.
+func (c *call) leaser() cache.Leaser {
+	leaser, ok := c.Store.(cache.Leaser)
+	if !ok || !c.stored || c.Refresh || c.Repeat.on() {
+		return nil
+	}
+	return leaser
+}
+
 // lease waits for its turn to evaluate, and looks up again, since the one whose
 // turn it was before may have stored the number: then it answers. The lease is
 // nil where there are no turns, as where each caller is to add a sample.
-func (c *call) lease(ctx context.Context, wait time.Duration) (lease *cache.Lease, a Answer, ok bool, err error) {
-	leaser, can := c.Store.(cache.Leaser)
-	if !can || !c.stored || c.Refresh || c.Repeat.on() {
+func (c *call) lease(ctx context.Context) (lease *cache.Lease, a Answer, ok bool, err error) {
+	leaser := c.leaser()
+	if leaser == nil {
 		return nil, Answer{}, false, nil
 	}
 	// Twice: what the other stored may not hold this extraction's number,
 	// and then there is one among us to evaluate again.
 	for range 2 {
-		lease, err = leaser.Lease(ctx, c.id, wait)
+		lease, err = leaser.Lease(ctx, c.id, c.WaitTimeout)
 		if ctx.Err() != nil {
 			return nil, Answer{}, false, context.Cause(ctx)
 		} else if err != nil {
@@ -392,6 +410,9 @@ func (c *call) evaluate(ctx context.Context) (Answer, error) {
 		}
 		e := <-ended
 		running--
+		if c.ran != nil && !c.Repeat.on() {
+			c.ran()
+		}
 		if err := c.record(ctx, e); err != nil && failure == nil {
 			failure = err
 		}

@@ -1,0 +1,272 @@
+package cmd
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dvlcache/config"
+	"dvlcache/exec"
+)
+
+// batchFlags are the flags that only batch has.
+type batchFlags struct {
+	input, inputFormat, format, output, progress string
+	null, unordered, halt, quiet                 bool
+	retries                                      int
+}
+
+func newBatch(ui *terminal) *cobra.Command {
+	var f batchFlags
+	cmd := &cobra.Command{
+		Use:   "batch [flags] -- COMMAND [ARG|{}...]",
+		Short: "Print COMMAND's number for each input line, several at a time",
+		Long: `Print COMMAND's number for each input line, several at a time: from the cache,
+or by running it. The line takes the place of {} in COMMAND's arguments, or
+comes last. Answers come in the order of the lines, each as soon as it is known.
+To resume a batch, run it again.`,
+		Example: `  dvlcache batch --jobs 4 -- ./train.sh --indices {} <subsets.txt
+  dvlcache batch --input-format csv --input runs.csv -- ./train.sh --indices {subset} --k {k}`,
+		DisableFlagsInUseLine: true,
+		Args:                  commandAfterDash,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, origins, err := load(cmd)
+			if err != nil {
+				return err
+			}
+			if err := f.check(); err != nil {
+				return err
+			}
+			q, err := query(s, origins, args)
+			if err != nil {
+				return err
+			}
+			return runBatch(ui, s, q, f)
+		},
+	}
+	without := func(settings []*config.Setting) []*config.Setting {
+		return slices.DeleteFunc(slices.Clone(settings), func(s *config.Setting) bool { return s.Name == "format" })
+	}
+	addSettings(cmd, config.KeySettings, without(config.RunSettings), config.RepeatSettings, config.StoreSettings)
+	flags := cmd.Flags()
+	flags.StringVar(&f.input, "input", "", "read lines from `FILE` instead of stdin")
+	flags.StringVar(&f.inputFormat, "input-format", "lines", "`lines`, null, tsv or csv (with a header), json (an object a line); {NAME} is a field's value")
+	flags.BoolVar(&f.null, "null", false, "lines end with a NUL byte, as of find -print0")
+	flags.StringVar(&f.format, "format", "tsv", "print `tsv` (input, value), csv or json")
+	flags.StringVar(&f.output, "output", "", "write the results to `FILE` instead of stdout, whole or not at all")
+	flags.BoolVar(&f.unordered, "unordered-output", false, "print answers as they come, not in the order of lines")
+	flags.BoolVar(&f.halt, "halt", false, "start nothing more after a failure")
+	flags.IntVar(&f.retries, "retries", 0, "try a line that fails again, `N` times at most")
+	flags.StringVar(&f.progress, "progress", "auto", "`auto` (on a terminal), plain (a line every 10 s) or none")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
+	return cmd
+}
+
+func (f *batchFlags) check() error {
+	if f.null {
+		f.inputFormat = "null"
+	}
+	for _, choice := range []struct {
+		flag, value string
+		of          []string
+	}{
+		{"input-format", f.inputFormat, []string{"lines", "null", "tsv", "csv", "json"}},
+		{"format", f.format, []string{"tsv", "csv", "json"}},
+		{"progress", f.progress, []string{"auto", "plain", "none"}},
+	} {
+		if !slices.Contains(choice.of, choice.value) {
+			return usage(fmt.Errorf("--%s: %q is none of %s", choice.flag, choice.value, strings.Join(choice.of, ", ")), "")
+		}
+	}
+	if f.retries < 0 {
+		return usage(fmt.Errorf("--retries: %d is less than none", f.retries), "")
+	}
+	return nil
+}
+
+// failedLines says that a batch is through and that lines have failed.
+type failedLines struct{ failed, of int64 }
+
+func (e *failedLines) Error() string { return fmt.Sprintf("%d of %d lines failed", e.failed, e.of) }
+
+func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err error) {
+	var in io.Reader = os.Stdin
+	if f.input != "" {
+		file, err := os.Open(f.input)
+		if err != nil {
+			return usage(err, "")
+		}
+		defer file.Close()
+		in = file
+	}
+	lines, err := newLineReader(f.inputFormat, in, q.Args)
+	if err != nil {
+		return err
+	}
+	out := io.Writer(os.Stdout)
+	finish := func(bool) error { return nil }
+	if f.output != "" {
+		if out, finish, err = createWhole(f.output); err != nil {
+			return err
+		}
+	}
+	runner := &exec.Runner{Stderr: os.Stderr, Grace: s.Grace}
+	ctx, stop := watchSignals(context.Background(), runner)
+	o, err := openCache(ui, s)
+	if err != nil {
+		stop()
+		finish(false)
+		return err
+	}
+	q.Args = q.Args[:1]
+	w := newBatchWriter(f.format, out)
+	w.columns = f.inputFormat == "tsv"
+	batch := &exec.Batch{
+		Memo:      &exec.Memo{Store: o.store, Stats: o.stats, Digests: o.digests, Runner: runner, Warn: ui.warn},
+		Query:     q,
+		Jobs:      s.Jobs,
+		Retries:   f.retries,
+		Halt:      f.halt,
+		Unordered: f.unordered,
+		Emit: func(a exec.LineAnswer) error {
+			if a.Err != nil {
+				ui.message(fmt.Sprintf("line %d: %v", a.Number, a.Err), "")
+			}
+			return w.write(a)
+		},
+		Flush:    w.flush,
+		Progress: ui.batchProgress(f),
+	}
+	groups := make(chan []exec.Line, 1)
+	readErr := make(chan error, 1)
+	go func() { readErr <- lines.run(ctx, groups) }()
+	state, err := batch.Run(ctx, groups)
+	ui.endProgress()
+	if err == nil {
+		err = <-readErr
+	}
+	if err == nil && state.Failed > 0 {
+		err = &failedLines{state.Failed, state.Done}
+	}
+	var failed *failedLines
+	err = errors.Join(err, finish(err == nil || errors.As(err, &failed)), o.close())
+	var signal *signalError
+	if signalled := stop(); signalled != nil || errors.Is(err, exec.ErrHalted) || errors.As(err, &signal) {
+		ui.message(fmt.Sprintf("%d of the %d lines read are answered; what was evaluated is stored: run it again to resume", state.Done, state.Read), "")
+		err = errors.Join(err, signalled)
+	}
+	return err
+}
+
+// batchWriter prints answers.
+type batchWriter struct {
+	format string
+	w      *bufio.Writer
+	csv    *csv.Writer
+	header bool
+	// columns says that the input is columns, which stay such in a TSV.
+	columns bool
+}
+
+func newBatchWriter(format string, w io.Writer) *batchWriter {
+	b := &batchWriter{format: format, w: bufio.NewWriterSize(w, 64<<10)}
+	b.csv = csv.NewWriter(b.w)
+	return b
+}
+
+// tsvText keeps what is in a cell in its cell, where its input is one text.
+var tsvText = strings.NewReplacer("\\", `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`)
+
+func (b *batchWriter) write(a exec.LineAnswer) error {
+	value, status := a.Text, exitStatus(a.Err)
+	if a.Err != nil {
+		value = "NA"
+	}
+	number := exec.FormatNumber
+	switch b.format {
+	case "tsv":
+		input := a.Input
+		if strings.ContainsAny(input, "\t\n\r") && !b.columns {
+			input = tsvText.Replace(input)
+		}
+		b.w.WriteString(input)
+		b.w.WriteByte('\t')
+		b.w.WriteString(value)
+		return b.w.WriteByte('\n')
+	case "csv":
+		if !b.header {
+			b.header = true
+			b.csv.Write([]string{"input", "value", "stderr", "count", "cached", "seconds", "status"})
+		}
+		row := []string{a.Input, value, "NA", "0", "false", "NA", strconv.Itoa(status)}
+		if a.Err == nil {
+			row = []string{a.Input, value, number(a.Stderr()), strconv.FormatInt(a.Count, 10), strconv.FormatBool(a.Cached), number(a.Seconds), "0"}
+		}
+		b.csv.Write(row)
+		return b.csv.Error()
+	}
+	row := struct {
+		Input   string `json:"input"`
+		Value   any    `json:"value"`
+		Stderr  any    `json:"stderr"`
+		Count   int64  `json:"count"`
+		Cached  bool   `json:"cached"`
+		Seconds any    `json:"seconds"`
+		Status  int    `json:"status"`
+	}{Input: a.Input, Status: status}
+	if a.Err == nil {
+		row.Value, row.Stderr, row.Seconds = jsonText(a.Text, a.Mean), jsonNumber(a.Stderr()), jsonNumber(a.Seconds)
+		row.Count, row.Cached = a.Count, a.Cached
+	}
+	line, err := json.Marshal(row)
+	if err != nil {
+		return err
+	}
+	b.w.Write(line)
+	return b.w.WriteByte('\n')
+}
+
+func (b *batchWriter) flush() error {
+	b.csv.Flush()
+	if err := b.w.Flush(); err != nil {
+		return fmt.Errorf("the results can't be written: %w", err)
+	}
+	return nil
+}
+
+// batchProgress returns what tells how a batch gets on, or nil.
+func (t *terminal) batchProgress(f batchFlags) func(exec.BatchState) {
+	start, last := time.Now(), time.Now()
+	var every time.Duration
+	show := func(line string) { t.message(line, "") }
+	switch {
+	case f.quiet || f.progress == "none":
+		return nil
+	case f.progress == "plain":
+		every = 10 * time.Second
+	default:
+		if show = t.liveLine(); show == nil {
+			return nil
+		}
+		every = 100 * time.Millisecond
+	}
+	return func(s exec.BatchState) {
+		if time.Since(last) < every {
+			return
+		}
+		last = time.Now()
+		rate := float64(s.Done) / time.Since(start).Seconds()
+		show(fmt.Sprintf("%d of %d lines, %d hits, %d running, %d failed, %.3g/s", s.Done, s.Read, s.Hits, s.Running, s.Failed, rate))
+	}
+}

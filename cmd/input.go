@@ -1,0 +1,262 @@
+package cmd
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"dvlcache/exec"
+)
+
+// groupSize is how many lines are answered together at most.
+const groupSize = 1024
+
+// lineReader makes calls of the lines of a batch's input.
+type lineReader struct {
+	format  string // lines, null, tsv, csv, json
+	in      *bufio.Reader
+	csv     *csv.Reader
+	columns []string // of the header
+	command []template
+	number  int
+}
+
+// template is an argument of COMMAND: literal texts, and what goes between.
+type template []piece
+
+// piece is a literal, or the name of a field: "" is the whole line.
+type piece struct {
+	text  string
+	field bool
+}
+
+// parseTemplate finds {} and, where lines have fields, {NAME} in an argument.
+// What is put in is not looked at again.
+func parseTemplate(arg string, fields bool) (t template) {
+	for {
+		i := strings.IndexByte(arg, '{')
+		if i < 0 {
+			break
+		}
+		n := strings.IndexByte(arg[i:], '}')
+		if n < 0 {
+			break
+		}
+		name := arg[i+1 : i+n]
+		if name != "" && (!fields || strings.ContainsAny(name, "{\"'")) {
+			// No place to put anything into: {a, b}, JSON, awk.
+			t = append(t, piece{text: arg[:i+1]})
+			arg = arg[i+1:]
+			continue
+		}
+		t = append(t, piece{text: arg[:i]}, piece{name, true})
+		arg = arg[i+n+1:]
+	}
+	return append(t, piece{text: arg})
+}
+
+// newLineReader reads the header, if the format has one, and finds the places
+// in COMMAND's arguments.
+func newLineReader(format string, r io.Reader, args []string) (*lineReader, error) {
+	l := &lineReader{format: format, in: bufio.NewReaderSize(r, 64<<10)}
+	fields := format == "tsv" || format == "csv" || format == "json"
+	used := false
+	for i, arg := range args {
+		t := template{{text: arg}}
+		if i > 0 { // COMMAND itself is what it is
+			t = parseTemplate(arg, fields)
+		}
+		l.command = append(l.command, t)
+		used = used || len(t) > 1
+	}
+	if !used {
+		if fields {
+			return nil, usage(errors.New("COMMAND's arguments name no field of the input"), "put {NAME} where its value belongs")
+		}
+		l.command = append(l.command, template{{field: true}})
+	}
+	switch format {
+	case "csv":
+		l.csv = csv.NewReader(l.in)
+		l.csv.FieldsPerRecord = -1
+		header, err := l.csv.Read()
+		if err != nil && err != io.EOF {
+			return nil, fmt.Errorf("the header of the input: %w", err)
+		}
+		l.columns = header
+	case "tsv":
+		header, err := l.in.ReadString('\n')
+		if err != nil && err != io.EOF {
+			return nil, err
+		}
+		l.columns = strings.Split(strings.TrimRight(header, "\r\n"), "\t")
+	}
+	if l.columns != nil {
+		for _, t := range l.command {
+			for _, p := range t {
+				if p.field && p.text != "" && l.column(p.text) < 0 {
+					return nil, usage(fmt.Errorf("the input has no column %q", p.text), "its header names "+strings.Join(l.columns, ", "))
+				}
+			}
+		}
+	}
+	return l, nil
+}
+
+// column is the index of a column, by name or by number from 1, or -1.
+func (l *lineReader) column(name string) int {
+	if i := slices.Index(l.columns, name); i >= 0 {
+		return i
+	}
+	if n, err := strconv.Atoi(name); err == nil && n >= 1 && n <= len(l.columns) {
+		return n - 1
+	}
+	return -1
+}
+
+// run sends groups of lines: as many as are there, never waiting for more.
+func (l *lineReader) run(ctx context.Context, groups chan<- []exec.Line) error {
+	defer close(groups)
+	for {
+		var group []exec.Line
+		for len(group) == 0 || len(group) < groupSize && l.more() {
+			line, err := l.read()
+			if err == io.EOF {
+				break
+			} else if err != nil {
+				return err
+			}
+			group = append(group, line)
+		}
+		if len(group) == 0 {
+			return nil
+		}
+		select {
+		case groups <- group:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (l *lineReader) end() byte {
+	if l.format == "null" {
+		return 0
+	}
+	return '\n'
+}
+
+// more reports whether another line is there already.
+func (l *lineReader) more() bool {
+	there, _ := l.in.Peek(l.in.Buffered())
+	return bytes.IndexByte(there, l.end()) >= 0
+}
+
+// read reads a line and makes a call of it. What is wrong with it is the
+// line's error; read's own are those of the input.
+func (l *lineReader) read() (exec.Line, error) {
+	if l.csv != nil {
+		return l.readCSV()
+	}
+	text, err := l.in.ReadString(l.end())
+	if err != nil && (err != io.EOF || text == "") {
+		return exec.Line{}, err
+	}
+	text = strings.TrimSuffix(text, string(l.end()))
+	if l.format != "null" {
+		text = strings.TrimSuffix(text, "\r")
+	}
+	var values func(string) (string, error)
+	switch l.format {
+	case "tsv":
+		cells := strings.Split(text, "\t")
+		values = func(name string) (string, error) { return l.cell(cells, name) }
+	case "json":
+		values = jsonFields(text)
+	}
+	return l.line(text, values), nil
+}
+
+func (l *lineReader) readCSV() (exec.Line, error) {
+	cells, err := l.csv.Read()
+	var bad *csv.ParseError
+	if errors.As(err, &bad) {
+		l.number++
+		return exec.Line{Number: l.number, Err: usage(err, "")}, nil
+	} else if err != nil {
+		return exec.Line{}, err
+	}
+	var text strings.Builder
+	w := csv.NewWriter(&text)
+	w.Write(cells)
+	w.Flush()
+	return l.line(strings.TrimSuffix(text.String(), "\n"), func(name string) (string, error) { return l.cell(cells, name) }), nil
+}
+
+func (l *lineReader) cell(cells []string, name string) (string, error) {
+	if i := l.column(name); i < len(cells) {
+		return cells[i], nil
+	}
+	return "", fmt.Errorf("it has no column %s", name)
+}
+
+// jsonFields finds the fields of a JSON object. Numbers keep their text.
+func jsonFields(text string) func(string) (string, error) {
+	fields := map[string]gjson.Result{}
+	doc := gjson.Result{}
+	if gjson.Valid(text) {
+		doc = gjson.Parse(text)
+	}
+	if doc.IsObject() {
+		doc.ForEach(func(k, v gjson.Result) bool { fields[k.String()] = v; return true })
+	}
+	return func(name string) (string, error) {
+		v, ok := fields[name]
+		switch {
+		case !doc.IsObject():
+			return "", errors.New("it is no JSON object")
+		case !ok:
+			return "", fmt.Errorf("it has no field %s", name)
+		case v.Type == gjson.String:
+			return v.String(), nil
+		}
+		return v.Raw, nil
+	}
+}
+
+// line puts a line's texts into COMMAND's arguments.
+func (l *lineReader) line(text string, values func(string) (string, error)) exec.Line {
+	l.number++
+	line := exec.Line{Number: l.number, Input: text, Args: make([]string, len(l.command))}
+	for i, t := range l.command {
+		var arg strings.Builder
+		for _, p := range t {
+			switch {
+			case !p.field:
+				arg.WriteString(p.text)
+			case p.text == "":
+				arg.WriteString(text)
+			default:
+				v, err := values(p.text)
+				if err != nil {
+					return exec.Line{Number: l.number, Input: text, Err: usage(err, "")}
+				}
+				arg.WriteString(v)
+			}
+		}
+		line.Args[i] = arg.String()
+		if strings.IndexByte(line.Args[i], 0) >= 0 {
+			return exec.Line{Number: l.number, Input: text, Err: usage(errors.New("it holds a NUL byte, which no argument can"), "")}
+		}
+	}
+	return line
+}

@@ -1,0 +1,541 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"dvlcache/cache"
+)
+
+// Line is one call of a batch.
+type Line struct {
+	Number int      // from 1
+	Input  string   // what the line was made from
+	Args   []string // COMMAND and its arguments
+	Err    error    // the line is no call: nothing is run for it
+}
+
+// LineAnswer is what came of a line.
+type LineAnswer struct {
+	Line
+	Answer
+	Err error // as of Memo.Answer, or Line.Err
+}
+
+// BatchState says how a batch gets on.
+type BatchState struct {
+	Read, Done, Hits, Failed int64
+	Running                  int
+}
+
+// Batch answers many queries that differ in their arguments alone. Lines of one
+// key are evaluated once, if the utility isn't a stochastic one.
+type Batch struct {
+	Memo  *Memo
+	Query Query // its Args are COMMAND's alone
+	// Jobs is how many programs run at a time, 1 if it is 0.
+	Jobs int
+	// Retries is how often a line is tried again that fails.
+	Retries int
+	// Halt starts nothing more after a failure.
+	Halt bool
+	// Unordered emits answers as they come, not in the order of lines.
+	Unordered bool
+	// Emit is given each answer, one after the other.
+	Emit func(LineAnswer) error
+	// Flush is called when nothing more can be emitted for now.
+	Flush func() error
+	// Progress, if not nil, is called whenever something has happened.
+	Progress func(BatchState)
+}
+
+// window is how many lines wait at most behind one that takes long, before
+// reading pauses.
+const window = 65536
+
+// ErrHalted says that a batch under Halt ended before all its lines were answered.
+var ErrHalted = errors.New("halted at a line that failed")
+
+// slot is a line until it is emitted.
+type slot struct {
+	LineAnswer
+	done bool
+}
+
+// work is an evaluation that is called for, and the lines that wait for it.
+type work struct {
+	call  *call
+	slots []*slot
+	lease *cache.Lease
+	busy  bool // another process had its turn
+	found bool // … and its number answers
+	idle  bool // no program runs for it any more
+	// what came of it
+	answer Answer
+	err    error
+}
+
+// batch is a Batch that runs. All but works' evaluations is done by one
+// goroutine.
+type batch struct {
+	*Batch
+	state     BatchState
+	waiting   []*slot // in order, the first not yet emitted
+	cold      []*work
+	ready     []*work // leased, looked up again, and not found
+	busy      []*work
+	prepared  chan []*work
+	preparing bool
+	pending   map[cache.ID]*work
+	storing   int        // works whose program has ended and that aren't stored
+	idle      chan *work // whose program has ended
+	ended     chan *work
+	stopping  bool
+	counts    cache.Counts
+}
+
+// Run answers lines, which come in groups: files are looked at anew for each
+// group. It returns when all are answered, or soon after the
+// context's end, or, with ErrHalted, after a failure under Halt; what was
+// finished is stored. Other
+// errors are those of Emit and Flush, of cache.NewIdentifier, and *StartError.
+func (q *Batch) Run(ctx context.Context, groups <-chan []Line) (BatchState, error) {
+	b := &batch{Batch: q, pending: map[cache.ID]*work{}, prepared: make(chan []*work), idle: make(chan *work), ended: make(chan *work)}
+	memo := *q.Memo
+	if memo.Store != nil {
+		c := newCommitter(memo.Store)
+		defer c.stop()
+		memo.Store = c
+	}
+	b.Memo = &memo
+	err := b.run(ctx, groups)
+	if q.Memo.Store != nil {
+		q.Memo.Stats.Add(q.Query.Namespace, b.counts)
+	}
+	return b.state, err
+}
+
+func (b *batch) run(ctx context.Context, groups <-chan []Line) (err error) {
+	cancelled := ctx.Done()
+	// An error of ours ends the programs that run, too.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for {
+		b.start(ctx)
+		if b.Progress != nil {
+			b.Progress(b.state)
+		}
+		in := groups
+		if b.stopping || len(b.waiting) >= window {
+			in = nil
+		}
+		if b.state.Running == 0 && b.storing == 0 && !b.preparing && (b.stopping || groups == nil) {
+			break
+		}
+		select {
+		case lines, ok := <-in:
+			if !ok {
+				groups = nil
+			} else if failed := b.accept(ctx, lines); err == nil {
+				err = failed
+			}
+		case works := <-b.prepared:
+			b.preparing = false
+			b.take(ctx, works)
+		case w := <-b.idle:
+			// Its worker goes on while the store waits for the disk.
+			w.idle = true
+			b.state.Running--
+			b.storing++
+		case w := <-b.ended:
+			if w.idle {
+				b.storing--
+			} else {
+				b.state.Running--
+			}
+			w.idle = false
+			b.finish(ctx, w)
+		case <-cancelled:
+			cancelled = nil
+			b.stopping = true
+		}
+		if failed := b.emit(); err == nil {
+			err = failed
+		}
+		if err != nil {
+			b.stopping = true
+			cancel()
+		}
+	}
+	for _, w := range b.ready {
+		w.lease.Abandon()
+	}
+	switch {
+	case err != nil:
+		return err
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case b.stopping && len(b.waiting) > 0 || b.stopping && groups != nil:
+		return ErrHalted
+	}
+	return nil
+}
+
+// start starts evaluations while there is work and room, and sees to it that
+// there is some. Work whose turn another process has comes last.
+func (b *batch) start(ctx context.Context) {
+	jobs := max(b.Jobs, 1)
+	if !b.stopping && !b.preparing && len(b.cold) > 0 && len(b.ready) < 2*jobs {
+		n := min(len(b.cold), 4*jobs)
+		works := b.cold[:n:n]
+		b.cold = b.cold[n:]
+		b.preparing = true
+		go func() {
+			b.prepare(ctx, works)
+			b.prepared <- works
+		}()
+	}
+	for b.state.Running < jobs && !b.stopping {
+		var w *work
+		switch {
+		case len(b.ready) > 0:
+			w, b.ready = b.ready[0], b.ready[1:]
+		case len(b.busy) > 0 && !b.preparing:
+			w, b.busy = b.busy[0], b.busy[1:]
+		default:
+			return
+		}
+		b.state.Running++
+		go func() {
+			b.evaluate(ctx, w)
+			b.ended <- w
+		}()
+	}
+}
+
+// prepare takes leases for works, and looks up those again, together, that it
+// has got: another process may have stored them just before.
+func (b *batch) prepare(ctx context.Context, works []*work) {
+	var leased []*work
+	var ids []cache.ID
+	for _, w := range works {
+		leaser := w.call.leaser()
+		if leaser == nil {
+			continue
+		}
+		if lease, err := leaser.Lease(ctx, w.call.id, time.Millisecond); err != nil {
+			continue // leases only save work
+		} else if w.lease = lease; lease.State == cache.LeaseTimeout {
+			w.busy = true
+			continue
+		}
+		leased, ids = append(leased, w), append(ids, w.call.id)
+	}
+	if len(leased) == 0 {
+		return
+	}
+	for i, got := range cache.GetAll(ctx, b.Memo.Store, ids) {
+		w := leased[i]
+		if w.answer, w.found, w.err = w.call.found(ctx, got); w.found || w.err != nil {
+			w.lease.Release()
+		}
+	}
+}
+
+// take sorts prepared works.
+func (b *batch) take(ctx context.Context, works []*work) {
+	var seeds []*call
+	for _, w := range works {
+		switch {
+		case w.busy:
+			w.call.waited = true
+			w.call.counts[cache.Waits]++
+			b.busy = append(b.busy, w)
+		case w.found && w.call.unsaved:
+			seeds = append(seeds, w.call)
+			fallthrough
+		case w.found, w.err != nil:
+			b.finish(ctx, w)
+		default:
+			b.ready = append(b.ready, w)
+		}
+	}
+	b.seed(ctx, seeds)
+}
+
+func (b *batch) evaluate(ctx context.Context, w *work) {
+	for try := 0; ; try++ {
+		if try >= b.Retries && !b.Halt { // a failure may be the last to start
+			w.call.ran = func() { b.idle <- w }
+		}
+		switch {
+		case try == 0 && !w.busy:
+			if w.err = w.call.recursion(); w.err != nil {
+				w.lease.Release()
+				return
+			}
+			w.answer, w.err = w.call.evaluateUnder(ctx, w.lease)
+		default:
+			w.answer, w.err = w.call.takeTurn(ctx)
+		}
+		if w.err == nil || try >= b.Retries || !defaultable(w.err) && !isTimeout(w.err) || ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+func isTimeout(err error) bool {
+	var t *TimeoutError
+	return errors.As(err, &t)
+}
+
+// finish takes note of what came of an evaluation.
+func (b *batch) finish(ctx context.Context, w *work) {
+	b.count(w.call)
+	delete(b.pending, w.call.id)
+	if ctx.Err() != nil && w.err != nil {
+		return // it was ended, not answered
+	}
+	a, err := w.call.orDefault(w.answer, w.err)
+	for i, s := range w.slots {
+		if i > 0 && err == nil {
+			a.Cached = true
+		}
+		b.done(s, a, err)
+	}
+}
+
+// count takes over what a call has counted.
+func (b *batch) count(c *call) {
+	for i, n := range c.counts {
+		b.counts[i] += n
+	}
+	c.counts = cache.Counts{}
+}
+
+func (b *batch) done(s *slot, a Answer, err error) {
+	s.Answer, s.LineAnswer.Err, s.done = a, err, true
+	b.state.Done++
+	switch {
+	case err != nil:
+		b.state.Failed++
+		b.stopping = b.stopping || b.Halt
+	case a.Cached:
+		b.state.Hits++
+	}
+}
+
+// accept looks up a group of lines, and makes work of what is cold.
+func (b *batch) accept(ctx context.Context, lines []Line) error {
+	program, err := LookPath(b.Query.Args[0])
+	if err != nil {
+		return err
+	}
+	var identifier *cache.Identifier
+	if b.Memo.Store != nil {
+		identifier, err = cache.NewIdentifier(ctx, b.Query.spec(program), b.Memo.Digests)
+		var unreadable *cache.UnreadableError
+		if errors.As(err, &unreadable) {
+			b.Memo.Warn(err.Error()+", so these calls can't be cached", "")
+		} else if err != nil {
+			return err
+		}
+	}
+	slots := make([]slot, len(lines))
+	calls := make([]*call, 0, len(lines))
+	ids := make([]cache.ID, 0, len(lines))
+	of := make([]*slot, 0, len(lines)) // the slot of each call
+	for i, line := range lines {
+		s := &slots[i]
+		s.Line = line
+		b.state.Read++
+		b.waiting = append(b.waiting, s)
+		if line.Err != nil {
+			b.done(s, Answer{Namespace: b.Query.Namespace}, line.Err)
+			continue
+		}
+		q := b.Query
+		q.Args = line.Args
+		c := b.Memo.newCall(q)
+		c.program = program
+		if identifier != nil {
+			key, err := identifier.Identify(ctx, line.Args)
+			if err := c.identified(ctx, key, err); err != nil {
+				b.done(s, Answer{Namespace: q.Namespace}, err)
+				continue
+			}
+		}
+		calls, ids, of = append(calls, c), append(ids, c.id), append(of, s)
+	}
+	var found []cache.Got
+	if identifier != nil {
+		found = cache.GetAll(ctx, b.Memo.Store, ids)
+	}
+	var seeds []*call
+	for i, c := range calls {
+		if c.stored {
+			a, ok, err := c.found(ctx, found[i])
+			b.count(c)
+			if ok && c.unsaved {
+				seeds = append(seeds, c)
+			}
+			if ok || err != nil {
+				b.done(of[i], a, err)
+				continue
+			}
+		}
+		if c.OnlyCached {
+			b.counts[cache.Misses]++
+			b.done(of[i], Answer{Namespace: c.Namespace}, ErrNotCached)
+			continue
+		}
+		if w := b.pending[c.id]; w != nil && c.stored && !c.Repeat.on() {
+			w.slots = append(w.slots, of[i])
+			continue
+		}
+		w := &work{call: c, slots: []*slot{of[i]}}
+		if c.stored {
+			b.pending[c.id] = w
+		}
+		b.cold = append(b.cold, w)
+	}
+	b.seed(ctx, seeds)
+	return nil
+}
+
+// seed stores, together, the numbers that were found in kept outputs.
+func (b *batch) seed(ctx context.Context, calls []*call) {
+	changes := make([]cache.Change, len(calls))
+	after := make([]func(error) error, len(calls))
+	for i, c := range calls {
+		changes[i], after[i] = c.change(ctx, func(*cache.Entry) {})
+	}
+	if len(changes) == 0 {
+		return
+	}
+	errs := cache.UpdateAll(ctx, b.Memo.Store, changes)
+	for i := range calls {
+		if errs != nil {
+			after[i](errs[i])
+		}
+		b.count(calls[i])
+	}
+}
+
+// emit hands on what can be: in order, or all that is done.
+func (b *batch) emit() error {
+	emitted := false
+	give := func(s *slot) error {
+		emitted = true
+		return b.Emit(s.LineAnswer)
+	}
+	if b.Unordered {
+		rest := b.waiting[:0]
+		for _, s := range b.waiting {
+			if !s.done {
+				rest = append(rest, s)
+			} else if err := give(s); err != nil {
+				return err
+			}
+		}
+		clear(b.waiting[len(rest):])
+		b.waiting = rest
+	} else {
+		n := 0
+		for ; n < len(b.waiting) && b.waiting[n].done; n++ {
+			if err := give(b.waiting[n]); err != nil {
+				return err
+			}
+			b.waiting[n] = nil
+		}
+		b.waiting = b.waiting[n:]
+	}
+	if emitted {
+		return b.Flush()
+	}
+	return nil
+}
+
+// committer is a store that makes the updates of many goroutines together, so
+// that they share one wait for the disk.
+type committer struct {
+	cache.Store
+	requests chan commit
+	stopped  chan struct{}
+}
+
+type commit struct {
+	cache.Change
+	done chan error
+}
+
+var (
+	_ cache.Leaser  = (*committer)(nil)
+	_ cache.Grouper = (*committer)(nil)
+)
+
+func newCommitter(s cache.Store) *committer {
+	c := &committer{s, make(chan commit), make(chan struct{})}
+	go c.serve()
+	return c
+}
+
+func (c *committer) stop() {
+	close(c.requests)
+	<-c.stopped
+}
+
+func (c *committer) serve() {
+	defer close(c.stopped)
+	for first := range c.requests {
+		group := []commit{first}
+		for more := true; more; {
+			select {
+			case next, ok := <-c.requests:
+				if more = ok; ok {
+					group = append(group, next)
+				}
+			default:
+				more = false
+			}
+		}
+		changes := make([]cache.Change, len(group))
+		for i := range group {
+			changes[i] = group[i].Change
+		}
+		errs := cache.UpdateAll(context.Background(), c.Store, changes)
+		for i := range group {
+			if errs == nil {
+				group[i].done <- nil
+			} else {
+				group[i].done <- errs[i]
+			}
+		}
+	}
+}
+
+// Update implements cache.Store.
+func (c *committer) Update(_ context.Context, id cache.ID, gen cache.Generation, change func(*cache.Entry) *cache.Entry) error {
+	done := make(chan error, 1)
+	c.requests <- commit{cache.Change{ID: id, Gen: gen, Change: change}, done}
+	return <-done
+}
+
+// GetAll implements cache.Grouper.
+func (c *committer) GetAll(ctx context.Context, ids []cache.ID) []cache.Got {
+	return cache.GetAll(ctx, c.Store, ids)
+}
+
+// UpdateAll implements cache.Grouper.
+func (c *committer) UpdateAll(ctx context.Context, changes []cache.Change) []error {
+	return cache.UpdateAll(ctx, c.Store, changes)
+}
+
+// Lease implements cache.Leaser, for stores that do.
+func (c *committer) Lease(ctx context.Context, id cache.ID, wait time.Duration) (*cache.Lease, error) {
+	if l, ok := c.Store.(cache.Leaser); ok {
+		return l.Lease(ctx, id, wait)
+	}
+	return nil, errors.ErrUnsupported
+}
