@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"dvlcache/cache"
@@ -80,6 +81,7 @@ type work struct {
 // goroutine.
 type batch struct {
 	*Batch
+	committer *committer
 	state     BatchState
 	waiting   []*slot // in order, the first not yet emitted
 	cold      []*work
@@ -101,12 +103,12 @@ type batch struct {
 // finished is stored. Other
 // errors are those of Emit and Flush, of cache.NewIdentifier, and *StartError.
 func (q *Batch) Run(ctx context.Context, groups <-chan []Line) (BatchState, error) {
-	b := &batch{Batch: q, pending: map[cache.ID]*work{}, prepared: make(chan []*work), idle: make(chan *work), ended: make(chan *work)}
+	b := &batch{Batch: q, committer: &committer{}, pending: map[cache.ID]*work{}, prepared: make(chan []*work), idle: make(chan *work), ended: make(chan *work)}
 	memo := *q.Memo
 	if memo.Store != nil {
-		c := newCommitter(memo.Store)
-		defer c.stop()
-		memo.Store = c
+		b.committer = newCommitter(memo.Store)
+		defer b.committer.stop()
+		memo.Store = b.committer
 	}
 	b.Memo = &memo
 	err := b.run(ctx, groups)
@@ -123,6 +125,7 @@ func (b *batch) run(ctx context.Context, groups <-chan []Line) (err error) {
 	defer cancel()
 	for {
 		b.start(ctx)
+		b.committer.running.Store(int64(b.state.Running))
 		if b.Progress != nil {
 			b.Progress(b.state)
 		}
@@ -463,7 +466,12 @@ type committer struct {
 	cache.Store
 	requests chan commit
 	stopped  chan struct{}
+	// running is how many programs run, whose numbers will soon come.
+	running atomic.Int64
 }
+
+// gather is how long the committer waits for more as long as programs run.
+const gather = 4 * time.Millisecond
 
 type commit struct {
 	cache.Change
@@ -476,7 +484,7 @@ var (
 )
 
 func newCommitter(s cache.Store) *committer {
-	c := &committer{s, make(chan commit), make(chan struct{})}
+	c := &committer{Store: s, requests: make(chan commit), stopped: make(chan struct{})}
 	go c.serve()
 	return c
 }
@@ -490,13 +498,18 @@ func (c *committer) serve() {
 	defer close(c.stopped)
 	for first := range c.requests {
 		group := []commit{first}
+		wait := time.Duration(0)
+		if c.running.Load() > 0 {
+			wait = gather
+		}
+		enough := time.After(wait)
 		for more := true; more; {
 			select {
 			case next, ok := <-c.requests:
 				if more = ok; ok {
 					group = append(group, next)
 				}
-			default:
+			case <-enough:
 				more = false
 			}
 		}

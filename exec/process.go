@@ -152,7 +152,8 @@ func (r *Runner) run(ctx context.Context, c command) (outcome, error) {
 	cmd.SysProcAttr = ownSession()
 	// A grandchild may hold on to the stdin that we copy; see Cmd.WaitDelay.
 	cmd.WaitDelay = openGrace
-	// The kernel ends the program when the thread that started it ends.
+	// The kernel ends the program when the thread that started it ends: this
+	// one, which waits for it in a system call and so costs no switches.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	start := time.Now()
@@ -176,26 +177,13 @@ func (r *Runner) run(ctx context.Context, c command) (outcome, error) {
 		}
 		io.Copy(w, struct{ io.Reader }{out})
 	}()
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-
-	var expired <-chan time.Time
-	if c.timeout > 0 {
-		t := time.NewTimer(c.timeout)
-		defer t.Stop()
-		expired = t.C
-	}
-	var stopped error
-	select {
-	case err = <-ended:
-	case <-ctx.Done():
-		stopped = context.Cause(ctx)
-	case <-expired:
-		stopped = &TimeoutError{name, c.timeout}
-	}
-	if stopped != nil {
-		r.end(pid, ended)
-		return outcome{}, stopped
+	ended := make(chan struct{})
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.guard(ctx, name, pid, c.timeout, ended) }()
+	err = cmd.Wait()
+	close(ended)
+	if err := <-stopped; err != nil {
+		return outcome{}, err
 	}
 	result := outcome{seconds: time.Since(start).Seconds()}
 	if err := exitError(name, cmd.ProcessState, err); err != nil {
@@ -217,9 +205,30 @@ func (r *Runner) run(ctx context.Context, c command) (outcome, error) {
 	return result, nil
 }
 
+// guard ends a program's group if the context or the timeout ends before the
+// program, and says which it was.
+func (r *Runner) guard(ctx context.Context, name string, pid int, timeout time.Duration, ended <-chan struct{}) error {
+	var expired <-chan time.Time
+	if timeout > 0 {
+		t := time.NewTimer(timeout)
+		defer t.Stop()
+		expired = t.C
+	}
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		r.end(pid, ended)
+		return context.Cause(ctx)
+	case <-expired:
+		r.end(pid, ended)
+		return &TimeoutError{name, timeout}
+	}
+}
+
 // end ends a group: SIGTERM, and SIGKILL for what is left of it after the
 // grace. ended is nil if the group's leader has ended already.
-func (r *Runner) end(pid int, ended <-chan error) {
+func (r *Runner) end(pid int, ended <-chan struct{}) {
 	signalGroup(pid, syscall.SIGTERM)
 	signalGroup(pid, sigcont)
 	deadline := time.Now().Add(r.Grace)
