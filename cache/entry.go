@@ -29,6 +29,9 @@ func NewSampleID() uint64 { return rand.Uint64() }
 type Series struct {
 	Extraction string // how the number was found: "last", "json:acc", …
 	Moments
+	// Repeated says that samples are to be averaged. Otherwise there is
+	// one, and it stays.
+	Repeated bool
 	// Text is the number as the program wrote it, for a single sample;
 	// empty where there are more.
 	Text    string
@@ -66,17 +69,21 @@ func (s *Series) has(id uint64) bool {
 	return false
 }
 
-// merge adds all samples of another series, which has none of s's. It does
-// nothing where it has been done: the other's latest is in already.
+// merge adds the samples of another series that s doesn't have.
 func (s *Series) merge(o *Series) {
-	if n := len(o.Samples); n == 0 || s.has(o.Samples[n-1].ID) {
+	s.Repeated = s.Repeated || o.Repeated
+	if o.Count == int64(len(o.Samples)) {
+		for _, x := range o.Samples {
+			s.Add(x, o.Text)
+		}
+		return
+	}
+	// Older samples than are kept: all or none.
+	if s.has(o.Samples[len(o.Samples)-1].ID) {
 		return
 	}
 	s.Moments = s.Moments.Merge(o.Moments)
 	s.Text = ""
-	if s.Count == 1 {
-		s.Text = o.Text
-	}
 	all := append(append([]Sample(nil), s.Samples...), o.Samples...)
 	s.Samples = all[max(0, len(all)-MaxSamples):]
 }
@@ -238,6 +245,11 @@ func appendEntry(b []byte, e *Entry) []byte {
 	for i := range e.Series {
 		s := &e.Series[i]
 		b = appendBytes(b, s.Extraction)
+		if s.Repeated {
+			b = append(b, 1)
+		} else {
+			b = append(b, 0)
+		}
 		b = appendBytes(b, s.Text)
 		b = binary.AppendVarint(b, s.Count)
 		for _, f := range []float64{s.Mean, s.M2, s.Min, s.Max} {
@@ -296,9 +308,16 @@ func parseEntry(payload []byte) (*Entry, error) {
 	default:
 		r.bad = true
 	}
-	series := r.count(2 + 1 + 4*8 + 1)
+	series := r.count(3 + 1 + 4*8 + 1)
 	for range series {
-		s := Series{Extraction: string(r.bytes()), Text: string(r.bytes())}
+		s := Series{Extraction: string(r.bytes())}
+		switch repeated := r.byte(); repeated {
+		case 0, 1:
+			s.Repeated = repeated == 1
+		default:
+			r.bad = true
+		}
+		s.Text = string(r.bytes())
 		s.Count = r.varint()
 		s.Mean, s.M2, s.Min, s.Max = r.float(), r.float(), r.float(), r.float()
 		if n := r.count(3*8 + 1); n > 0 {

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -43,6 +44,8 @@ const (
 	memcachedTimeout = time.Second
 	// memcachedTries is how often an operation is tried.
 	memcachedTries = 3
+	// maxTries is how often others may come in between.
+	maxTries = 1000
 	// leaseTime is how long a lease lives if its holder dies; it is
 	// renewed in a third of that.
 	leaseTime = 6 * time.Second
@@ -320,7 +323,7 @@ func (m *Memcached) expiration() int32 {
 	if seconds > 30*24*3600 {
 		seconds += time.Now().Unix()
 	}
-	return int32(seconds)
+	return int32(min(seconds, math.MaxInt32))
 }
 
 // Get implements Store.
@@ -328,6 +331,18 @@ func (m *Memcached) Get(ctx context.Context, id ID) (*Entry, Generation, error) 
 	f, err := m.look(ctx, id)
 	if err != nil {
 		return nil, Generation{}, err
+	}
+	if f.item == nil {
+		// Without a token of its own, a result that was begun before a
+		// refresh would be taken once what the refresh wrote is lost.
+		empty := m.wrap(id, f.gen.Namespace, seal(id, &Entry{Token: NewToken()}))
+		err := m.try(ctx, func() error { return m.client.Add(&memcache.Item{Key: entryName(id), Value: empty}) })
+		if err != nil && err != memcache.ErrNotStored {
+			return nil, Generation{}, err
+		}
+		if f, err = m.look(ctx, id); err != nil {
+			return nil, Generation{}, err
+		}
 	}
 	if f.bad != nil {
 		return nil, f.gen, f.bad
@@ -341,10 +356,17 @@ func (m *Memcached) Get(ctx context.Context, id ID) (*Entry, Generation, error) 
 // Update implements Store. Where an answer is lost it is tried again, so change
 // has to see for itself whether it is done already.
 func (m *Memcached) Update(ctx context.Context, id ID, gen Generation, change func(*Entry) *Entry) error {
+	var renewed Token // by a try of ours whose answer was lost
 	for tries := 0; ; tries++ {
+		if tries > maxTries {
+			return errors.New("memcached keeps changing what it says")
+		}
 		f, err := m.look(ctx, id)
 		if err != nil {
 			return err
+		}
+		if renewed != (Token{}) && f.gen.Entry == renewed {
+			return nil
 		}
 		if f.bad != nil {
 			if f.bad.Newer {
@@ -365,6 +387,8 @@ func (m *Memcached) Update(ctx context.Context, id ID, gen Generation, change fu
 		}
 		if e.Token == (Token{}) {
 			e.Token = f.gen.Entry
+		} else if e.Token != f.gen.Entry {
+			renewed = e.Token
 		}
 		item := &memcache.Item{Key: entryName(id), Value: m.wrap(id, gen.Namespace, seal(id, e)), Expiration: m.expiration()}
 		err = m.try(ctx, func() error {

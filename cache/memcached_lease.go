@@ -25,7 +25,18 @@ func (m *Memcached) Lease(ctx context.Context, id ID, wait time.Duration) (*Leas
 	held := func() (*Lease, error) {
 		return &Lease{State: LeaseHeld, Waited: holder != "", release: m.hold(name, mine)}, nil
 	}
-	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+	pause := time.Duration(0)
+	for ; ; pause = min(2*pause+5*time.Millisecond, 100*time.Millisecond) {
+		if wait > 0 && pause > 0 {
+			if pause = min(pause, wait-time.Since(start)); pause <= 0 {
+				return &Lease{State: LeaseTimeout, Waited: true}, nil
+			}
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 		err := m.try(ctx, func() error {
 			return m.client.Add(&memcache.Item{Key: name, Value: []byte(mine), Expiration: int32(leaseTime / time.Second)})
 		})
@@ -63,17 +74,6 @@ func (m *Memcached) Lease(ctx context.Context, id ID, wait time.Duration) (*Leas
 			return &Lease{State: LeaseEnded, Waited: true}, nil
 		}
 		holder = value[:min(len(value), len(token))]
-		left := pause
-		if wait > 0 {
-			if left = min(pause, wait-time.Since(start)); left <= 0 {
-				return &Lease{State: LeaseTimeout, Waited: true}, nil
-			}
-		}
-		select {
-		case <-time.After(left):
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
 	}
 }
 

@@ -64,8 +64,8 @@ func (o *Overlay) Get(ctx context.Context, id ID) (*Entry, Generation, error) {
 	return e, now, nil
 }
 
-// through is what is seen of both entries, each of which may be nil. It shares
-// memory with them.
+// through is what is seen of both entries, each of which may be nil. It may
+// share memory with them.
 func through(above, below *Entry) *Entry {
 	if below == nil || above != nil && above.Token != (Token{}) {
 		return above
@@ -73,19 +73,26 @@ func through(above, below *Entry) *Entry {
 	if above == nil {
 		return below
 	}
-	e := &Entry{Created: below.Created, Output: below.Output, Series: append([]Series(nil), below.Series...)}
-	addTo(e, above)
+	e := below.clone()
+	e.add(above, true)
 	return e
 }
 
-// addTo merges the new samples of an entry into another.
-func addTo(e, from *Entry) {
-	if from.Output != nil {
-		e.Output = from.Output
+// add merges what a session holds of an entry. Of two numbers that aren't to be
+// averaged one answers: the session's, if it is to be preferred.
+func (e *Entry) add(session *Entry, prefer bool) {
+	if session.Output != nil {
+		e.Output = session.Output
 	}
-	for i := range from.Series {
-		s := &from.Series[i]
-		e.FindOrAdd(s.Extraction).merge(s)
+	for i := range session.Series {
+		from := &session.Series[i]
+		s := e.FindOrAdd(from.Extraction)
+		switch {
+		case s.Count == 0, !from.Repeated && prefer:
+			*s = *from
+		case from.Repeated:
+			s.merge(from)
+		}
 	}
 }
 
@@ -115,7 +122,9 @@ func (o *Overlay) Update(ctx context.Context, id ID, gen Generation, change func
 			known := below.Find(s.Extraction)
 			for _, x := range s.Samples {
 				if !known.has(x.ID) {
-					fresh.FindOrAdd(s.Extraction).Add(x, s.Text)
+					own := fresh.FindOrAdd(s.Extraction)
+					own.Add(x, s.Text)
+					own.Repeated = s.Repeated
 				}
 			}
 		}
@@ -176,26 +185,35 @@ func (o *Overlay) Usage(ctx context.Context, namespace *string) (Usage, error) {
 	return Usage{}, nil
 }
 
-// Lease implements Leaser, among those of the session.
+// Lease implements Leaser, among all who use the base where it can give leases.
 func (o *Overlay) Lease(ctx context.Context, id ID, wait time.Duration) (*Lease, error) {
+	if base, ok := o.base.(Leaser); ok {
+		return base.Lease(ctx, id, wait)
+	}
 	return o.session.Lease(ctx, id, wait)
 }
 
 // Close closes both.
 func (o *Overlay) Close() error { return errors.Join(o.session.Close(), o.base.Close()) }
 
-// Save merges what is new into the base, except what the base has cleared
-// meanwhile. It returns how many entries it saved. Saving twice does no harm.
-func (o *Overlay) Save(ctx context.Context) (saved int, err error) {
+// Save merges what is new into the base, except what the base has cleared or
+// refreshed meanwhile, and counts both. It gives up where the base is out of
+// order. Saving twice does no harm.
+func (o *Overlay) Save(ctx context.Context) (saved, refused int, err error) {
 	const group = 1000
 	var changes []Change
 	flush := func() {
+		if err != nil {
+			return
+		}
 		errs := UpdateAll(ctx, o.base, changes)
 		for i := range changes {
 			switch {
 			case errs == nil || errs[i] == nil:
 				saved++
-			case !errors.Is(errs[i], ErrSuperseded) && err == nil:
+			case errors.Is(errs[i], ErrSuperseded):
+				refused++
+			case err == nil:
 				err = errs[i]
 			}
 		}
@@ -215,7 +233,7 @@ func (o *Overlay) Save(ctx context.Context) (saved int, err error) {
 			if e == nil {
 				e = &Entry{Created: above.Created}
 			}
-			addTo(e, above)
+			e.add(above, false)
 			return e
 		}})
 		if len(changes) == group {
@@ -223,5 +241,5 @@ func (o *Overlay) Save(ctx context.Context) (saved int, err error) {
 		}
 	})
 	flush()
-	return saved, errors.Join(err, eachErr)
+	return saved, refused, errors.Join(err, eachErr)
 }

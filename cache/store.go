@@ -147,11 +147,20 @@ func UpdateAll(ctx context.Context, s Store, changes []Change) []error {
 	}
 	var errs []error
 	for i, c := range changes {
-		if err := s.Update(ctx, c.ID, c.Gen, c.Change); err != nil {
-			if errs == nil {
-				errs = make([]error, len(changes))
+		err := s.Update(ctx, c.ID, c.Gen, c.Change)
+		if err == nil {
+			continue
+		}
+		if errs == nil {
+			errs = make([]error, len(changes))
+		}
+		errs[i] = err
+		if !errors.Is(err, ErrSuperseded) && !errors.Is(err, ErrNewer) {
+			// It is out of order: the others would each take its time.
+			for j := i + 1; j < len(errs); j++ {
+				errs[j] = err
 			}
-			errs[i] = err
+			break
 		}
 	}
 	return errs

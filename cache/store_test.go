@@ -533,7 +533,8 @@ func TestOverlaySave(t *testing.T) {
 					if e == nil {
 						e = &Entry{}
 					}
-					e.FindOrAdd("last").Add(Sample{ID: n, Value: float64(n)}, fmt.Sprint(n))
+					l := e.FindOrAdd("last")
+					l.Repeated = l.Add(Sample{ID: n, Value: float64(n)}, fmt.Sprint(n))
 					return e
 				})
 			}
@@ -581,6 +582,12 @@ func TestOverlaySave(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("refreshed", o, refreshed, "1 21 21")
+	// A number that isn't to be averaged, found on both sides: each keeps
+	// its own, and the base's is the one that stays.
+	plain := ID{"a", Key{6}}
+	testEntry(t, o, plain, 1.5)
+	testEntry(t, base, plain, 2.5)
+	check("the session's own", o, plain, "1 1.5 ")
 	if _, err := base.Clear(ctx, "b"); err != nil {
 		t.Fatal(err)
 	}
@@ -590,7 +597,7 @@ func TestOverlaySave(t *testing.T) {
 	check("cleared in the base", o, cleared, "-")
 	check("deleted in the base", o, deleted, "-")
 	for range 2 {
-		if _, err := o.Save(ctx); err != nil {
+		if _, _, err := o.Save(ctx); err != nil {
 			t.Fatal(err)
 		}
 		check("saved", base, repeated, "6 5.666666667 ")
@@ -598,6 +605,7 @@ func TestOverlaySave(t *testing.T) {
 		check("saved", base, cleared, "-")
 		check("saved", base, deleted, "-")
 		check("saved", base, refreshed, "1 21 21")
+		check("saved", base, plain, "1 2.5 ")
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"dvlcache/cache"
 	"dvlcache/config"
@@ -77,11 +76,22 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 		env = append(env, saveVariable+"=1")
 	}
 	for _, o := range origins {
-		if strings.HasPrefix(o.From, "flag ") {
-			env = append(env, o.Setting.Variable()+"="+o.Value)
+		if !strings.HasPrefix(o.From, "flag ") {
+			continue
 		}
+		value := o.Value
+		if o.Setting.IsPath() { // COMMAND may go elsewhere
+			if value, err = filepath.Abs(value); err != nil {
+				return err
+			}
+		}
+		env = append(env, o.Setting.Variable()+"="+value)
 	}
-	err = runBelow(path, args, env)
+	// Until the session is saved, no signal ends us.
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, passedOn...)
+	defer signal.Stop(signals)
+	err = runBelow(path, args, env, signals)
 	stats := cache.NewStats(filepath.Join(dir, "stats"))
 	if save {
 		os.Setenv(sessionVariable, dir)
@@ -119,8 +129,15 @@ func saveSession(ui *terminal, s *config.Settings, stats *cache.Stats) error {
 	if !ok {
 		panic("a session that saves has no store to save to")
 	}
-	if _, err := overlay.Save(context.Background()); err != nil {
+	if _, err := os.Stat(filepath.Join(os.Getenv(sessionVariable), "alive")); err != nil {
+		return errors.New("its folder is gone")
+	}
+	_, refused, err := overlay.Save(context.Background())
+	if err != nil {
 		return err
+	}
+	if refused > 0 {
+		ui.message(fmt.Sprintf("%s of the session not saved: the cache was cleared meanwhile, or is not the one that they were evaluated for", entries(refused)), "")
 	}
 	if s.Dir != "" {
 		stats.AddTo(cache.NewStats(filepath.Join(s.Dir, "stats")))
@@ -131,21 +148,17 @@ func saveSession(ui *terminal, s *config.Settings, stats *cache.Stats) error {
 // runBelow runs the command in our own group, since it may want the terminal.
 // What the terminal sends reaches it as it does us; what is sent to us alone is
 // passed on. Its errors are as those of a program that run runs.
-func runBelow(path string, args, env []string) error {
+func runBelow(path string, args, env []string, signals <-chan os.Signal) error {
 	c := &osexec.Cmd{Path: path, Args: args, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, passedOn...)
-	defer signal.Stop(signals)
 	if err := c.Start(); err != nil {
 		return &exec.StartError{Command: args[0], Err: err}
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
-	terminal := term.IsTerminal(int(os.Stdin.Fd()))
 	for {
 		select {
 		case s := <-signals:
-			if s != os.Interrupt || !terminal { // a Ctrl-C comes to all of us
+			if !fromTerminal(s) {
 				c.Process.Signal(s)
 			}
 		case <-ended:
@@ -171,7 +184,12 @@ func makeSession() (dir string, end func(), err error) {
 	prefix := fmt.Sprintf("%s%d-", sessionPrefix, os.Getuid())
 	left, _ := filepath.Glob(filepath.Join(root, prefix+"*"))
 	for _, old := range left {
-		// Who lives holds the lock of its folder.
+		// Who lives holds the lock of its folder. What isn't as we make
+		// it is somebody else's business.
+		alive, err := os.Lstat(filepath.Join(old, "alive"))
+		if err != nil || !alive.Mode().IsRegular() {
+			continue
+		}
 		l := flock.New(filepath.Join(old, "alive"), flock.SetFlag(os.O_RDONLY))
 		if ok, err := l.TryLock(); ok && err == nil {
 			os.RemoveAll(old)

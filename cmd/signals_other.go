@@ -31,6 +31,8 @@ func watchSignals(ctx context.Context, _ *exec.Runner) (watched context.Context,
 
 var passedOn = []os.Signal{os.Interrupt}
 
+func fromTerminal(os.Signal) bool { return false }
+
 func ignoreBrokenPipe() {}
 
 func brokenPipeEnds() {}

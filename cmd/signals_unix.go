@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"dvlcache/exec"
 )
 
@@ -68,6 +70,21 @@ func watchSignals(ctx context.Context, runner *exec.Runner) (watched context.Con
 
 // passedOn are the signals that a session passes on to its command.
 var passedOn = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2}
+
+// fromTerminal reports whether a signal is one that the terminal sends to all
+// of its foreground group, which we are in.
+func fromTerminal(s os.Signal) bool {
+	if s != syscall.SIGINT && s != syscall.SIGQUIT {
+		return false
+	}
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return false
+	}
+	defer tty.Close()
+	foreground, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	return err == nil && foreground == syscall.Getpgrp()
+}
 
 // ignoreBrokenPipe makes writing to a stderr that is gone an error, which would
 // be our end otherwise. Not signal.Ignore, which programs would inherit. The

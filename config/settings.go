@@ -126,6 +126,9 @@ func (s *Setting) Switch() bool {
 	return ok
 }
 
+// IsPath reports whether the setting names a file or folder.
+func (s *Setting) IsPath() bool { return s.isPath }
+
 // Variable is the environment variable of the setting.
 func (s *Setting) Variable() string {
 	return "DVLCACHE_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))

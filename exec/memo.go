@@ -478,7 +478,9 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 		err := c.merge(ctx, func(entry *cache.Entry) {
 			entry.Output = output
 			if e.err == nil {
-				entry.FindOrAdd(c.Extraction.String()).Add(e.sample, e.text)
+				s := entry.FindOrAdd(c.Extraction.String())
+				s.Add(e.sample, e.text)
+				s.Repeated = s.Repeated || c.Repeat.on()
 			}
 		})
 		if err == nil {
@@ -583,6 +585,7 @@ func (c *call) change(ctx context.Context, add func(*cache.Entry)) (change cache
 			c.Warn(fmt.Sprintf("%v; the number is not stored", err), "")
 		default:
 			c.outOfOrder(err, "the number is not stored")
+			c.stored = false // or each further sample would take its time
 		}
 		return err
 	}
