@@ -30,7 +30,7 @@ lint:
 
 # Whole processes, side by side, as ratios within one run.
 bench: $(BIN)
-	@sh .ci/deps hyperfine
+	@sh .ci/deps hyperfine parallel
 	@sh .ci/bench $(BIN)
 
 # Each fuzz target for a minute, or FUZZTIME.

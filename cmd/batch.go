@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -146,7 +145,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 			return w.write(a)
 		},
 		Flush:    w.flush,
-		Progress: ui.batchProgress(f),
+		Progress: ui.batchProgress(f, max(s.Jobs, 1)),
 	}
 	groups := make(chan []exec.Line, 1)
 	readErr := make(chan error, 1)
@@ -243,30 +242,4 @@ func (b *batchWriter) flush() error {
 		return fmt.Errorf("the results can't be written: %w", err)
 	}
 	return nil
-}
-
-// batchProgress returns what tells how a batch gets on, or nil.
-func (t *terminal) batchProgress(f batchFlags) func(exec.BatchState) {
-	start, last := time.Now(), time.Now()
-	var every time.Duration
-	show := func(line string) { t.message(line, "") }
-	switch {
-	case f.quiet || f.progress == "none":
-		return nil
-	case f.progress == "plain":
-		every = 10 * time.Second
-	default:
-		if show = t.liveLine(); show == nil {
-			return nil
-		}
-		every = 100 * time.Millisecond
-	}
-	return func(s exec.BatchState) {
-		if time.Since(last) < every {
-			return
-		}
-		last = time.Now()
-		rate := float64(s.Done) / time.Since(start).Seconds()
-		show(fmt.Sprintf("%d of %d lines, %d hits, %d running, %d failed, %.3g/s", s.Done, s.Read, s.Hits, s.Running, s.Failed, rate))
-	}
 }

@@ -27,7 +27,10 @@ type LineAnswer struct {
 // BatchState says how a batch gets on.
 type BatchState struct {
 	Read, Done, Hits, Failed int64
-	Running                  int
+	Evaluated                int64 // with success or without
+	Running                  int   // programs
+	Cold                     int   // lines known to need an evaluation, those running included
+	Input                    bool  // there may be more lines to read
 }
 
 // Batch answers many queries that differ in their arguments alone. Lines of one
@@ -126,6 +129,7 @@ func (b *batch) run(ctx context.Context, groups <-chan []Line) (err error) {
 	for {
 		b.start(ctx)
 		b.committer.running.Store(int64(b.state.Running))
+		b.state.Input = groups != nil && !b.stopping
 		if b.Progress != nil {
 			b.Progress(b.state)
 		}
@@ -296,6 +300,10 @@ func isTimeout(err error) bool {
 // finish takes note of what came of an evaluation.
 func (b *batch) finish(ctx context.Context, w *work) {
 	b.count(w.call)
+	b.state.Cold--
+	if !w.found {
+		b.state.Evaluated++
+	}
 	delete(b.pending, w.call.id)
 	if ctx.Err() != nil && w.err != nil {
 		return // it was ended, not answered
@@ -402,6 +410,7 @@ func (b *batch) accept(ctx context.Context, lines []Line) error {
 			b.pending[c.id] = w
 		}
 		b.cold = append(b.cold, w)
+		b.state.Cold++
 	}
 	b.seed(ctx, seeds)
 	return nil

@@ -1,0 +1,27 @@
+package cmd
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"dvlcache/exec"
+)
+
+// TestBar: at any width it fits, and what is shown is shown whole.
+func TestBar(t *testing.T) {
+	s := exec.BatchState{Read: 123456, Done: 100000, Hits: 98765, Failed: 12, Evaluated: 1223, Running: 4, Cold: 2000, Input: true}
+	p := &pace{start: time.Now().Add(-time.Minute), cold: time.Now().Add(-time.Minute), jobs: 4}
+	parts := p.parts(s)
+	whole := strings.Join(append([]string{count(s)}, parts...), ", ")
+	for width := 40; width <= 250; width++ {
+		line := bar(s, parts, width)
+		_, text, ok := strings.Cut(line, "] ")
+		if len(line) > width-1 || !ok || !strings.HasPrefix(whole, text) || len(text) < len(whole) && !strings.HasPrefix(whole[len(text):], ", ") {
+			t.Errorf("at %d columns: %q", width, line)
+		}
+	}
+	if got := bar(s, parts, 200); !strings.HasSuffix(got, whole) {
+		t.Errorf("at 200 columns: %q", got)
+	}
+}
