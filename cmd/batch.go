@@ -129,6 +129,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 		return err
 	}
 	q.Args = q.Args[:1]
+	q.Repeat.Jobs = 1 // the workers are spread over the lines
 	w := newBatchWriter(f.format, out)
 	w.columns = f.inputFormat == "tsv"
 	batch := &exec.Batch{

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	osexec "os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -208,6 +209,36 @@ func TestBatchWindow(t *testing.T) {
 	b.write("go", "")
 	if err := c.Wait(); err != nil || !strings.HasPrefix(out.String(), "1\t0.1\n2\t0.2\n") {
 		t.Errorf("%v, %q", err, out.String())
+	}
+}
+
+// TestBatchMemory: a million lines do not fill our memory.
+func TestBatchMemory(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("looks into /proc")
+	}
+	b := newWorkbench(t)
+	b.write("u.sh", "#!/bin/sh\necho 0.$1\n")
+	b.write("lines", numbers(500))
+	b.run("batch", "--input", "lines", "--", "./u.sh")
+	b.write("lines", strings.Repeat(numbers(500), 2000))
+	peak, printed := 0, 0
+	c := b.command("batch", "--input", "lines", "--", "./u.sh")
+	out, _ := c.StdoutPipe()
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); printed++ {
+		if printed%20000 == 0 {
+			peak = max(peak, processKiB(c.Process.Pid, "RssAnon:"))
+		}
+	}
+	if err := c.Wait(); err != nil || printed != 1000000 {
+		t.Errorf("%d lines, %v", printed, err)
+	}
+	t.Logf("peak %d KiB of anonymous memory at 1,000,000 lines", peak)
+	if peak == 0 || peak > 150<<10 {
+		t.Errorf("it took %d KiB", peak)
 	}
 }
 

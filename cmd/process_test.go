@@ -130,6 +130,17 @@ func (b *workbench) wait(what string, holds func() bool) {
 	b.Fatalf("waited in vain: %s", what)
 }
 
+// processKiB reads a figure of a process from /proc, in KiB.
+func processKiB(pid int, what string) int {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, rest, _ := strings.Cut(string(status), what)
+	if fields := strings.Fields(rest); len(fields) > 0 {
+		kib, _ := strconv.Atoi(fields[0])
+		return kib
+	}
+	return 0
+}
+
 func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
 
 // TestSingleFlight: of 64 callers of one cold key one evaluates.
@@ -332,6 +343,29 @@ func TestSignalStopsALoop(t *testing.T) {
 	}
 }
 
+// TestSecondInterrupt: a program that doesn't listen has its grace, unless we
+// are asked twice.
+func TestSecondInterrupt(t *testing.T) {
+	b := newWorkbench(t)
+	b.write("deaf.sh", "#!/bin/sh\ntrap '' TERM INT\necho $$ >pids\nwhile :; do sleep 0.05; done\n")
+	for _, args := range [][]string{{"run", "--grace", "1h", "--", "./deaf.sh"}, {"batch", "--grace", "1h", "--", "./deaf.sh"}} {
+		os.Remove(b.path("pids"))
+		c := b.command(args...)
+		c.Stdin = strings.NewReader("1\n2\n")
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		b.wait("it runs", func() bool { return len(b.lines("pids")) == 1 })
+		c.Process.Signal(syscall.SIGINT)
+		time.Sleep(100 * time.Millisecond)
+		c.Process.Signal(syscall.SIGINT)
+		c.Wait() // for an hour, if the second one does nothing
+		if got := c.ProcessState.Sys().(syscall.WaitStatus); !got.Signaled() {
+			t.Errorf("%q ended with %v", args, c.ProcessState)
+		}
+	}
+}
+
 // TestSignalAfterTheEnd: a signal that comes when the program has ended, and we
 // wait for the cache, ends us, but its number is stored and printed.
 func TestSignalAfterTheEnd(t *testing.T) {
@@ -501,12 +535,7 @@ func TestFlood(t *testing.T) {
 			}
 			return
 		case <-time.After(10 * time.Millisecond):
-			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.Process.Pid))
-			_, rest, _ := strings.Cut(string(status), "VmHWM:")
-			if fields := strings.Fields(rest); len(fields) > 0 {
-				kib, _ := strconv.Atoi(fields[0])
-				peak = max(peak, kib)
-			}
+			peak = max(peak, processKiB(c.Process.Pid, "VmHWM:"))
 		}
 	}
 }
