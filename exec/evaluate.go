@@ -1,0 +1,172 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"dvlcache/cache"
+)
+
+// evaluation is one run of the program and the number it printed.
+type evaluation struct {
+	outcome
+	sample cache.Sample
+	text   string
+	// err is a *NumberError, or why the program did not succeed; only in
+	// the first case is there an outcome.
+	err     error
+	started bool
+	took    time.Duration
+}
+
+// evaluate makes the evaluations that are called for, and merges each into the
+// entry as it ends. After a failure it starts no more.
+func (c *call) evaluate(ctx context.Context) (Answer, error) {
+	var (
+		failure error
+		running int64
+		begun   bool
+		jobs    = int64(max(c.Repeat.Jobs, 1))
+		ended   = make(chan evaluation)
+	)
+	for {
+		for failure == nil && running < jobs && c.wants(running) && !(c.Repeat.Once && begun) {
+			running++
+			begun = true
+			go func() { ended <- c.run(ctx) }()
+		}
+		if running == 0 {
+			return c.report(), failure
+		}
+		e := <-ended
+		running--
+		if c.ran != nil && !c.Repeat.on() {
+			c.ran()
+		}
+		if err := c.record(ctx, e); err != nil && failure == nil {
+			failure = err
+		}
+		if c.Progress != nil && c.Repeat.on() {
+			c.Progress(c.series.Moments)
+		}
+	}
+}
+
+// run runs the program and finds its number. It may be called concurrently.
+func (c *call) run(ctx context.Context) (e evaluation) {
+	var extra []string
+	if c.key != nil {
+		active := strings.TrimPrefix(os.Getenv(activeVariable)+" "+c.id.String(), " ")
+		extra = append(extra, activeVariable+"="+active)
+	}
+	cmd := command{
+		path:    c.program,
+		args:    c.Args,
+		env:     environment(slices.Concat(c.Env, c.PassEnv), extra...),
+		tee:     c.Tee,
+		timeout: c.Timeout,
+	}
+	if c.Stdin != nil {
+		cmd.stdin = c.Stdin.Open()
+	}
+	start := time.Now()
+	e.outcome, e.err = c.Runner.run(ctx, cmd)
+	e.took = time.Since(start)
+	var notStarted *StartError
+	e.started = !errors.As(e.err, &notStarted) && ctx.Err() == nil
+	if e.err != nil {
+		return e
+	}
+	e.sample = cache.Sample{ID: cache.NewSampleID(), Seconds: e.seconds, Time: time.Now()}
+	e.sample.Value, e.text, e.err = c.Extraction.Find(e.stdout, e.cut)
+	if errors.Is(e.err, errCut) {
+		e.err = &NumberError{c.Extraction.given, fmt.Sprintf("none in the whole lines of the last %d KiB, and what came before isn't kept", captured>>10)}
+	}
+	return e
+}
+
+// record counts an evaluation, and merges it into the entry unless it failed
+// or something speaks against it. Its error is the evaluation's.
+func (c *call) record(ctx context.Context, e evaluation) error {
+	// Who asks us to end after the program has ended doesn't ask for its
+	// number to be lost.
+	ctx = context.WithoutCancel(ctx)
+	if e.started {
+		c.counts[cache.Evaluations]++
+		c.counts[cache.NanosSpent] += int64(e.took)
+		if e.err != nil {
+			c.counts[cache.Failures]++
+		}
+	}
+	var noNumber *NumberError
+	if e.err != nil && !errors.As(e.err, &noNumber) {
+		return e.err
+	}
+	if c.unstored = c.unstorable(ctx, e.outcome); c.unstored == "" {
+		output := &cache.Output{ID: e.sample.ID, Seconds: e.seconds, Time: e.sample.Time}
+		output.Text, output.Cut = lastLines(e.stdout, e.cut, c.KeepOutput)
+		err := c.merge(ctx, func(entry *cache.Entry) {
+			entry.Output = output
+			if e.err == nil {
+				s := entry.FindOrAdd(c.Extraction.String())
+				s.Add(e.sample, e.text)
+				s.Repeated = s.Repeated || c.Repeat.on()
+			}
+		})
+		if err == nil {
+			if e.err == nil {
+				c.counts[cache.Sets]++
+			}
+			return e.err
+		}
+		if c.Strict && e.err == nil {
+			return &StoreError{err}
+		}
+		c.unstored = err.Error()
+	}
+	if e.err == nil {
+		c.series.Add(e.sample, e.text)
+	}
+	return e.err
+}
+
+// unstorable says why the outcome of a run may not be stored, and warns where
+// the user would not expect it; empty if it may be.
+func (c *call) unstorable(ctx context.Context, run outcome) string {
+	if !c.stored {
+		return "the cache is not used"
+	}
+	if run.open && !c.AllowOpenStdout {
+		c.Warn(fmt.Sprintf("a process that %s left behind still holds stdout, so its output may not be complete; the number is not stored", c.Args[0]),
+			"--allow-open-stdout stores it")
+		return "stdout was still open"
+	}
+	if path, hint := c.key.Changed(ctx); path != "" {
+		c.Warn(fmt.Sprintf("%s changed during the run; the number is not stored", path), outputHint(hint))
+		return path + " changed"
+	}
+	if run.seconds < c.TimeThreshold.Seconds() && !c.Repeat.on() {
+		if c.Refresh {
+			// What was to be overwritten must not answer the next call.
+			c.Store.Delete(ctx, c.id)
+		}
+		return fmt.Sprintf("it took %.3g s, less than --time-threshold %v", run.seconds, c.TimeThreshold)
+	}
+	if path, hint := c.key.Appeared(); path != "" && hint != "" {
+		c.Warn(fmt.Sprintf("%s is there since the run; as a file that an argument names it counts with its contents, so the next call will miss", path), outputHint(hint))
+	}
+	return ""
+}
+
+// outputHint is for an argument that may name an output of COMMAND.
+func outputHint(flag string) string {
+	if flag == "" {
+		return ""
+	}
+	return "if it is an output, use " + flag
+}
