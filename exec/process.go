@@ -189,15 +189,21 @@ func (r *Runner) run(ctx context.Context, c command) (outcome, error) {
 	if err := exitError(name, cmd.ProcessState, err); err != nil {
 		return outcome{}, err
 	}
-	t := time.NewTimer(openGrace)
-	defer t.Stop()
-	select {
-	case <-drained:
-	case <-t.C:
-		result.open = true
-	case <-ctx.Done():
-		r.end(pid, nil)
-		return outcome{}, context.Cause(ctx)
+	// In steps: where the machine is so busy that we ourselves did not run
+	// for a while, the grace would be over before we have read what is there.
+	const steps = 20
+	result.open = true
+	for i := 0; i < steps && result.open; i++ {
+		t := time.NewTimer(openGrace / steps)
+		select {
+		case <-drained:
+			result.open = false
+		case <-t.C:
+		case <-ctx.Done():
+			r.end(pid, nil)
+			return outcome{}, context.Cause(ctx)
+		}
+		t.Stop()
 	}
 	out.SetReadDeadline(time.Now())
 	<-drained
