@@ -76,13 +76,19 @@ func newLineReader(format string, r io.Reader, args []string) (*lineReader, erro
 			t = parseTemplate(arg, fields)
 		}
 		l.command = append(l.command, t)
-		used = used || len(t) > 1
+		used = used || slices.ContainsFunc(t, func(p piece) bool { return p.field })
 	}
 	if !used {
 		if fields {
 			return nil, usage(errors.New("COMMAND's arguments name no field of the input"), "put {NAME} where its value belongs")
 		}
 		l.command = append(l.command, template{{field: true}})
+	}
+	if format == "csv" || format == "tsv" {
+		// Spreadsheets begin their files with a byte order mark.
+		if head, _ := l.in.Peek(3); string(head) == "\ufeff" {
+			l.in.Discard(3)
+		}
 	}
 	switch format {
 	case "csv":
@@ -158,7 +164,9 @@ func (l *lineReader) end() byte {
 // more reports whether another line is there already.
 func (l *lineReader) more() bool {
 	there, _ := l.in.Peek(l.in.Buffered())
-	return bytes.IndexByte(there, l.end()) >= 0
+	end := bytes.IndexByte(there, l.end())
+	// A line of CSV goes on within quotes.
+	return end >= 0 && (l.csv == nil || bytes.Count(there[:end], []byte{'"'})%2 == 0)
 }
 
 // read reads a line and makes a call of it. What is wrong with it is the

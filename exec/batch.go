@@ -69,6 +69,7 @@ type slot struct {
 // work is an evaluation that is called for, and the lines that wait for it.
 type work struct {
 	call  *call
+	id    cache.ID // under which it is pending
 	slots []*slot
 	lease *cache.Lease
 	busy  bool // another process had its turn
@@ -92,6 +93,7 @@ type batch struct {
 	prepared  chan []*work
 	preparing bool
 	pending   map[cache.ID]*work
+	refreshed map[cache.ID]bool
 	storing   int        // works whose program has ended and that aren't stored
 	idle      chan *work // whose program has ended
 	ended     chan *work
@@ -105,7 +107,7 @@ type batch struct {
 // finished is stored. Other
 // errors are those of Emit and Flush, of cache.NewIdentifier, and *StartError.
 func (q *Batch) Run(ctx context.Context, groups <-chan []Line) (BatchState, error) {
-	b := &batch{Batch: q, committer: &committer{}, pending: map[cache.ID]*work{}, prepared: make(chan []*work), idle: make(chan *work), ended: make(chan *work)}
+	b := &batch{Batch: q, committer: &committer{}, pending: map[cache.ID]*work{}, refreshed: map[cache.ID]bool{}, prepared: make(chan []*work), idle: make(chan *work), ended: make(chan *work)}
 	memo := *q.Memo
 	if memo.Store != nil {
 		b.committer = newCommitter(memo.Store)
@@ -122,6 +124,12 @@ func (q *Batch) Run(ctx context.Context, groups <-chan []Line) (BatchState, erro
 
 func (b *batch) run(ctx context.Context, groups <-chan []Line) (err error) {
 	cancelled := ctx.Done()
+	var tick <-chan time.Time // so that time shows in Progress
+	if b.Progress != nil {
+		t := time.NewTicker(time.Second)
+		defer t.Stop()
+		tick = t.C
+	}
 	// An error of ours ends the programs that run, too.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -162,6 +170,7 @@ func (b *batch) run(ctx context.Context, groups <-chan []Line) (err error) {
 			}
 			w.idle = false
 			b.finish(ctx, w)
+		case <-tick:
 		case <-cancelled:
 			cancelled = nil
 			b.stopping = true
@@ -192,8 +201,14 @@ func (b *batch) run(ctx context.Context, groups <-chan []Line) (err error) {
 // there is some. Work whose turn another process has comes last.
 func (b *batch) start(ctx context.Context) {
 	jobs := max(b.Jobs, 1)
-	if !b.stopping && !b.preparing && len(b.cold) > 0 && len(b.ready) < 2*jobs {
-		n := min(len(b.cold), 4*jobs)
+	ahead := jobs
+	if n := b.counts[cache.Evaluations]; n > 0 && b.counts[cache.NanosSpent]/n < int64(50*time.Millisecond) {
+		// Where evaluations are short, what leads up to them counts;
+		// where they are long, another batch may want the next.
+		ahead = 4 * jobs
+	}
+	if !b.stopping && !b.preparing && len(b.cold) > 0 && len(b.ready) < (ahead+1)/2 {
+		n := min(len(b.cold), ahead)
 		works := b.cold[:n:n]
 		b.cold = b.cold[n:]
 		b.preparing = true
@@ -276,19 +291,42 @@ func (b *batch) evaluate(ctx context.Context, w *work) {
 			w.call.ran = func() { b.idle <- w }
 		}
 		switch {
-		case try == 0 && !w.busy:
+		case try == 0 && !w.busy && !w.call.outdated(ctx):
 			if w.err = w.call.recursion(); w.err != nil {
 				w.lease.Release()
 				return
 			}
 			w.answer, w.err = w.call.evaluateUnder(ctx, w.lease)
 		default:
-			w.answer, w.err = w.call.takeTurn(ctx)
+			w.lease.Release()
+			if w.err = w.call.identifyAnew(ctx); w.err == nil {
+				w.answer, w.err = w.call.takeTurn(ctx)
+			}
 		}
 		if w.err == nil || try >= b.Retries || !defaultable(w.err) && !isTimeout(w.err) || ctx.Err() != nil {
 			return
 		}
 	}
+}
+
+// outdated reports whether a file that counts has changed since the key was
+// made: a line may have waited long.
+func (c *call) outdated(ctx context.Context) bool {
+	if c.key == nil {
+		return false
+	}
+	changed, _ := c.key.Changed(ctx)
+	appeared, _ := c.key.Appeared()
+	return changed != "" || appeared != ""
+}
+
+// identifyAnew makes the key of what the files are now.
+func (c *call) identifyAnew(ctx context.Context) error {
+	if !c.outdated(ctx) {
+		return nil
+	}
+	c.key, c.stored, c.series = nil, false, &cache.Series{}
+	return c.identify(ctx)
 }
 
 func isTimeout(err error) bool {
@@ -303,13 +341,13 @@ func (b *batch) finish(ctx context.Context, w *work) {
 	if !w.found {
 		b.state.Evaluated++
 	}
-	delete(b.pending, w.call.id)
+	delete(b.pending, w.id)
 	if ctx.Err() != nil && w.err != nil {
 		return // it was ended, not answered
 	}
 	a, err := w.call.orDefault(w.answer, w.err)
 	for i, s := range w.slots {
-		if i > 0 && err == nil {
+		if i > 0 && err == nil && a.Count > 0 {
 			a.Cached = true
 		}
 		b.done(s, a, err)
@@ -384,7 +422,13 @@ func (b *batch) accept(ctx context.Context, lines []Line) error {
 	}
 	var seeds []*call
 	for i, c := range calls {
+		if w := b.pending[c.id]; w != nil && c.stored {
+			w.slots = append(w.slots, of[i])
+			continue
+		}
 		if c.stored {
+			// A line that comes again is refreshed once.
+			c.Refresh = c.Refresh && !b.refreshed[c.id]
 			a, ok, err := c.found(ctx, found[i])
 			b.count(c)
 			if ok && c.unsaved {
@@ -400,13 +444,12 @@ func (b *batch) accept(ctx context.Context, lines []Line) error {
 			b.done(of[i], Answer{Namespace: c.Namespace}, ErrNotCached)
 			continue
 		}
-		if w := b.pending[c.id]; w != nil && c.stored && !c.Repeat.on() {
-			w.slots = append(w.slots, of[i])
-			continue
-		}
-		w := &work{call: c, slots: []*slot{of[i]}}
+		w := &work{call: c, id: c.id, slots: []*slot{of[i]}}
 		if c.stored {
 			b.pending[c.id] = w
+			if c.Refresh {
+				b.refreshed[c.id] = true
+			}
 		}
 		b.cold = append(b.cold, w)
 		b.state.Cold++
