@@ -10,6 +10,7 @@ import (
 	osexec "os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -83,7 +84,7 @@ func (b *workbench) write(name, text string) {
 
 func (b *workbench) command(args ...string) *osexec.Cmd {
 	c := osexec.Command(b.binary, args...)
-	c.Dir, c.Env = b.dir, b.env
+	c.Dir, c.Env = b.dir, slices.Clone(b.env)
 	return c
 }
 
@@ -456,7 +457,7 @@ func TestNohup(t *testing.T) {
 	b := newWorkbench(t)
 	b.write("train.sh", "#!/bin/sh\necho $$ >>pids\nwhile ! test -e go; do sleep 0.01; done\necho 1\n")
 	c := osexec.Command("sh", "-c", `trap '' HUP; exec "$0" run -- ./train.sh`, b.binary)
-	c.Dir, c.Env = b.dir, b.env
+	c.Dir, c.Env = b.dir, slices.Clone(b.env)
 	var out bytes.Buffer
 	c.Stdout = &out
 	if err := c.Start(); err != nil {
