@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -234,11 +233,6 @@ func (d *Digests) remember(path string, id Identity, sum Digest) {
 	fillSlot(slot[:], name, id, sum)
 	// A memory that can't be written is only slower.
 	f.WriteAt(slot[:], bucketOffset(name)+int64(victim))
-}
-
-// String describes the identity for messages.
-func (id Identity) String() string {
-	return fmt.Sprintf("%d bytes, modified %s", id.Size, time.Unix(0, id.Mtime).Format(time.DateTime))
 }
 
 // HashTo copies r to w and returns the digest of what it copied.

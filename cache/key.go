@@ -74,7 +74,6 @@ type Part struct {
 	Whole  string // a multiset as it was written
 	Hidden string // the ignored value
 	Hint   string // the flag of ours that would ignore this part
-	Tree   bool   // the dependency is a folder
 }
 
 // keyVersion changes whenever the encoding, or what goes into it, does.
@@ -353,7 +352,6 @@ func (c *Call) addDependencies(ctx context.Context, paths []string, where *place
 		p := Part{Kind: PartDependency}
 		var sum Digest
 		if info.IsDir() {
-			p.Tree = true
 			p.Style = "tree"
 			sum, err = c.trackTree(ctx, path, nil)
 		} else {

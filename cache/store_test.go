@@ -190,10 +190,13 @@ func testStore(t *testing.T, open func(t *testing.T) Store) {
 		cancel()
 		// Whether it is still carried out is the store's choice; that it
 		// says so is not.
-		err := put(s, id(t), gen, Sample{ID: 1, Value: 1})
-		e, _, getErr := s.Get(gone, id(t))
-		if err == nil && getErr == nil && e == nil {
-			t.Error("a put without error is not there")
+		err := s.Update(gone, id(t), gen, func(*Entry) *Entry {
+			e := &Entry{}
+			e.FindOrAdd("last").Add(Sample{ID: 1, Value: 1}, "1")
+			return e
+		})
+		if e, _ := get(t, s, id(t)); (e != nil) != (err == nil) {
+			t.Errorf("there is %+v, and the error is %v", e, err)
 		}
 	})
 

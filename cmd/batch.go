@@ -146,7 +146,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 			return w.write(a)
 		},
 		Flush:    w.flush,
-		Progress: ui.batchProgress(f, max(s.Jobs, 1)),
+		Progress: ui.batchProgress(f),
 	}
 	groups := make(chan []exec.Line, 1)
 	readErr := make(chan error, 1)

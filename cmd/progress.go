@@ -14,12 +14,12 @@ import (
 
 // batchProgress returns what tells how a batch gets on, or nil: a bar on a
 // terminal, or a line every ten seconds, if that is asked for.
-func (t *terminal) batchProgress(f batchFlags, jobs int) func(exec.BatchState) {
+func (t *terminal) batchProgress(f batchFlags) func(exec.BatchState) {
 	stderr := int(os.Stderr.Fd())
 	if f.quiet || f.progress == "none" || f.progress == "auto" && !term.IsTerminal(stderr) {
 		return nil
 	}
-	p := &pace{start: time.Now(), jobs: jobs}
+	p := &pace{start: time.Now()}
 	last := p.start
 	due := func(every time.Duration) bool {
 		now := time.Now()
@@ -80,7 +80,6 @@ func bar(s exec.BatchState, parts []string, width int) string {
 // pace is how fast a batch gets on.
 type pace struct {
 	start time.Time
-	jobs  int
 	cold  time.Time // when the first evaluation was under way
 }
 

@@ -11,7 +11,7 @@ import (
 // TestBar: at any width it fits, and what is shown is shown whole.
 func TestBar(t *testing.T) {
 	s := exec.BatchState{Read: 123456, Done: 100000, Hits: 98765, Failed: 12, Evaluated: 1223, Running: 4, Cold: 2000, Input: true}
-	p := &pace{start: time.Now().Add(-time.Minute), cold: time.Now().Add(-time.Minute), jobs: 4}
+	p := &pace{start: time.Now().Add(-time.Minute), cold: time.Now().Add(-time.Minute)}
 	parts := p.parts(s)
 	whole := strings.Join(append([]string{count(s)}, parts...), ", ")
 	for width := 40; width <= 250; width++ {
