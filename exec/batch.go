@@ -414,14 +414,21 @@ func (b *batch) accept(ctx context.Context, lines []Line) error {
 				continue
 			}
 		}
-		calls, ids, of = append(calls, c), append(ids, c.id), append(of, s)
+		calls, of = append(calls, c), append(of, s)
+		if c.stored {
+			ids = append(ids, c.id)
+		}
 	}
 	var found []cache.Got
-	if identifier != nil {
+	if len(ids) > 0 {
 		found = cache.GetAll(ctx, b.Memo.Store, ids)
 	}
 	var seeds []*call
 	for i, c := range calls {
+		var got cache.Got
+		if c.stored {
+			got, found = found[0], found[1:]
+		}
 		if w := b.pending[c.id]; w != nil && c.stored {
 			w.slots = append(w.slots, of[i])
 			continue
@@ -429,7 +436,7 @@ func (b *batch) accept(ctx context.Context, lines []Line) error {
 		if c.stored {
 			// A line that comes again is refreshed once.
 			c.Refresh = c.Refresh && !b.refreshed[c.id]
-			a, ok, err := c.found(ctx, found[i])
+			a, ok, err := c.found(ctx, got)
 			b.count(c)
 			if ok && c.unsaved {
 				seeds = append(seeds, c)
