@@ -96,7 +96,11 @@ func (b *Bolt) GetAll(ctx context.Context, ids []ID) []Got {
 	all := make([]Got, len(ids))
 	err := b.view(ctx, func(tx *bbolt.Tx) error {
 		for i, id := range ids {
-			all[i].Entry, all[i].Gen, all[i].Err = read(tx.Bucket(bucketName(id.Namespace)), id)
+			bucket, err := drawerOf(tx, id)
+			if err != nil {
+				return err
+			}
+			all[i].Entry, all[i].Gen, all[i].Err = read(bucket, id)
 		}
 		return nil
 	})
@@ -107,7 +111,10 @@ func (b *Bolt) GetAll(ctx context.Context, ids []ID) []Got {
 				if !lacksToken(all[i]) {
 					continue
 				}
-				bucket, err := tx.CreateBucketIfNotExists(bucketName(id.Namespace))
+				bucket, err := drawerOf(tx, id)
+				if err == nil && bucket == nil {
+					bucket, err = tx.CreateBucket(bucketName(id.Namespace))
+				}
 				if err != nil {
 					return err
 				}
@@ -131,6 +138,16 @@ func (b *Bolt) GetAll(ctx context.Context, ids []ID) []Got {
 		}
 	}
 	return all
+}
+
+// drawerOf returns the bucket of an id's namespace, or nil, after a look at all
+// that bbolt comes by on the way to its record.
+func drawerOf(tx *bbolt.Tx, id ID) (*bbolt.Bucket, error) {
+	name := bucketName(id.Namespace)
+	if err := soundPath(tx, name, id.Key[:], generationKey); err != nil {
+		return nil, err
+	}
+	return tx.Bucket(name), nil
 }
 
 // read takes an entry and its generation from a namespace's bucket, which may
@@ -170,6 +187,8 @@ func (b *Bolt) UpdateAll(ctx context.Context, changes []Change) []error {
 			errs[i] = updateOne(tx, c)
 			if errors.Is(errs[i], errUnchanged) {
 				errs[i] = nil
+			} else if broken(errs[i]) {
+				return errs[i]
 			}
 			failed = failed || errs[i] != nil
 		}
@@ -186,7 +205,10 @@ func (b *Bolt) UpdateAll(ctx context.Context, changes []Change) []error {
 }
 
 func updateOne(tx *bbolt.Tx, c Change) error {
-	bucket := tx.Bucket(bucketName(c.ID.Namespace))
+	bucket, err := drawerOf(tx, c.ID)
+	if err != nil {
+		return err
+	}
 	old, now, err := read(bucket, c.ID)
 	var bad *RecordError
 	if errors.As(err, &bad) {
@@ -214,7 +236,10 @@ func updateOne(tx *bbolt.Tx, c Change) error {
 // Delete implements Store.
 func (b *Bolt) Delete(ctx context.Context, id ID) (had bool, err error) {
 	err = b.update(ctx, func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket(bucketName(id.Namespace))
+		bucket, err := drawerOf(tx, id)
+		if err != nil {
+			return err
+		}
 		if bucket == nil {
 			return errUnchanged
 		}
@@ -231,6 +256,9 @@ func (b *Bolt) Delete(ctx context.Context, id ID) (had bool, err error) {
 // the error is a *CompactError.
 func (b *Bolt) Clear(ctx context.Context, namespace string) (n int, err error) {
 	return n, b.rewrite(ctx, func(tx *bbolt.Tx) error {
+		if err := soundTree(tx); err != nil {
+			return err
+		}
 		bucket := tx.Bucket(bucketName(namespace))
 		if bucket == nil {
 			return errUnchanged
@@ -243,6 +271,9 @@ func (b *Bolt) Clear(ctx context.Context, namespace string) (n int, err error) {
 // ClearAll implements Clearer.
 func (b *Bolt) ClearAll(ctx context.Context) (n int, err error) {
 	return n, b.rewrite(ctx, func(tx *bbolt.Tx) error {
+		if err := soundTree(tx); err != nil {
+			return err
+		}
 		var names [][]byte
 		err := tx.ForEach(func(name []byte, bucket *bbolt.Bucket) error {
 			if name[0] == 'n' {
@@ -264,6 +295,9 @@ func (b *Bolt) ClearAll(ctx context.Context) (n int, err error) {
 func (b *Bolt) Usage(ctx context.Context, namespace *string) (u Usage, err error) {
 	err = b.viewOnly(ctx, func(tx *bbolt.Tx) error {
 		u = Usage{Bytes: tx.Size()}
+		if err := soundTree(tx); err != nil {
+			return err
+		}
 		return tx.ForEach(func(name []byte, bucket *bbolt.Bucket) error {
 			if name[0] == 'n' && (namespace == nil || string(name[1:]) == *namespace) {
 				u.Entries += int64(countEntries(bucket))
@@ -281,6 +315,9 @@ func (b *Bolt) Usage(ctx context.Context, namespace *string) (u Usage, err error
 // that are bad are passed over.
 func (b *Bolt) each(ctx context.Context, f func(ID, *Entry)) error {
 	err := b.viewOnly(ctx, func(tx *bbolt.Tx) error {
+		if err := soundTree(tx); err != nil {
+			return err
+		}
 		return tx.ForEach(func(name []byte, bucket *bbolt.Bucket) error {
 			if name[0] != 'n' {
 				return nil

@@ -61,6 +61,8 @@ func (b *Bolt) open(readOnly bool) (*bbolt.DB, error) {
 		return nil, errNoFile
 	case err != nil:
 		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errForeign
 	case info.Size() == 0: // a creation that was cut short
 		return nil, errNoFile
 	}
@@ -76,12 +78,15 @@ func (b *Bolt) open(readOnly bool) (*bbolt.DB, error) {
 }
 
 func checkLayout(tx *bbolt.Tx) error {
+	if err := soundPath(tx, metaBucket, layoutKey); err != nil {
+		return err
+	}
 	var layout []byte
 	if meta := tx.Bucket(metaBucket); meta != nil {
 		layout = meta.Get(layoutKey)
 	}
 	switch {
-	case len(layout) != 1 || layout[0] == 0:
+	case len(layout) != 1 || !isVersion(layout[0]):
 		return errForeign
 	case layout[0] > layoutVersion:
 		return ErrNewer
@@ -101,8 +106,18 @@ func (b *Bolt) openFile(path string, readOnly bool) (db *bbolt.DB, err error) {
 			FreelistType: bbolt.FreelistMapType,
 			NoStatistics: true,
 			OpenFile: func(path string, flag int, perm os.FileMode) (*os.File, error) {
-				file, err = os.OpenFile(path, flag, perm)
-				return file, err
+				if file, err = os.OpenFile(path, flag, perm); err != nil {
+					return nil, err
+				}
+				info, err := file.Stat()
+				if err == nil {
+					err = checkFile(file, info.Size())
+				}
+				if err != nil {
+					file.Close()
+					return nil, err
+				}
+				return file, nil
 			},
 		})
 		return err
@@ -131,7 +146,9 @@ func (b *Bolt) view(ctx context.Context, f func(*bbolt.Tx) error) error {
 	// itself: another may have done so already.
 	var found error
 	if err := b.update(ctx, func(tx *bbolt.Tx) error {
-		found = f(tx)
+		if found = f(tx); broken(found) {
+			return found
+		}
 		return errUnchanged
 	}); err != nil {
 		return err
@@ -291,6 +308,9 @@ func (b *Bolt) rewrite(ctx context.Context, f func(*bbolt.Tx) error) error {
 			return err
 		}
 		defer src.Close()
+		if err := src.View(soundTree); err != nil {
+			return err
+		}
 		return b.replace(func(dst *bbolt.DB) error { return bbolt.Compact(dst, src, 64<<20) })
 	})
 	if err != nil {

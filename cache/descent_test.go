@@ -1,0 +1,319 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// numbered is a key that lies anywhere among the others.
+func numbered(i int) (k Key) {
+	binary.BigEndian.PutUint64(k[:], uint64(i)*0x9e3779b97f4a7c15)
+	return k
+}
+
+// putNumbered stores i under key i.
+func putNumbered(s Store, namespace string, from, to int) error {
+	ctx := context.Background()
+	var changes []Change
+	for i := from; i < to; i++ {
+		id := ID{namespace, numbered(i)}
+		_, gen, err := s.Get(ctx, id)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, Change{id, gen, func(*Entry) *Entry {
+			e := &Entry{Output: &Output{Text: fmt.Appendln(nil, i)}}
+			e.FindOrAdd("last").Add(Sample{ID: uint64(i) + 1, Value: float64(i)}, fmt.Sprint(i))
+			return e
+		}})
+	}
+	return errors.Join(UpdateAll(ctx, s, changes)...)
+}
+
+// deepFile is a file with branches, several namespaces and free pages.
+func deepFile(t testing.TB, entries int) []byte {
+	t.Helper()
+	s := NewSession(t.TempDir(), time.Minute, nil)
+	for from := 0; from < entries; from += 1000 {
+		if err := putNumbered(s, "n", from, min(from+1000, entries)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 5 { // in transactions of their own, so that pages come free
+		if err := errors.Join(putNumbered(s, "m", i, i+1), putNumbered(s, fmt.Sprint("n", i), i, i+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file, err := os.ReadFile(s.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// TestSoundTree: what bbolt calls sound is sound.
+func TestSoundTree(t *testing.T) {
+	for _, n := range []int{0, 1, 100, 5000} {
+		path := filepath.Join(t.TempDir(), "cache.db")
+		if err := os.WriteFile(path, deepFile(t, n), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		db, err := NewSession(filepath.Dir(path), time.Minute, nil).open(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := db.View(func(tx *bbolt.Tx) error {
+			for err := range tx.Check() {
+				t.Error(err)
+			}
+			return soundTree(tx)
+		}); err != nil {
+			t.Errorf("%d entries: %v", n, err)
+		}
+		db.Close()
+	}
+}
+
+// injure does to a file, whose pages have 4 KiB, one of the things that happen
+// to files, and says what.
+func injure(file []byte, rng *rand.Rand) ([]byte, string) {
+	const size = 4096
+	native := binary.NativeEndian
+	pages := len(file) / size
+	used := min(pages, int(native.Uint64(file[16+40:]))) // what lies beyond is nothing
+	at := func(i int) []byte { return file[i*size : (i+1)*size] }
+	ofKind := func(flags uint16) []int {
+		var found []int
+		for i := range used {
+			if native.Uint16(at(i)[8:]) == flags && native.Uint64(at(i)) == uint64(i) {
+				found = append(found, i)
+			}
+		}
+		return found
+	}
+	pick := func(from []int) int { return from[rng.IntN(len(from))] }
+	a, b := rng.IntN(used), rng.IntN(used)
+	switch kind := rng.IntN(8); kind {
+	case 0, 1: // a bit, most often among headers and tables
+		p := at(a)
+		if kind == 0 {
+			p = p[:256]
+		}
+		i, bit := rng.IntN(len(p)), rng.IntN(8)
+		p[i] ^= 1 << bit
+		return file, fmt.Sprintf("bit %d of byte %d of page %d is flipped", bit, i, a)
+	case 2: // another child: itself, an ancestor, a stale page
+		if branches := ofKind(flagBranch); len(branches) > 0 {
+			a = pick(branches)
+			i := rng.IntN(int(native.Uint16(at(a)[10:])))
+			if rng.IntN(3) == 0 {
+				b = a
+			} else if rng.IntN(2) == 0 {
+				b = pick(branches)
+			}
+			native.PutUint64(at(a)[pageHeader+elementSize*i+8:], uint64(b))
+		}
+		return file, fmt.Sprintf("a child of page %d is %d", a, b)
+	case 3: // one page in the place of another, as that one or itself
+		copy(at(a), at(b))
+		if rng.IntN(2) == 0 {
+			native.PutUint64(at(a), uint64(a))
+		}
+		return file, fmt.Sprintf("page %d in the place of %d", b, a)
+	case 4: // a wild header
+		p := at(a)
+		native.PutUint16(p[8:], []uint16{0, 1, 2, 4, 16}[rng.IntN(5)])
+		native.PutUint16(p[10:], uint16(rng.IntN(1<<16)))
+		native.PutUint32(p[12:], uint32(1)<<rng.IntN(32))
+		return file, fmt.Sprintf("the header of page %d is wild", a)
+	case 5: // pages in use are free
+		if lists := ofKind(flagFreelist); len(lists) > 0 {
+			a = pick(lists)
+			n := 1 + rng.IntN(20)
+			native.PutUint16(at(a)[10:], uint16(n))
+			for i, id := 0, 2; i < n; i++ {
+				native.PutUint64(at(a)[pageHeader+8*i:], uint64(id))
+				id += 1 + rng.IntN(5)
+			}
+			if rng.IntN(4) == 0 {
+				native.PutUint16(at(a)[10:], 0xffff)
+				native.PutUint64(at(a)[pageHeader:], uint64(1)<<rng.IntN(64))
+			}
+		}
+		return file, fmt.Sprintf("the list of free pages %d is wrong", a)
+	case 6:
+		clear(at(a))
+		return file, fmt.Sprintf("page %d is zero", a)
+	default:
+		n := rng.IntN(len(file))
+		if rng.IntN(2) == 0 {
+			n = rng.IntN(used) * size
+		}
+		return file[:n], fmt.Sprintf("it ends after %d bytes", n)
+	}
+}
+
+// TestInjuredFiles: whatever happened to the pages of a file, its answers are
+// right or missing, and all ends.
+func TestInjuredFiles(t *testing.T) {
+	files := [][]byte{deepFile(t, 20), deepFile(t, 2000)}
+	ctx := context.Background()
+	trials := 800
+	if testing.Short() {
+		trials = 100
+	}
+	aside := 0
+	for trial := range trials {
+		rng := rand.New(rand.NewPCG(7, uint64(trial)))
+		file, what := injure(bytes.Clone(files[trial%len(files)]), rng)
+		dir, err := os.MkdirTemp(t.TempDir(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "cache.db"), file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		notices := 0
+		s := NewSession(dir, time.Minute, func(string) { notices++ })
+		fail := func(format string, args ...any) {
+			t.Errorf("trial %d: %s: %s", trial, what, fmt.Sprintf(format, args...))
+		}
+		look := func(i int) {
+			e, _, err := s.Get(ctx, ID{"n", numbered(i)})
+			var bad *RecordError
+			if err != nil && !errors.As(err, &bad) {
+				fail("Get: %v", err)
+			}
+			if e != nil && e.Find("last").Text != fmt.Sprint(i) {
+				fail("%q instead of %d", e.Find("last").Text, i)
+			}
+		}
+		if rng.IntN(2) == 0 {
+			s.Usage(ctx, nil)
+			s.each(ctx, func(id ID, e *Entry) {
+				if s := e.Find("last"); numbered(int(s.Mean)) != id.Key {
+					fail("%s under %s", s.Text, id.Key)
+				}
+			})
+		}
+		for range 20 {
+			look(rng.IntN(2000))
+		}
+		// What is put now is there, though it may take a fresh file to
+		// have it.
+		for i := 5000; i < 5010; i++ {
+			err := putNumbered(s, "n", i, i+1)
+			if errors.Is(err, ErrSuperseded) { // set aside between Get and Update
+				err = putNumbered(s, "n", i, i+1)
+			}
+			if err != nil && !errors.Is(err, ErrNewer) {
+				fail("Update: %v", err)
+			}
+			look(i)
+		}
+		switch rng.IntN(4) {
+		case 0:
+			if _, err := s.Clear(ctx, "n"); err != nil {
+				fail("Clear: %v", err)
+			}
+		case 1:
+			if _, err := s.ClearAll(ctx); err != nil {
+				fail("ClearAll: %v", err)
+			}
+		}
+		look(1)
+		kept, _ := filepath.Glob(s.Path() + ".broken-*")
+		if len(kept) != notices {
+			fail("%d files are set aside, and it was said %d times", len(kept), notices)
+		}
+		aside += notices
+		os.RemoveAll(dir)
+	}
+	t.Logf("%d of %d files were set aside", aside, trials)
+	if aside == 0 {
+		t.Error("no injury was seen")
+	}
+}
+
+// TestNoWayBack: a damaged head, or a reference to a page that was given up,
+// does not bring back what was stored before the last change.
+func TestNoWayBack(t *testing.T) {
+	const size = 4096
+	native := binary.NativeEndian
+	ctx := context.Background()
+	id := ID{"n", numbered(1)}
+	for name, injure := range map[string]func(file []byte){
+		"head": func(file []byte) {
+			newer := 0
+			if native.Uint64(file[size+16+48:]) > native.Uint64(file[16+48:]) {
+				newer = size
+			}
+			file[newer+16+20] ^= 1
+		},
+		"page": func(file []byte) { // each branch leads to the older copies of what it leads to
+			for at := 0; at < len(file); at += size {
+				if native.Uint16(file[at+8:]) != flagBranch {
+					continue
+				}
+				for i := range int(native.Uint16(file[at+10:])) {
+					e := file[at+pageHeader+elementSize*i:]
+					key := e[native.Uint32(e):][:native.Uint32(e[4:])]
+					child := native.Uint64(e[8:])
+					for old := uint64(0); old < uint64(len(file)/size); old++ {
+						p := file[old*size:]
+						if old != child && native.Uint64(p) == old && native.Uint16(p[8:]) == flagLeaf && native.Uint16(p[10:]) > 0 {
+							first := p[pageHeader:]
+							if k := first[native.Uint32(first[4:]):][:native.Uint32(first[8:])]; bytes.Equal(k, key) {
+								native.PutUint64(e[8:], old)
+							}
+						}
+					}
+				}
+			}
+		},
+	} {
+		s := NewSession(t.TempDir(), time.Minute, nil)
+		if err := putNumbered(s, "n", 0, 500); err != nil {
+			t.Fatal(err)
+		}
+		_, gen, err := s.Get(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Update(ctx, id, gen, func(*Entry) *Entry {
+			e := &Entry{Token: NewToken()}
+			e.FindOrAdd("last").Add(Sample{ID: 7, Value: 7}, "7")
+			return e
+		}); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.ReadFile(s.Path())
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := bytes.Clone(file)
+		if injure(file); bytes.Equal(before, file) {
+			t.Fatalf("%s: nothing was injured", name)
+		}
+		if err := os.WriteFile(s.Path(), file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		e, _, err := s.Get(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e != nil && e.Find("last").Text != "7" {
+			t.Errorf("%s: the number before the refresh is back", name)
+		}
+	}
+}
