@@ -32,6 +32,7 @@ lint:
 bench: $(BIN)
 	@sh .ci/deps hyperfine parallel
 	@sh .ci/bench $(BIN)
+	go test ./cache -run "^$$" -bench Guards
 
 # Each fuzz target for a minute, or FUZZTIME.
 FUZZTIME ?= 1m

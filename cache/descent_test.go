@@ -84,10 +84,10 @@ func TestSoundTree(t *testing.T) {
 	}
 }
 
-// injure does to a file, whose pages have 4 KiB, one of the things that happen
+// injure does to a file, one of the things that happen
 // to files, and says what.
 func injure(file []byte, rng *rand.Rand) ([]byte, string) {
-	const size = 4096
+	size := os.Getpagesize()
 	native := binary.NativeEndian
 	pages := len(file) / size
 	used := min(pages, int(native.Uint64(file[16+40:]))) // what lies beyond is nothing
@@ -248,7 +248,7 @@ func TestInjuredFiles(t *testing.T) {
 // TestNoWayBack: a damaged head, or a reference to a page that was given up,
 // does not bring back what was stored before the last change.
 func TestNoWayBack(t *testing.T) {
-	const size = 4096
+	size := os.Getpagesize()
 	native := binary.NativeEndian
 	ctx := context.Background()
 	id := ID{"n", numbered(1)}
@@ -270,7 +270,7 @@ func TestNoWayBack(t *testing.T) {
 					key := e[native.Uint32(e):][:native.Uint32(e[4:])]
 					child := native.Uint64(e[8:])
 					for old := uint64(0); old < uint64(len(file)/size); old++ {
-						p := file[old*size:]
+						p := file[int(old)*size:]
 						if old != child && native.Uint64(p) == old && native.Uint16(p[8:]) == flagLeaf && native.Uint16(p[10:]) > 0 {
 							first := p[pageHeader:]
 							if k := first[native.Uint32(first[4:]):][:native.Uint32(first[8:])]; bytes.Equal(k, key) {

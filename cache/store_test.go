@@ -506,6 +506,26 @@ func TestLockTimeout(t *testing.T) {
 	}
 }
 
+// TestLongQueueIsNoTimeout: 16 writers take three times the timeout together,
+// and none of them gives up.
+func TestLongQueueIsNoTimeout(t *testing.T) {
+	dir := t.TempDir()
+	l := rwLock{gate: filepath.Join(dir, "gate"), lock: filepath.Join(dir, "lock"), timeout: time.Second}
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			release, err := l.acquire(context.Background(), false)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			time.Sleep(l.timeout / 5)
+			release()
+		})
+	}
+	wg.Wait()
+}
+
 func TestSession(t *testing.T) {
 	dir := t.TempDir()
 	testStore(t, func(t *testing.T) Store {
