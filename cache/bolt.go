@@ -35,6 +35,8 @@ var (
 	_ Measurer = (*Bolt)(nil)
 	_ Leaser   = (*Bolt)(nil)
 	_ Grouper  = (*Bolt)(nil)
+	_ Lister   = (*Bolt)(nil)
+	_ Pruner   = (*Bolt)(nil)
 )
 
 const layoutVersion = 1
@@ -95,14 +97,11 @@ func (b *Bolt) Get(ctx context.Context, id ID) (*Entry, Generation, error) {
 func (b *Bolt) GetAll(ctx context.Context, ids []ID) []Got {
 	all := make([]Got, len(ids))
 	err := b.view(ctx, func(tx *bbolt.Tx) error {
-		for i, id := range ids {
-			bucket, err := drawerOf(tx, id)
-			if err != nil {
-				return err
-			}
-			all[i].Entry, all[i].Gen, all[i].Err = read(bucket, id)
+		t, err := treeOf(tx)
+		if err != nil {
+			return err
 		}
-		return nil
+		return t.read(ids, all)
 	})
 	lacksToken := func(g Got) bool { return g.Gen.Namespace == (Token{}) }
 	if (err == nil || errors.Is(err, errNoFile)) && slices.ContainsFunc(all, lacksToken) {
@@ -150,15 +149,41 @@ func drawerOf(tx *bbolt.Tx, id ID) (*bbolt.Bucket, error) {
 	return tx.Bucket(name), nil
 }
 
+// read gets entries from a file that nobody changes meanwhile.
+func (t *tree) read(ids []ID, into []Got) (err error) {
+	var d bucketTree
+	var token []byte
+	for i, id := range ids {
+		if i == 0 || id.Namespace != ids[i-1].Namespace {
+			if d, err = t.namespace(id.Namespace); err != nil {
+				return err
+			}
+			if token, err = d.get(generationKey); err != nil {
+				return err
+			}
+		}
+		rec, err := d.get(id.Key[:])
+		if err != nil {
+			return err
+		}
+		into[i].Entry, into[i].Gen, into[i].Err = decode(id, token, rec)
+	}
+	return nil
+}
+
 // read takes an entry and its generation from a namespace's bucket, which may
 // be nil.
 func read(bucket *bbolt.Bucket, id ID) (*Entry, Generation, error) {
-	var gen Generation
 	if bucket == nil {
-		return nil, gen, nil
+		return nil, Generation{}, nil
 	}
-	copy(gen.Namespace[:], bucket.Get(generationKey))
-	rec := bucket.Get(id.Key[:])
+	return decode(id, bucket.Get(generationKey), bucket.Get(id.Key[:]))
+}
+
+// decode makes an entry and its generation of what is stored of them.
+func decode(id ID, token, rec []byte) (*Entry, Generation, error) {
+	var gen Generation
+	copy(gen.Namespace[:], token)
 	if rec == nil {
 		return nil, gen, nil
 	}
@@ -311,42 +336,12 @@ func (b *Bolt) Usage(ctx context.Context, namespace *string) (u Usage, err error
 	return u, err
 }
 
-// each calls f with each entry that there is, from one moment in time. Records
-// that are bad are passed over.
-func (b *Bolt) each(ctx context.Context, f func(ID, *Entry)) error {
-	err := b.viewOnly(ctx, func(tx *bbolt.Tx) error {
-		if err := soundTree(tx); err != nil {
-			return err
-		}
-		return tx.ForEach(func(name []byte, bucket *bbolt.Bucket) error {
-			if name[0] != 'n' {
-				return nil
-			}
-			return bucket.ForEach(func(k, v []byte) error {
-				if len(k) != len(Key{}) {
-					return nil
-				}
-				id := ID{string(name[1:]), Key(k)}
-				if e, err := unseal(id, v); err == nil && !e.Empty() {
-					f(id, e)
-				}
-				return nil
-			})
-		})
-	})
-	if errors.Is(err, errNoFile) {
-		return nil
-	}
-	return err
-}
-
 // countEntries counts what is neither the generation token nor a token left
 // behind by a deletion.
 func countEntries(bucket *bbolt.Bucket) (n int) {
-	gone := headerSize + len(appendEntry(nil, &Entry{}))
 	c := bucket.Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
-		if len(k) == len(Key{}) && len(v) > gone {
+		if len(k) == len(Key{}) && len(v) > headerSize && !holdsNothing(v[headerSize:]) {
 			n++
 		}
 	}

@@ -270,12 +270,17 @@ func (b *Bolt) replace(fill func(*bbolt.DB) error) error {
 
 // setAside renames a broken file, which may still be of use to somebody.
 func (b *Bolt) setAside(why error) error {
-	aside := fmt.Sprintf("%s.broken-%s", b.path, time.Now().UTC().Format("20060102T150405.000000"))
-	if err := os.Rename(b.path, aside); err != nil {
-		return err
+	aside, err := b.moveAside()
+	if err == nil {
+		b.notice(fmt.Sprintf("%s can't be read: %v; it is kept as %s and a fresh one is begun", b.path, why, filepath.Base(aside)))
 	}
-	b.notice(fmt.Sprintf("%s can't be read: %v; it is kept as %s and a fresh one is begun", b.path, why, filepath.Base(aside)))
-	return nil
+	return err
+}
+
+// moveAside gives the file a name under which nobody looks for it.
+func (b *Bolt) moveAside() (aside string, err error) {
+	aside = fmt.Sprintf("%s.broken-%s", b.path, time.Now().UTC().Format("20060102T150405.000000"))
+	return aside, os.Rename(b.path, aside)
 }
 
 // CompactError says that entries were cleared and that only giving back the

@@ -170,6 +170,9 @@ type tree struct {
 	head
 	data []byte // the pages in use, mapped: reading may fault
 	free []byte // the list of free pages
+	// checked are the pages that were looked at already, as bits. (A page
+	// that is damaged is looked at once: the transaction ends there.)
+	checked []uint64
 }
 
 // treeOf needs a file that checkFile has passed. It is valid until the
@@ -197,6 +200,28 @@ func treeOf(tx *bbolt.Tx) (t tree, err error) {
 		return t, err
 	}
 	t.free = list[begin : begin+8*n]
+	t.checked = make([]uint64, t.high/64+1)
+	return t, nil
+}
+
+// treeIn is the tree of a file that may be damaged, except in its heads: of
+// which of the two is the newer there must be no doubt, or what was cleared
+// might come back. Which pages are free it doesn't say.
+func treeIn(data []byte) (t tree, err error) {
+	var heads [2]head
+	at := uint64(0)
+	for i := range heads {
+		if at+pageHeader+headSize > uint64(len(data)) {
+			return t, damaged("it is cut off")
+		}
+		if heads[i], err = parseHead(data[at:]); err != nil {
+			return t, &damage{err}
+		}
+		at = heads[i].pageSize
+	}
+	t = tree{head: newest(heads[0], heads[1]), data: data}
+	t.high = min(t.high, uint64(len(data))/t.pageSize)
+	t.checked = make([]uint64, t.high/64+1)
 	return t, nil
 }
 
@@ -221,6 +246,9 @@ func (t *tree) page(id uint64) (p page, err error) {
 	}
 	raw := t.data[id*t.pageSize:]
 	overflow := uint64(native.Uint32(raw[12:]))
+	if bit := uint64(1) << (id % 64); t.checked[id/64]&bit != 0 {
+		return page{raw[:(overflow+1)*t.pageSize], native.Uint16(raw[8:]) == flagLeaf, int(native.Uint16(raw[10:]))}, nil
+	}
 	switch {
 	case native.Uint64(raw) != id:
 		return p, damaged("page %d is another", id)
@@ -232,6 +260,7 @@ func (t *tree) page(id uint64) (p page, err error) {
 	if p, err = parsePage(raw[:(overflow+1)*t.pageSize]); err != nil {
 		return p, damaged("page %d: %w", id, err)
 	}
+	t.checked[id/64] |= 1 << (id % 64)
 	return p, nil
 }
 
@@ -304,6 +333,19 @@ func (p page) within(low, high []byte) error {
 	return nil
 }
 
+// search returns the index of a key, or of where it would be.
+func (p page) search(key []byte) int {
+	return sort.Search(p.count, func(i int) bool { return bytes.Compare(p.key(i), key) >= 0 })
+}
+
+// find returns the index of a key, or -1.
+func (p page) find(key []byte) int {
+	if i := p.search(key); i < p.count && bytes.Equal(p.key(i), key) {
+		return i
+	}
+	return -1
+}
+
 // around returns the bounds of a branch's child i, within its own.
 func (p page) around(i int, low, high []byte) (childLow, childHigh []byte) {
 	childLow, childHigh = p.key(i), high
@@ -328,21 +370,78 @@ func (t *tree) find(root uint64, key []byte) (p page, index int, err error) {
 		if err != nil {
 			return p, 0, err
 		}
-		i := sort.Search(p.count, func(i int) bool { return bytes.Compare(p.key(i), key) >= 0 })
-		there := i < p.count && bytes.Equal(p.key(i), key)
 		if p.leaf {
-			if !there {
-				i = -1
-			}
-			return p, i, nil
+			return p, p.find(key), nil
 		}
-		if !there && i > 0 {
+		i := p.search(key)
+		if i > 0 && (i == p.count || !bytes.Equal(p.key(i), key)) {
 			i--
 		}
 		low, high = p.around(i, low, high)
 		id = p.element(i).child
 	}
 	return p, 0, damaged("its pages form a circle")
+}
+
+// leaves calls f with the leaf elements below a page, from a key on and in the
+// order of keys, until f returns false, and reports whether it never did. Pages
+// are checked as they are come by: lost is told of one that is damaged, and
+// returns an error to end with, or nil to go on without what lies below.
+func (t *tree) leaves(root uint64, from []byte, f func(p page, i int) bool, lost func(error) error) (bool, error) {
+	return t.below(root, from, nil, nil, maxDepth, f, lost)
+}
+
+func (t *tree) below(id uint64, from, low, high []byte, depth int, f func(p page, i int) bool, lost func(error) error) (bool, error) {
+	p, err := t.page(id)
+	if err == nil {
+		err = p.within(low, high)
+	}
+	if err == nil && depth == 0 {
+		err = damaged("its pages form a circle")
+	}
+	if err != nil {
+		return true, lost(err)
+	}
+	i := p.search(from)
+	if !p.leaf && i > 0 && (i == p.count || !bytes.Equal(p.key(i), from)) {
+		i-- // it may begin before
+	}
+	for ; i < p.count; i++ {
+		if p.leaf {
+			if !f(p, i) {
+				return false, nil
+			}
+			continue
+		}
+		childLow, childHigh := p.around(i, low, high)
+		if more, err := t.below(p.element(i).child, from, childLow, childHigh, depth-1, f, lost); err != nil || !more {
+			return more, err
+		}
+	}
+	return true, nil
+}
+
+// inBucket calls f with the keys and values of the bucket that a leaf's element
+// is, as leaves does.
+func (t *tree) inBucket(p page, i int, from []byte, f func(key, value []byte) bool, lost func(error) error) (bool, error) {
+	root, inline, err := p.bucket(i)
+	if err != nil {
+		return true, lost(err)
+	}
+	element := func(p page, i int) bool { return p.element(i).flags != 0 || f(p.key(i), p.value(i)) }
+	if !inline {
+		return t.leaves(root, from, element, lost)
+	}
+	in, err := parsePage(p.value(i)[bucketSize:])
+	if err != nil {
+		return true, lost(err)
+	}
+	for i := range in.count {
+		if bytes.Compare(in.key(i), from) >= 0 && !element(in, i) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // bucket takes a bucket's value apart: where its root is, unless it lies inline
@@ -376,6 +475,52 @@ func (p page) buckets() bool {
 		}
 	}
 	return false
+}
+
+// bucketTree is the bucket of a namespace; the zero value is an empty one.
+type bucketTree struct {
+	t      *tree
+	root   uint64
+	inline *page
+}
+
+func (t *tree) namespace(namespace string) (d bucketTree, err error) {
+	p, i, err := t.find(t.root, bucketName(namespace))
+	if err != nil || i < 0 {
+		return d, err
+	}
+	root, inline, err := p.bucket(i)
+	if err != nil {
+		return d, err
+	}
+	d = bucketTree{t: t, root: root}
+	if inline {
+		in, err := parsePage(p.value(i)[bucketSize:])
+		d.inline = &in
+		return d, err
+	}
+	return d, nil
+}
+
+// get returns a value, which is mapped, or nil.
+func (d *bucketTree) get(key []byte) ([]byte, error) {
+	if d.t == nil {
+		return nil, nil
+	}
+	p, i := d.inline, -1
+	if p == nil {
+		leaf, at, err := d.t.find(d.root, key)
+		if err != nil {
+			return nil, err
+		}
+		p, i = &leaf, at
+	} else {
+		i = p.find(key)
+	}
+	if i < 0 || p.element(i).flags != 0 {
+		return nil, nil
+	}
+	return p.value(i), nil
 }
 
 // soundPath checks all that bbolt comes by on its way to a bucket and to keys in

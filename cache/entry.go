@@ -1,7 +1,9 @@
 package cache
 
 import (
+	"cmp"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -18,13 +20,27 @@ type Sample struct {
 	Time    time.Time // to the second
 }
 
-// NewSampleID draws the random ID of an evaluation.
-func NewSampleID() uint64 { return rand.Uint64() }
+// NewSampleID draws the random ID of an evaluation, which is not 0.
+func NewSampleID() uint64 { return max(rand.Uint64(), 1) }
+
+// Origin is the share that one place has in a series: the samples that were
+// added to a record there, from its beginning until it was cleared or refreshed.
+// Nobody else adds to it, so that of two states of one origin, wherever they
+// have been copied to, the one with more samples includes the other.
+type Origin struct {
+	ID uint64 // of its first sample
+	Moments
+}
 
 // Series is what one extraction read from the outputs of one call.
+//
+// Its moments are kept by origin, as the counts of a grow-only counter: see M.
+// Shapiro et al., "A comprehensive study of Convergent and Commutative
+// Replicated Data Types" (2011), section 3.1.1. So caches may be merged in any
+// order, and the same one twice.
 type Series struct {
 	Extraction string // how the number was found: "last", "json:acc", …
-	Moments
+	Moments           // of all origins together
 	// Repeated says that samples are to be averaged. Otherwise there is
 	// one, and it stays.
 	Repeated bool
@@ -32,15 +48,28 @@ type Series struct {
 	// empty where there are more.
 	Text    string
 	Samples []Sample // the last MaxSamples, oldest first
+	Origins []Origin // in the order of their IDs
+	// Own is the ID of the origin that new samples belong to. 0: the next
+	// begins one.
+	Own uint64
 }
 
 // Add merges a sample; text is the number as it was written. It reports
 // false, and changes nothing, if that sample is in already.
 func (s *Series) Add(sample Sample, text string) bool {
-	if s.has(sample.ID) {
+	if hasSample(s.Samples, sample.ID) {
 		return false
 	}
-	s.Moments = s.Moments.Add(sample.Value)
+	own := Origin{ID: s.Own}
+	at, ok := s.origin(s.Own)
+	if ok {
+		own = s.Origins[at]
+	} else {
+		own.ID = sample.ID
+		s.Own = own.ID
+	}
+	own.Moments = own.Moments.Add(sample.Value)
+	s.put(own)
 	s.Text = ""
 	if s.Count == 1 {
 		s.Text = text
@@ -52,36 +81,72 @@ func (s *Series) Add(sample Sample, text string) bool {
 	return true
 }
 
-// has reports whether a sample is among those that are kept. s may be nil.
-func (s *Series) has(id uint64) bool {
-	if s == nil {
-		return false
+// origin finds an origin, or where it would have to be.
+func (s *Series) origin(id uint64) (at int, ok bool) {
+	return slices.BinarySearchFunc(s.Origins, id, func(o Origin, id uint64) int { return cmp.Compare(o.ID, id) })
+}
+
+// put puts an origin in the place of its earlier state.
+func (s *Series) put(o Origin) {
+	if at, ok := s.origin(o.ID); ok {
+		s.Origins[at] = o
+	} else {
+		s.Origins = slices.Insert(s.Origins, at, o)
 	}
-	for i := range s.Samples {
-		if s.Samples[i].ID == id {
+	s.sum()
+}
+
+// sum puts the moments of all origins together.
+func (s *Series) sum() {
+	s.Moments = Moments{}
+	for i := range s.Origins {
+		s.Moments = s.Moments.Merge(s.Origins[i].Moments)
+	}
+}
+
+// hasSample reports whether a sample is among some.
+func hasSample(samples []Sample, id uint64) bool {
+	for i := range samples {
+		if samples[i].ID == id {
 			return true
 		}
 	}
 	return false
 }
 
-// merge adds the samples of another series that s doesn't have.
-func (s *Series) merge(o *Series) {
-	s.Repeated = s.Repeated || o.Repeated
-	if o.Count == int64(len(o.Samples)) {
-		for _, x := range o.Samples {
-			s.Add(x, o.Text)
+// Merge adds the samples of another series that s doesn't have. It is
+// commutative, associative and idempotent, but for the order of samples of the
+// same second and for Own, which stays. It reports whether it changed anything.
+func (s *Series) Merge(o *Series) (changed bool) {
+	text := s.Text
+	if s.Count == 0 {
+		text = o.Text
+	}
+	for _, theirs := range o.Origins {
+		if at, ok := s.origin(theirs.ID); !ok || s.Origins[at].Count < theirs.Count {
+			s.put(theirs)
+			changed = true
 		}
-		return
 	}
-	// Older samples than are kept: all or none.
-	if s.has(o.Samples[len(o.Samples)-1].ID) {
-		return
+	if o.Repeated && !s.Repeated {
+		s.Repeated, changed = true, true
 	}
-	s.Moments = s.Moments.Merge(o.Moments)
+	if !changed {
+		return false // their samples are known, or were too old to keep
+	}
 	s.Text = ""
-	all := append(append([]Sample(nil), s.Samples...), o.Samples...)
+	if s.Count == 1 {
+		s.Text = text
+	}
+	all := slices.Clone(s.Samples)
+	for _, x := range o.Samples {
+		if !hasSample(s.Samples, x.ID) {
+			all = append(all, x)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Sample) int { return a.Time.Compare(b.Time) })
 	s.Samples = all[max(0, len(all)-MaxSamples):]
+	return true
 }
 
 // MeanSeconds is how long an evaluation took, in the mean of the kept samples.
@@ -113,7 +178,14 @@ type Entry struct {
 	Created time.Time // to the second
 	Output  *Output   // of the latest evaluation; nil if none is kept
 	Series  []Series
+
+	command []byte // of the latest evaluation, encoded; see Command
+	size    int    // see Size
 }
+
+// Size is how long the record is that the entry was read from, in bytes; 0
+// where it wasn't read from one.
+func (e *Entry) Size() int { return e.size }
 
 // Find returns the series of an extraction, or nil. It points into e.
 func (e *Entry) Find(extraction string) *Series {
@@ -146,9 +218,24 @@ func (e *Entry) clone() *Entry {
 	c := *e
 	c.Series = append([]Series(nil), e.Series...)
 	for i := range c.Series {
-		c.Series[i].Samples = append([]Sample(nil), c.Series[i].Samples...)
+		c.Series[i].Samples = slices.Clone(c.Series[i].Samples)
+		c.Series[i].Origins = slices.Clone(c.Series[i].Origins)
 	}
 	return &c
+}
+
+// Latest is when the latest of its evaluations ended that are still known.
+func (e *Entry) Latest() time.Time {
+	latest := e.Created
+	if e.Output != nil && e.Output.Time.After(latest) {
+		latest = e.Output.Time
+	}
+	for i := range e.Series {
+		if n := len(e.Series[i].Samples); n > 0 && e.Series[i].Samples[n-1].Time.After(latest) {
+			latest = e.Series[i].Samples[n-1].Time
+		}
+	}
+	return latest
 }
 
 // Empty reports whether e holds nothing but its token.

@@ -142,9 +142,10 @@ type Call struct {
 	Key   Key
 	Parts []Part
 
+	spec    *CallSpec
+	args    []string
+	dir     string
 	digests *Digests
-	leave   string
-	program string
 	files   []trackedFile
 	absent  []trackedFile // what arguments name, if they name a file later
 	ways    [][]Identity  // to each of files; see Watch
@@ -257,12 +258,13 @@ func NewIdentifier(ctx context.Context, spec CallSpec, digests *Digests) (*Ident
 }
 
 func (x *Identifier) newCall() *Call {
-	return &Call{digests: x.digests, leave: x.spec.Leave, program: x.spec.Program, looked: x.looked}
+	return &Call{spec: &x.spec, dir: x.where.logical, digests: x.digests, looked: x.looked}
 }
 
 // Identify finds the key of the call with these arguments, COMMAND first.
 func (x *Identifier) Identify(ctx context.Context, args []string) (*Call, error) {
 	c := x.newCall()
+	c.args = args
 	c.include(x.head)
 	if x.spec.TrackArgs && IsLauncher(x.spec.Program) {
 		if err := c.addLaunched(ctx, args[1:], x.where); err != nil {

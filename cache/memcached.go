@@ -77,6 +77,7 @@ var (
 	_ Store   = (*Memcached)(nil)
 	_ Clearer = (*Memcached)(nil)
 	_ Leaser  = (*Memcached)(nil)
+	_ Reader  = (*Memcached)(nil)
 )
 
 // NewMemcached returns the store on the given servers. It resolves their names,
@@ -197,8 +198,8 @@ type found struct {
 }
 
 // look gets the tokens and the record of an id. Tokens that are missing are
-// drawn.
-func (m *Memcached) look(ctx context.Context, id ID) (f found, err error) {
+// drawn, if draw is set; else nothing is found.
+func (m *Memcached) look(ctx context.Context, id ID, draw bool) (f found, err error) {
 	names := []string{allTokenName, tokenName(id.Namespace), entryName(id)}
 	for tries := 0; ; tries++ {
 		if tries > 10 {
@@ -219,7 +220,9 @@ func (m *Memcached) look(ctx context.Context, id ID) (f found, err error) {
 				h.Write(it.Value)
 				continue
 			}
-			missing = true
+			if missing = true; !draw {
+				return found{}, nil
+			}
 			if err := m.draw(ctx, name, items[name]); err != nil {
 				return found{}, err
 			}
@@ -328,7 +331,7 @@ func (m *Memcached) expiration() int32 {
 
 // Get implements Store.
 func (m *Memcached) Get(ctx context.Context, id ID) (*Entry, Generation, error) {
-	f, err := m.look(ctx, id)
+	f, err := m.look(ctx, id, true)
 	if err != nil {
 		return nil, Generation{}, err
 	}
@@ -340,7 +343,7 @@ func (m *Memcached) Get(ctx context.Context, id ID) (*Entry, Generation, error) 
 		if err != nil && err != memcache.ErrNotStored {
 			return nil, Generation{}, err
 		}
-		if f, err = m.look(ctx, id); err != nil {
+		if f, err = m.look(ctx, id, true); err != nil {
 			return nil, Generation{}, err
 		}
 	}
@@ -348,6 +351,20 @@ func (m *Memcached) Get(ctx context.Context, id ID) (*Entry, Generation, error) 
 		return nil, f.gen, f.bad
 	}
 	if f.entry.Empty() {
+		return nil, f.gen, nil
+	}
+	return f.entry, f.gen, nil
+}
+
+// Peek implements Reader.
+func (m *Memcached) Peek(ctx context.Context, id ID) (*Entry, Generation, error) {
+	f, err := m.look(ctx, id, false)
+	switch {
+	case err != nil:
+		return nil, Generation{}, err
+	case f.bad != nil:
+		return nil, f.gen, f.bad
+	case f.entry.Empty():
 		return nil, f.gen, nil
 	}
 	return f.entry, f.gen, nil
@@ -361,7 +378,7 @@ func (m *Memcached) Update(ctx context.Context, id ID, gen Generation, change fu
 		if tries > maxTries {
 			return errors.New("memcached keeps changing what it says")
 		}
-		f, err := m.look(ctx, id)
+		f, err := m.look(ctx, id, true)
 		if err != nil {
 			return err
 		}
@@ -410,7 +427,7 @@ func (m *Memcached) Update(ctx context.Context, id ID, gen Generation, change fu
 
 // Delete implements Store.
 func (m *Memcached) Delete(ctx context.Context, id ID) (bool, error) {
-	f, err := m.look(ctx, id)
+	f, err := m.look(ctx, id, true)
 	if err != nil {
 		return false, err
 	}

@@ -140,8 +140,8 @@ func (s *space) count() (n int) {
 	if s == nil {
 		return 0
 	}
-	for key := range s.records {
-		if e, _ := s.read(key); !e.Empty() {
+	for _, r := range s.records {
+		if !holdsNothing(r) {
 			n++
 		}
 	}

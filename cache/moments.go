@@ -18,8 +18,15 @@ type Moments struct {
 }
 
 // Add returns the moments with one more sample.
-func (m Moments) Add(x float64) Moments {
-	return m.Merge(Moments{Count: 1, Mean: x, Min: x, Max: x})
+func (m Moments) Add(x float64) Moments { return m.Merge(momentsOf(x)) }
+
+// momentsOf returns the moments of one sample.
+func momentsOf(x float64) Moments { return Moments{Count: 1, Mean: x, Min: x, Max: x} }
+
+// is reports whether both are the same to the bit, which == does not of NaN.
+func (m Moments) is(o Moments) bool {
+	bits := math.Float64bits
+	return m.Count == o.Count && bits(m.Mean) == bits(o.Mean) && bits(m.M2) == bits(o.M2) && bits(m.Min) == bits(o.Min) && bits(m.Max) == bits(o.Max)
 }
 
 // Merge returns the moments of both series together. It is commutative and

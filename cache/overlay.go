@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 )
@@ -24,6 +25,8 @@ var (
 	_ Store   = (*Overlay)(nil)
 	_ Clearer = (*Overlay)(nil)
 	_ Leaser  = (*Overlay)(nil)
+	_ Lister  = (*Overlay)(nil)
+	_ Pruner  = (*Overlay)(nil)
 )
 
 // NewOverlay returns the store of a session over base.
@@ -65,16 +68,23 @@ func (o *Overlay) Get(ctx context.Context, id ID) (*Entry, Generation, error) {
 }
 
 // through is what is seen of both entries, each of which may be nil. It may
-// share memory with them.
+// change them and share memory with them.
 func through(above, below *Entry) *Entry {
 	if below == nil || above != nil && above.Token != (Token{}) {
 		return above
 	}
-	if above == nil {
-		return below
+	e := below
+	if above != nil {
+		e.add(above, true)
 	}
-	e := below.clone()
-	e.add(above, true)
+	for i := range e.Series {
+		// New samples belong to the session, and add to its share.
+		s := &e.Series[i]
+		s.Own = 0
+		if own := above.Find(s.Extraction); own != nil {
+			s.Own = own.Own
+		}
+	}
 	return e
 }
 
@@ -82,7 +92,7 @@ func through(above, below *Entry) *Entry {
 // averaged one answers: the session's, if it is to be preferred.
 func (e *Entry) add(session *Entry, prefer bool) {
 	if session.Output != nil {
-		e.Output = session.Output
+		e.Output, e.command = session.Output, session.command
 	}
 	for i := range session.Series {
 		from := &session.Series[i]
@@ -90,10 +100,26 @@ func (e *Entry) add(session *Entry, prefer bool) {
 		switch {
 		case s.Count == 0, !from.Repeated && prefer:
 			*s = *from
+			s.Own = 0 // it goes on growing in the session
 		case from.Repeated:
-			s.merge(from)
+			s.Merge(from)
 		}
 	}
+}
+
+// without returns what a series has and base, which may be nil, has not.
+func (s *Series) without(base *Series) Series {
+	if base == nil {
+		return *s
+	}
+	own := *s
+	own.Origins = slices.DeleteFunc(slices.Clone(s.Origins), func(o Origin) bool {
+		at, ok := base.origin(o.ID)
+		return ok && base.Origins[at].Count >= o.Count
+	})
+	own.Samples = slices.DeleteFunc(slices.Clone(s.Samples), func(x Sample) bool { return hasSample(base.Samples, x.ID) })
+	own.sum()
+	return own
 }
 
 // Update implements Store.
@@ -115,17 +141,11 @@ func (o *Overlay) Update(ctx context.Context, id ID, gen Generation, change func
 			fresh = &Entry{Created: time.Now()}
 		}
 		if e.Output != nil && (below.Output == nil || e.Output.ID != below.Output.ID) {
-			fresh.Output = e.Output
+			fresh.Output, fresh.command = e.Output, e.command
 		}
 		for i := range e.Series {
-			s := &e.Series[i]
-			known := below.Find(s.Extraction)
-			for _, x := range s.Samples {
-				if !known.has(x.ID) {
-					own := fresh.FindOrAdd(s.Extraction)
-					own.Add(x, s.Text)
-					own.Repeated = s.Repeated
-				}
+			if s := e.Series[i].without(below.Find(e.Series[i].Extraction)); s.Count > 0 {
+				*fresh.FindOrAdd(s.Extraction) = s
 			}
 		}
 		return fresh
@@ -165,16 +185,102 @@ func (o *Overlay) ClearAll(ctx context.Context) (int, error) {
 // unsaved counts the entries of a namespace, or of all, that the session alone
 // holds.
 func (o *Overlay) unsaved(ctx context.Context, namespace *string) (n int) {
-	o.session.each(ctx, func(at ID, _ *Entry) {
+	o.session.Each(ctx, Range{}, func(at ID, _ *Entry, _ *RecordError) error {
 		id, gen, ok := fromDrawer(at)
 		if !ok || namespace != nil && *namespace != id.Namespace {
-			return
+			return nil
 		}
 		if below, now, err := o.base.Get(ctx, id); err == nil && below == nil && now == gen {
 			n++
 		}
+		return nil
 	})
 	return n
+}
+
+// Peek implements Reader, where the base is one.
+func (o *Overlay) Peek(ctx context.Context, id ID) (*Entry, Generation, error) {
+	base, ok := o.base.(Reader)
+	if !ok {
+		return nil, Generation{}, errors.ErrUnsupported
+	}
+	below, gen, err := base.Peek(ctx, id)
+	var bad *RecordError
+	if err != nil && !errors.As(err, &bad) {
+		return nil, Generation{}, err
+	}
+	above, now, aboveErr := o.session.Peek(ctx, drawer(id, gen))
+	if aboveErr != nil {
+		return nil, now, aboveErr
+	}
+	if e := through(above, below); e != nil {
+		return e, now, nil
+	}
+	return nil, now, err
+}
+
+// Each implements Lister, where the base is one. What the session holds is read
+// first, and kept in memory.
+func (o *Overlay) Each(ctx context.Context, r Range, f func(ID, *Entry, *RecordError) error) error {
+	base, ok := o.base.(Lister)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	var ids []ID
+	above := map[ID]*Entry{}
+	err := o.session.Each(ctx, Range{Prefix: r.Prefix}, func(at ID, e *Entry, _ *RecordError) error {
+		id, gen, ok := fromDrawer(at)
+		if !ok || e == nil || r.Namespace != nil && *r.Namespace != id.Namespace {
+			return nil
+		}
+		_, now, err := base.Peek(ctx, id)
+		if err == nil && now == gen {
+			ids = append(ids, id)
+			above[id] = e
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(ids, ID.compare)
+	// until emits what lies in the session alone, and before id.
+	until := func(id *ID) error {
+		for len(ids) > 0 && (id == nil || ids[0].compare(*id) <= 0) {
+			next := ids[0]
+			ids = ids[1:]
+			if id != nil && next == *id {
+				break
+			}
+			if err := f(next, above[next], nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	err = base.Each(ctx, r, func(id ID, below *Entry, bad *RecordError) error {
+		if err := until(&id); err != nil {
+			return err
+		}
+		e := through(above[id], below)
+		if e != nil {
+			bad = nil
+		}
+		return f(id, e, bad)
+	})
+	if err != nil {
+		return err
+	}
+	return until(nil)
+}
+
+// Drop implements Pruner, in the base.
+func (o *Overlay) Drop(ctx context.Context, ids []ID, which func(ID, *Entry) bool) (int, error) {
+	base, ok := o.base.(Pruner)
+	if !ok {
+		return 0, errors.ErrUnsupported
+	}
+	return base.Drop(ctx, ids, which)
 }
 
 // Usage implements Measurer, for the base.
@@ -219,10 +325,10 @@ func (o *Overlay) Save(ctx context.Context) (saved, refused int, err error) {
 		}
 		changes = changes[:0]
 	}
-	eachErr := o.session.each(ctx, func(at ID, above *Entry) {
+	eachErr := o.session.Each(ctx, Range{}, func(at ID, above *Entry, bad *RecordError) error {
 		id, gen, ok := fromDrawer(at)
-		if !ok {
-			return
+		if !ok || bad != nil {
+			return nil
 		}
 		changes = append(changes, Change{id, gen, func(e *Entry) *Entry {
 			if above.Token != (Token{}) {
@@ -239,7 +345,11 @@ func (o *Overlay) Save(ctx context.Context) (saved, refused int, err error) {
 		if len(changes) == group {
 			flush()
 		}
+		return err
 	})
 	flush()
-	return saved, refused, errors.Join(err, eachErr)
+	if err == nil {
+		err = eachErr
+	}
+	return saved, refused, err
 }

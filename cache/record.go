@@ -70,54 +70,123 @@ func unseal(id ID, rec []byte) (*Entry, error) {
 	if err != nil {
 		return bad(err.Error())
 	}
+	e.size = len(rec)
 	return e, nil
 }
 
+// Flags of an entry.
 const (
-	outputNone = iota
-	outputWhole
-	outputCut
+	outputWhole = 1 << iota // there is output
+	outputCut               // … the end of it
+	hasSeries
+	hasToken
+	hasCommand
+	entryFlags = outputWhole | outputCut | hasSeries | hasToken | hasCommand
 )
 
+// Flags of a series.
+const (
+	seriesRepeated = 1 << iota
+	// seriesSingle: there is one sample, whose origin has its ID; what
+	// follows from that is left out.
+	seriesSingle
+	seriesOwn   // … and that origin is Own
+	seriesFlags = seriesRepeated | seriesSingle | seriesOwn
+)
+
+// holdsNothing reports, of an encoded entry, what Entry.Empty does.
+func holdsNothing(payload []byte) bool {
+	return len(payload) == 0 || payload[0]&(outputWhole|hasSeries) == 0
+}
+
 func appendEntry(b []byte, e *Entry) []byte {
-	b = append(b, e.Token[:]...)
-	b = binary.AppendVarint(b, unix(e.Created))
-	if o := e.Output; o == nil {
-		b = append(b, outputNone)
-	} else {
-		kind := byte(outputWhole)
-		if o.Cut {
-			kind = outputCut
+	var flags byte
+	if e.Output != nil {
+		flags |= outputWhole
+		if e.Output.Cut {
+			flags |= outputCut
 		}
-		b = append(b, kind)
+	}
+	if len(e.Series) > 0 {
+		flags |= hasSeries
+	}
+	if e.Token != (Token{}) {
+		flags |= hasToken
+	}
+	if len(e.command) > 0 {
+		flags |= hasCommand
+	}
+	b = append(b, flags)
+	if flags&hasToken != 0 {
+		b = append(b, e.Token[:]...)
+	}
+	b = binary.AppendVarint(b, unix(e.Created))
+	if o := e.Output; o != nil {
 		b = appendBytes(b, o.Text)
 		b = binary.LittleEndian.AppendUint64(b, o.ID)
 		b = appendFloat(b, o.Seconds)
 		b = binary.AppendVarint(b, unix(o.Time))
 	}
-	b = binary.AppendUvarint(b, uint64(len(e.Series)))
-	for i := range e.Series {
-		s := &e.Series[i]
-		b = appendBytes(b, s.Extraction)
-		if s.Repeated {
-			b = append(b, 1)
-		} else {
-			b = append(b, 0)
-		}
-		b = appendBytes(b, s.Text)
-		b = binary.AppendVarint(b, s.Count)
-		for _, f := range []float64{s.Mean, s.M2, s.Min, s.Max} {
-			b = appendFloat(b, f)
-		}
-		b = binary.AppendUvarint(b, uint64(len(s.Samples)))
-		for _, x := range s.Samples {
-			b = binary.LittleEndian.AppendUint64(b, x.ID)
-			b = appendFloat(b, x.Value)
-			b = appendFloat(b, x.Seconds)
-			b = binary.AppendVarint(b, unix(x.Time))
+	if flags&hasSeries != 0 {
+		b = binary.AppendUvarint(b, uint64(len(e.Series)))
+		for i := range e.Series {
+			b = appendSeries(b, &e.Series[i])
 		}
 	}
+	if flags&hasCommand != 0 {
+		b = append(b, e.command...) // the last, so its length is known
+	}
 	return b
+}
+
+func appendSeries(b []byte, s *Series) []byte {
+	var flags byte
+	if s.Repeated {
+		flags |= seriesRepeated
+	}
+	if s.single() {
+		flags |= seriesSingle
+		if s.Own != 0 {
+			flags |= seriesOwn
+		}
+	}
+	b = append(b, flags)
+	b = appendBytes(b, s.Extraction)
+	b = appendBytes(b, s.Text)
+	if flags&seriesSingle != 0 {
+		return appendSample(b, &s.Samples[0])
+	}
+	b = binary.LittleEndian.AppendUint64(b, s.Own)
+	b = binary.AppendUvarint(b, uint64(len(s.Origins)))
+	for i := range s.Origins {
+		o := &s.Origins[i]
+		b = binary.LittleEndian.AppendUint64(b, o.ID)
+		b = binary.AppendVarint(b, o.Count)
+		for _, f := range []float64{o.Mean, o.M2, o.Min, o.Max} {
+			b = appendFloat(b, f)
+		}
+	}
+	b = binary.AppendUvarint(b, uint64(len(s.Samples)))
+	for i := range s.Samples {
+		b = appendSample(b, &s.Samples[i])
+	}
+	return b
+}
+
+// single reports whether all of a series follows from its one sample.
+func (s *Series) single() bool {
+	if len(s.Origins) != 1 || len(s.Samples) != 1 {
+		return false
+	}
+	x, o := &s.Samples[0], &s.Origins[0]
+	return o.ID == x.ID && (s.Own == 0 || s.Own == x.ID) && o.Moments.is(momentsOf(x.Value))
+}
+
+func appendSample(b []byte, x *Sample) []byte {
+	b = binary.LittleEndian.AppendUint64(b, x.ID)
+	b = appendFloat(b, x.Value)
+	b = appendFloat(b, x.Seconds)
+	return binary.AppendVarint(b, unix(x.Time))
 }
 
 func appendBytes[T string | []byte](b []byte, s T) []byte {
@@ -147,45 +216,78 @@ var errPayload = errors.New("its payload does not decode")
 func parseEntry(payload []byte) (*Entry, error) {
 	r := reader{rest: payload}
 	e := &Entry{}
-	copy(e.Token[:], r.take(len(e.Token)))
+	flags := r.flags(entryFlags)
+	if flags&hasToken != 0 {
+		copy(e.Token[:], r.take(len(e.Token)))
+	}
 	e.Created = fromUnix(r.varint())
-	switch kind := r.byte(); kind {
-	case outputNone:
-	case outputWhole, outputCut:
+	if flags&outputWhole != 0 {
 		e.Output = &Output{
-			Cut:     kind == outputCut,
+			Cut:     flags&outputCut != 0,
 			Text:    append([]byte(nil), r.bytes()...),
 			ID:      r.uint64(),
 			Seconds: r.float(),
 			Time:    fromUnix(r.varint()),
 		}
-	default:
-		r.bad = true
 	}
-	series := r.count(3 + 1 + 4*8 + 1)
-	for range series {
-		s := Series{Extraction: string(r.bytes())}
-		switch repeated := r.byte(); repeated {
-		case 0, 1:
-			s.Repeated = repeated == 1
-		default:
-			r.bad = true
+	if flags&hasSeries != 0 {
+		if n := r.count(seriesSize); n > 0 {
+			e.Series = make([]Series, n)
 		}
-		s.Text = string(r.bytes())
-		s.Count = r.varint()
-		s.Mean, s.M2, s.Min, s.Max = r.float(), r.float(), r.float(), r.float()
-		if n := r.count(3*8 + 1); n > 0 {
-			s.Samples = make([]Sample, n)
+		for i := range e.Series {
+			r.series(&e.Series[i])
 		}
-		for i := range s.Samples {
-			s.Samples[i] = Sample{ID: r.uint64(), Value: r.float(), Seconds: r.float(), Time: fromUnix(r.varint())}
-		}
-		e.Series = append(e.Series, s)
+	}
+	if flags&hasCommand != 0 {
+		e.command = append([]byte(nil), r.take(len(r.rest))...)
 	}
 	if r.bad || len(r.rest) > 0 {
 		return nil, errPayload
 	}
 	return e, nil
+}
+
+const (
+	seriesSize = 3 + 8 + 2   // at least
+	sampleSize = 3*8 + 1     // at least
+	originSize = 8 + 1 + 4*8 // at least
+)
+
+func (r *reader) series(s *Series) {
+	flags := r.flags(seriesFlags)
+	s.Repeated = flags&seriesRepeated != 0
+	s.Extraction = string(r.bytes())
+	s.Text = string(r.bytes())
+	if flags&seriesSingle != 0 {
+		x := r.sample()
+		s.Samples = []Sample{x}
+		s.Origins = []Origin{{x.ID, momentsOf(x.Value)}}
+		if flags&seriesOwn != 0 {
+			s.Own = x.ID
+		}
+		s.sum()
+		return
+	}
+	s.Own = r.uint64()
+	if n := r.count(originSize); n > 0 {
+		s.Origins = make([]Origin, n)
+	}
+	for i := range s.Origins {
+		o := &s.Origins[i]
+		o.ID, o.Count = r.uint64(), r.varint()
+		o.Mean, o.M2, o.Min, o.Max = r.float(), r.float(), r.float(), r.float()
+	}
+	if n := r.count(sampleSize); n > 0 {
+		s.Samples = make([]Sample, n)
+	}
+	for i := range s.Samples {
+		s.Samples[i] = r.sample()
+	}
+	s.sum()
+}
+
+func (r *reader) sample() Sample {
+	return Sample{ID: r.uint64(), Value: r.float(), Seconds: r.float(), Time: fromUnix(r.varint())}
 }
 
 // reader takes fields off a payload. After the first that is not there, bad is
@@ -210,6 +312,15 @@ func (r *reader) byte() byte {
 		return b[0]
 	}
 	return 0
+}
+
+// flags reads a set of flags, of which only those in known may be set.
+func (r *reader) flags(known byte) byte {
+	f := r.byte()
+	if f&^known != 0 {
+		r.bad = true
+	}
+	return f
 }
 
 func (r *reader) uint64() uint64 {

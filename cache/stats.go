@@ -147,8 +147,13 @@ func (s *Stats) Read(namespace *string) (Counts, error) {
 	return sum, nil
 }
 
-// AddTo adds all counts to those of another Stats, namespace by namespace.
-func (s *Stats) AddTo(other *Stats) {
+// Namespaces returns the counts of each namespace that has any. It writes
+// nothing, and passes over what it can't read.
+func (s *Stats) Namespaces() map[string]Counts {
+	all := map[string]Counts{}
+	if s == nil {
+		return all
+	}
 	files, _ := os.ReadDir(s.dir)
 	for _, f := range files {
 		path := filepath.Join(s.dir, f.Name())
@@ -159,8 +164,16 @@ func (s *Stats) AddTo(other *Stats) {
 		n := binary.LittleEndian.Uint64(page[len(statsMagic):])
 		counts, err := readStats(path)
 		if err == nil && n <= MaxNamespace {
-			other.Add(string(page[nameAt:nameAt+n]), counts)
+			all[string(page[nameAt:nameAt+n])] = counts
 		}
+	}
+	return all
+}
+
+// AddTo adds all counts to those of another Stats, namespace by namespace.
+func (s *Stats) AddTo(other *Stats) {
+	for namespace, counts := range s.Namespaces() {
+		other.Add(namespace, counts)
 	}
 }
 

@@ -4,11 +4,13 @@
 package cache
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -17,6 +19,17 @@ type Key [32]byte
 
 // String returns the key in lower-case hexadecimal, 64 characters.
 func (k Key) String() string { return hex.EncodeToString(k[:]) }
+
+// ParseKey reads what Key.String returns.
+func ParseKey(s string) (k Key, err error) {
+	if len(s) != 2*len(k) {
+		return k, fmt.Errorf("%q is no key of 64 hexadecimal digits", s)
+	}
+	if _, err := hex.Decode(k[:], []byte(s)); err != nil {
+		return k, fmt.Errorf("%q is no key of 64 hexadecimal digits", s)
+	}
+	return k, nil
+}
 
 // ID is the address of an entry: the drawer it lies in and its key there.
 type ID struct {
@@ -33,6 +46,14 @@ func (id ID) String() string {
 // Token is an unguessable mark of one period in the life of a namespace or of
 // an entry. The zero Token means that none was drawn yet.
 type Token [16]byte
+
+// compare orders addresses by namespace, then key.
+func (id ID) compare(o ID) int {
+	if c := strings.Compare(id.Namespace, o.Namespace); c != 0 {
+		return c
+	}
+	return bytes.Compare(id.Key[:], o.Key[:])
+}
 
 // NewToken draws a random token.
 func NewToken() Token {
@@ -188,6 +209,41 @@ type Measurer interface {
 	// Usage counts the entries of a namespace, or of all if namespace is
 	// nil. Bytes are always those of the whole store. It never writes.
 	Usage(ctx context.Context, namespace *string) (Usage, error)
+}
+
+// Range is a set of entries: those of a namespace, or of all if it is nil, whose
+// keys begin with the given hexadecimal digits.
+type Range struct {
+	Namespace *string
+	Prefix    string
+}
+
+// A Reader is a store that can be read without leaving a trace.
+type Reader interface {
+	// Peek is Get for somebody who stores nothing: it draws no tokens, so
+	// that the generation may lack them, and writes nothing.
+	Peek(ctx context.Context, id ID) (*Entry, Generation, error)
+}
+
+// A Lister is a store that can list what it holds.
+type Lister interface {
+	Reader
+	// Each calls f with each entry in the range, in the order of namespaces
+	// and keys (as bytes), or with the *RecordError of one that can't be
+	// read. f owns the entry, and may use the store, which isn't locked
+	// meanwhile: entries that come or go during Each may be among them or
+	// not. An error of f ends Each, which returns it.
+	Each(ctx context.Context, r Range, f func(ID, *Entry, *RecordError) error) error
+}
+
+// A Pruner is a store from which entries can be dropped to save room. It is no
+// way to forget what is wrong: evaluations that are under way may store them
+// again.
+type Pruner interface {
+	// Drop removes those of the entries that which accepts, gives the disk
+	// space back, and returns how many it removed. which may be called more
+	// than once.
+	Drop(ctx context.Context, ids []ID, which func(ID, *Entry) bool) (int, error)
 }
 
 // LeaseState says how a wish for a lease ended.

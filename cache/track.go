@@ -120,7 +120,7 @@ func (c *Call) trackTree(ctx context.Context, dir string, above []os.FileInfo) (
 			return sha256.Sum256(binary.AppendUvarint([]byte("above"), uint64(len(above)-i))), nil
 		}
 	}
-	if own, err := os.Stat(c.leave); err == nil && os.SameFile(own, self) {
+	if own, err := os.Stat(c.spec.Leave); err == nil && os.SameFile(own, self) {
 		return sum, nil
 	}
 	above = append(above, self)
@@ -275,7 +275,7 @@ func (c *Call) Appeared() (path, hint string) {
 func (c *Call) Tracked() []string {
 	var names []string
 	for _, f := range c.files {
-		if !f.folder && f.path != c.program {
+		if !f.folder && f.path != c.spec.Program {
 			names = append(names, f.path)
 		}
 	}

@@ -46,7 +46,8 @@ its arguments, so that no subset is evaluated twice:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(err, fmt.Sprintf("'%s --help' lists the flags", cmd.CommandPath()))
 	})
-	root.AddCommand(newRun(ui), newBatch(ui), newSession(ui), newStats(ui), newClear(ui), newConfig(ui), newVersion())
+	root.AddCommand(newRun(ui), newBatch(ui), newSession(ui), newExplain(ui), newList(ui), newShow(ui), newVerify(ui),
+		newStats(ui), newClear(ui), newPrune(ui), newExport(ui), newImport(ui), newCheck(ui), newCompact(ui), newConfig(ui), newVersion())
 	return root
 }
 

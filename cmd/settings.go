@@ -123,6 +123,7 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 		Namespace:       s.Namespace,
 		Extraction:      extraction,
 		KeepOutput:      int(s.KeepOutput),
+		HideCommand:     s.NoRecord,
 		Tee:             s.Tee,
 		AllowOpenStdout: s.AllowOpenStdout,
 		Timeout:         s.Timeout,

@@ -12,7 +12,7 @@ import (
 // The exit statuses of our own; see docs/exit-status.md. COMMAND's own status
 // is passed on.
 const (
-	statusFailedLines   = 1 // of batch
+	statusFailedLines   = 1 // of batch; of verify: numbers differ; of check: there is damage
 	statusNotCached     = 3
 	statusUsage         = 64
 	statusNoNumber      = 65
@@ -48,7 +48,7 @@ func exitStatus(err error) int {
 		return 0
 	case errors.As(err, &exit):
 		return exit.Status
-	case errors.As(err, &lines), errors.Is(err, exec.ErrHalted):
+	case errors.As(err, &lines), errors.Is(err, exec.ErrHalted), errors.Is(err, errImpure), errors.Is(err, errDamaged):
 		return statusFailedLines
 	case errors.Is(err, exec.ErrNotCached):
 		return statusNotCached

@@ -38,6 +38,7 @@ type Settings struct {
 	Extract        string
 	AllowNonfinite bool
 	KeepOutput     Bytes
+	NoRecord       bool
 	Format         string
 	Default        string
 
@@ -220,6 +221,9 @@ var RunSettings = []*Setting{
 	{Name: "keep-output", Default: "2KiB", Metavar: "SIZE",
 		Usage: "keep this much of the end of stdout, for other extractions",
 		field: func(s *Settings) any { return &s.KeepOutput }},
+	{Name: "no-record-command", Default: "false",
+		Usage: "keep digests alone of COMMAND's arguments and of --env values, which may be secret",
+		field: func(s *Settings) any { return &s.NoRecord }},
 	{Name: "format", Default: "value", Metavar: "value|tsv|json", choices: []string{"value", "tsv", "json"},
 		Usage: "what to print",
 		field: func(s *Settings) any { return &s.Format }},
@@ -366,7 +370,7 @@ func (s *Setting) set(ptr any, values []string) error {
 		}
 		*p = v
 	case *Bytes:
-		v, err := parseBytes(last)
+		v, err := ParseBytes(last)
 		if err != nil {
 			return err
 		}
@@ -409,8 +413,9 @@ func parseRepeat(text string) (Repeat, error) {
 	return Repeat{On: true, Samples: n}, nil
 }
 
-// parseBytes reads a whole number of bytes, KiB (or K, KB) or MiB.
-func parseBytes(text string) (Bytes, error) {
+// ParseBytes reads a size: a whole number of bytes, KiB (or K, KB) or MiB, up to
+// 1 MiB.
+func ParseBytes(text string) (Bytes, error) {
 	digits := strings.TrimRight(text, "KMiBkmb ")
 	n, err := strconv.Atoi(digits)
 	unit := 1

@@ -112,6 +112,7 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 		output.Text, output.Cut = lastLines(e.stdout, e.cut, c.KeepOutput)
 		err := c.merge(ctx, func(entry *cache.Entry) {
 			entry.Output = output
+			entry.SetCommand(c.key.Command(!c.HideCommand))
 			if e.err == nil {
 				s := entry.FindOrAdd(c.Extraction.String())
 				s.Add(e.sample, e.text)

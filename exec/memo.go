@@ -332,6 +332,8 @@ func (c *call) fromOutput(e *cache.Entry) *cache.Series {
 	}
 	s := &cache.Series{Extraction: c.Extraction.String()}
 	s.Add(cache.Sample{ID: e.Output.ID, Value: value, Seconds: e.Output.Seconds, Time: e.Output.Time}, text)
+	// The same output may be kept elsewhere and begin the same series there.
+	s.Own = 0
 	return s
 }
 

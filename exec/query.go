@@ -26,6 +26,9 @@ type Query struct {
 
 	Extraction Extraction
 	KeepOutput int // bytes of stdout to keep with the number
+	// HideCommand keeps of the arguments, and of the values of variables,
+	// digests alone.
+	HideCommand bool
 
 	Tee             bool
 	AllowOpenStdout bool

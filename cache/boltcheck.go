@@ -1,0 +1,131 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"go.etcd.io/bbolt"
+)
+
+// Report is what a look at a whole file found.
+type Report struct {
+	Entries int           // that can be read
+	Damage  error         // of the file itself: some entries can't be got at; nil if there is none
+	Bad     []RecordError // records that are no entries, of a newer version included
+}
+
+// Sound reports whether nothing is wrong.
+func (r *Report) Sound() bool { return r.Damage == nil && len(r.Bad) == 0 }
+
+// Check looks at the file's structure and at each record. It changes nothing;
+// an error means that it could not look.
+func (b *Bolt) Check(ctx context.Context) (r Report, err error) {
+	err = b.viewOnly(ctx, soundTree)
+	if err == nil {
+		err = b.Each(ctx, Range{}, func(_ ID, _ *Entry, bad *RecordError) error {
+			if bad != nil {
+				r.Bad = append(r.Bad, *bad)
+			} else {
+				r.Entries++
+			}
+			return nil
+		})
+	}
+	if broken(err) {
+		r.Damage, err = err, nil
+	} else if errors.Is(err, errNoFile) {
+		err = nil
+	}
+	return r, err
+}
+
+// Salvaged says what a salvage did.
+type Salvaged struct {
+	Entries int      // that are in the fresh file
+	Lost    []string // what can't be read, and why; an entry or many each
+	Aside   string   // where the old file is now
+}
+
+// Salvage copies what can be read into a fresh file, which takes the place of
+// the old one; that is set aside. Records are taken only where the way to them
+// from the file's head is whole: what lies elsewhere may have been cleared.
+// Namespaces whose generation can't be read begin a new one.
+func (b *Bolt) Salvage(ctx context.Context) (s Salvaged, err error) {
+	release, err := b.lock.acquire(ctx, false)
+	if err != nil {
+		return s, b.explain(err)
+	}
+	defer release()
+	fresh := &Bolt{path: b.path + ".salvaged", notice: b.notice}
+	os.Remove(fresh.path) // of one that died
+	defer os.Remove(fresh.path)
+	if err := fresh.create(); err != nil {
+		return s, b.explain(err)
+	}
+	data, err := os.ReadFile(b.path)
+	if err != nil {
+		return s, err
+	}
+	t, err := treeIn(data)
+	if err == nil {
+		err = b.salvageTo(fresh, &t, &s)
+	}
+	if err != nil {
+		return s, fmt.Errorf("%s: nothing can be salvaged: %w", b.path, err)
+	}
+	if s.Aside, err = b.moveAside(); err == nil {
+		err = os.Rename(fresh.path, b.path)
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(b.path))
+	}
+	return s, b.explain(err)
+}
+
+// salvageTo copies the namespaces that a tree has.
+func (b *Bolt) salvageTo(fresh *Bolt, t *tree, s *Salvaged) error {
+	lost := func(err error) error {
+		s.Lost = append(s.Lost, err.Error())
+		return nil
+	}
+	var failure error
+	_, err := t.leaves(t.root, []byte{'n'}, func(p page, i int) bool {
+		name := p.key(i)
+		if name[0] != 'n' {
+			return false
+		}
+		failure = fresh.updateLocked(func(tx *bbolt.Tx) error {
+			bucket, err := tx.CreateBucketIfNotExists(name)
+			if err != nil {
+				return err
+			}
+			var putErr error
+			_, err = t.inBucket(p, i, nil, func(k, v []byte) bool {
+				switch {
+				case string(k) == string(generationKey) && len(v) == len(Token{}):
+				case len(k) == len(Key{}):
+					id := ID{string(name[1:]), Key(k)}
+					e, err := unseal(id, v)
+					var bad *RecordError
+					if errors.As(err, &bad) && !bad.Newer {
+						lost(bad)
+						return true
+					}
+					if !e.Empty() {
+						s.Entries++
+					}
+				default:
+					return true
+				}
+				putErr = bucket.Put(k, v)
+				return putErr == nil
+			}, lost)
+			return errors.Join(err, putErr)
+		})
+		return failure == nil
+	}, lost)
+	return errors.Join(err, failure)
+}

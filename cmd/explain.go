@@ -1,0 +1,222 @@
+package cmd
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"dvlcache/cache"
+	"dvlcache/config"
+	"dvlcache/exec"
+)
+
+func newExplain(ui *terminal) *cobra.Command {
+	var asJSON, stdin bool
+	cmd := &cobra.Command{
+		Use:   "explain [flags] -- COMMAND [ARG...]",
+		Short: "Say what goes into a call's key, and why it hits or would miss",
+		Long: `Say whether a call, given with the flags it is run with, would be answered from
+the cache, and why; then list what its key is made of. Of a miss, the stored
+calls that differ least are shown, and in what. Nothing is run, nothing stored.`,
+		Example:               `  dvlcache explain --unordered indices -- ./train.sh --indices 7,4,1 --job-id 17`,
+		DisableFlagsInUseLine: true,
+		Args:                  commandAfterDash,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, origins, err := load(cmd)
+			if err != nil {
+				return err
+			}
+			q, err := query(s, origins, args)
+			if err != nil {
+				return err
+			}
+			if stdin {
+				if q.Stdin, err = exec.ReadInput(os.Stdin); err != nil {
+					return fmt.Errorf("stdin: %w", err)
+				}
+				defer q.Stdin.Close()
+			}
+			o, err := openExisting(ui, s)
+			if err != nil {
+				return err
+			}
+			defer o.close()
+			memo := &exec.Memo{Store: o.store, Digests: o.digests, Warn: ui.warn}
+			x, err := memo.Explain(context.Background(), q)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(explanationJSON(s, x))
+			}
+			return writeResult(explanationText(s, q, x), "")
+		},
+	}
+	addSettings(cmd, config.KeySettings, config.RunSettings, config.RepeatSettings, config.StoreSettings)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	cmd.Flags().BoolVar(&stdin, "stdin", false, "what stdin holds counts")
+	return cmd
+}
+
+// partText is a part of a key as a row: what it is, the value, and how it
+// counts.
+func partText(p *cache.Part) (what, value, how string) {
+	var texts, notes []string
+	digest := func(d *cache.Digest) {
+		if d != nil {
+			notes = append(notes, "contents "+hex.EncodeToString(d[:6]))
+		}
+	}
+	for _, it := range p.Items {
+		text := it.Text
+		if text == "" {
+			text = "''"
+		}
+		texts = append(texts, text)
+		digest(it.Digest)
+		switch it.Place {
+		case cache.PlaceProject:
+			notes = append(notes, "in the project")
+		case cache.PlaceNone:
+			notes = append(notes, "wherever it lies")
+		}
+	}
+	value = p.Name + strings.Join(texts, " ")
+	switch p.Form {
+	case cache.FormIgnored:
+		value = p.Name + p.Hidden
+		notes = append(notes, "ignored")
+	case cache.FormSorted:
+		value = p.Name + p.Whole
+		notes = append(notes, "unordered")
+	case cache.FormList:
+		notes = append(notes, "unordered")
+	case cache.FormBoundary:
+		value = "(a switch)"
+		notes = append(notes, "ignored")
+	case cache.FormUnset:
+		notes = append(notes, "unset")
+	}
+	switch p.Kind {
+	case cache.PartProgram:
+		what = "program"
+	case cache.PartInterpreter:
+		what = "interpreter"
+	case cache.PartArgument:
+		what = "argument"
+	case cache.PartDirectory:
+		what = "directory"
+	case cache.PartDependency:
+		what = "depends on"
+	case cache.PartEnvironment:
+		what = "variable"
+		if p.Form != cache.FormUnset {
+			value = p.Name + "=" + p.Items[0].Text
+		}
+	case cache.PartStdin:
+		what, value = "stdin", "-"
+	case cache.PartRule:
+		what, value = "rule", "--"+value
+	}
+	digest(p.File)
+	return what, value, strings.Join(notes, ", ")
+}
+
+func explanationText(s *config.Settings, q exec.Query, x exec.Explanation) string {
+	var b strings.Builder
+	verdict := "miss: "
+	if x.Hit {
+		verdict = "hit: " + x.Answer.Text + ", "
+	}
+	b.WriteString(oneLine(verdict+x.Reason) + "\n")
+	if x.Hint != "" {
+		b.WriteString("hint: " + oneLine(x.Hint) + "\n")
+	}
+	if x.Call == nil {
+		return b.String()
+	}
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "key\t%s\n", x.Call.Key)
+	fmt.Fprintf(w, "namespace\t%s\n", oneLine(s.Namespace))
+	for i := range x.Call.Parts {
+		what, value, how := partText(&x.Call.Parts[i])
+		fmt.Fprintf(w, "%s\t%s\t%s\n", what, oneLine(value), how)
+	}
+	fmt.Fprintf(w, "extraction\t%s\tof one entry each has its own numbers\n", oneLine(q.Extraction.String()))
+	w.Flush()
+	for _, near := range x.Near {
+		fmt.Fprintf(&b, "near %.12s  %s\n", near.ID.Key, commandText(near.Entry.Command()))
+		for _, d := range near.Differences {
+			line := "  " + d.String()
+			if d.Hint != "" {
+				line += "  (" + d.Hint + ")"
+			}
+			b.WriteString(oneLine(line) + "\n")
+		}
+	}
+	return trimRight(b.String())
+}
+
+// trimRight takes the blanks off the ends of lines, which a table leaves.
+func trimRight(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
+}
+
+func explanationJSON(s *config.Settings, x exec.Explanation) any {
+	type part struct {
+		What  string `json:"what"`
+		Value string `json:"value"`
+		How   string `json:"how,omitempty"`
+	}
+	type near struct {
+		Key         string             `json:"key"`
+		Namespace   string             `json:"namespace"`
+		Command     string             `json:"command"`
+		Differences []cache.Difference `json:"differences"`
+	}
+	out := struct {
+		Hit       bool   `json:"hit"`
+		Value     any    `json:"value"`
+		Reason    string `json:"reason"`
+		Hint      string `json:"hint,omitempty"`
+		Key       string `json:"key,omitempty"`
+		Namespace string `json:"namespace"`
+		Program   string `json:"program"`
+		Parts     []part `json:"parts"`
+		Near      []near `json:"near"`
+	}{Hit: x.Hit, Reason: x.Reason, Hint: x.Hint, Namespace: s.Namespace, Program: x.Program, Parts: []part{}, Near: []near{}}
+	if x.Hit {
+		out.Value = jsonText(x.Answer.Text, x.Answer.Mean)
+	}
+	if x.Call != nil {
+		out.Key = x.Call.Key.String()
+		for i := range x.Call.Parts {
+			what, value, how := partText(&x.Call.Parts[i])
+			out.Parts = append(out.Parts, part{what, value, how})
+		}
+	}
+	for _, n := range x.Near {
+		out.Near = append(out.Near, near{n.ID.Key.String(), n.ID.Namespace, commandText(n.Entry.Command()), n.Differences})
+	}
+	return out
+}
+
+// writeJSON prints one JSON object.
+func writeJSON(v any) error {
+	line, err := json.Marshal(v)
+	if err != nil {
+		return errors.Join(errors.New("the result can't be encoded"), err)
+	}
+	return writeResult(string(line)+"\n", "")
+}

@@ -1,0 +1,105 @@
+package cmd
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dvlcache/cache"
+	"dvlcache/config"
+	"dvlcache/exec"
+)
+
+func newExport(ui *terminal) *cobra.Command {
+	var (
+		sel            selection
+		format, output string
+	)
+	cmd := &cobra.Command{
+		Use:   "export [flags]",
+		Short: "Print entries, as JSON Lines for import, or as CSV",
+		Long: `Print entries in the order of namespaces and keys: as JSON Lines, with all that
+import needs, or as CSV, a line for each number, for R and pandas. Without
+--namespace, those of all.`,
+		Example: `  dvlcache export --output cache.jsonl
+  dvlcache export --format csv --namespace mnist | Rscript analyse.R`,
+		DisableFlagsInUseLine: true,
+		Args:                  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, _, err := load(cmd)
+			if err != nil {
+				return err
+			}
+			if format != "json" && format != "csv" {
+				return usage(fmt.Errorf("--format: %q is none of json, csv", format), "")
+			}
+			sel.set(cmd, s)
+			o, err := openExisting(ui, s)
+			if err != nil {
+				return err
+			}
+			defer o.close()
+			out := io.Writer(os.Stdout)
+			finish := func(bool) error { return nil }
+			if output != "" {
+				if out, finish, err = createWhole(output); err != nil {
+					return err
+				}
+			}
+			bad, err := exportTo(out, o.store, &sel, format)
+			if err := errors.Join(err, finish(err == nil)); err != nil {
+				return err
+			}
+			warnBad(ui, bad)
+			return nil
+		},
+	}
+	addSettings(cmd, config.StoreSettings)
+	addSelection(cmd, &sel)
+	cmd.Flags().StringVar(&format, "format", "json", "`json` (lines) or csv")
+	cmd.Flags().StringVar(&output, "output", "", "write to `FILE` instead of stdout, whole or not at all")
+	return cmd
+}
+
+func exportTo(out io.Writer, store cache.Store, sel *selection, format string) (bad int, err error) {
+	w := bufio.NewWriterSize(out, 1<<16)
+	table := csv.NewWriter(w)
+	if format == "csv" {
+		table.Write([]string{"namespace", "key", "extraction", "value", "stderr", "count", "variance", "min", "max", "seconds", "created", "updated", "command", "directory"})
+	}
+	bad, err = sel.each(context.Background(), store, func(id cache.ID, e *cache.Entry) error {
+		if format == "csv" {
+			for i := range e.Series {
+				table.Write(csvRow(id, e, &e.Series[i]))
+			}
+			return table.Error()
+		}
+		w.Write(cache.Export(id, e))
+		return w.WriteByte('\n')
+	})
+	table.Flush()
+	if err := errors.Join(table.Error(), w.Flush()); err != nil {
+		return bad, fmt.Errorf("the entries can't be written: %w", err)
+	}
+	return bad, err
+}
+
+func csvRow(id cache.ID, e *cache.Entry, s *cache.Series) []string {
+	number := exec.FormatNumber
+	c := e.Command()
+	dir := ""
+	if c != nil {
+		dir = c.Dir
+	}
+	return []string{id.Namespace, id.Key.String(), s.Extraction, number(s.Mean), number(s.Stderr()), strconv.FormatInt(s.Count, 10),
+		number(s.Variance()), number(s.Min), number(s.Max), number(s.MeanSeconds()),
+		e.Created.UTC().Format(time.RFC3339), e.Latest().UTC().Format(time.RFC3339), commandText(c), dir}
+}

@@ -1,0 +1,129 @@
+package cmd
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"dvlcache/cache"
+	"dvlcache/config"
+)
+
+func newImport(ui *terminal) *cobra.Command {
+	var conflict string
+	cmd := &cobra.Command{
+		Use:   "import [flags] [FILE...]",
+		Short: "Store what export printed, in any backend",
+		Long: `Store what export printed, from files or from stdin, in any backend. Where there
+is an entry already: keep it, replace it, or merge both, which joins the samples
+of averaged numbers and keeps a single number. The same file a second time
+changes nothing. Commands that were imported are run by nobody but verify
+--trust.`,
+		Example: `  dvlcache import cache.jsonl
+  dvlcache export | ssh cluster dvlcache import --memcached node1:11211 --on-conflict merge`,
+		DisableFlagsInUseLine: true,
+		Args:                  cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, files []string) (err error) {
+			s, _, err := load(cmd)
+			if err != nil {
+				return err
+			}
+			policy := cache.Conflict(conflict)
+			if !slices.Contains([]cache.Conflict{cache.ConflictKeep, cache.ConflictReplace, cache.ConflictMerge}, policy) {
+				return usage(fmt.Errorf("--on-conflict: %q is none of keep, replace, merge", conflict), "")
+			}
+			o, err := openExisting(ui, s)
+			if err != nil {
+				return err
+			}
+			defer o.close()
+			if _, ok := o.store.(*cache.Memory); ok {
+				return usage(errors.New("the memory backend would forget it at once"), "--backend bolt, or --memcached HOST:PORT")
+			}
+			im := importer{store: o.store, conflict: policy}
+			if len(files) == 0 {
+				err = im.read("stdin", os.Stdin)
+			}
+			for _, name := range files {
+				if err = im.open(name); err != nil {
+					break
+				}
+			}
+			// What was read before a bad line is of use.
+			err = errors.Join(err, im.flush())
+			n := im.total
+			text := fmt.Sprintf("%d added, %d changed, %d unchanged", n.Added, n.Changed, n.Same)
+			if n.Refused > 0 {
+				text += fmt.Sprintf(", %d refused, since their namespace was cleared meanwhile", n.Refused)
+			}
+			return errors.Join(err, writeResult(text+"\n", ""))
+		},
+	}
+	addSettings(cmd, config.StoreSettings)
+	cmd.Flags().SetInterspersed(true)
+	cmd.Flags().StringVar(&conflict, "on-conflict", "keep", "where there is an entry: `keep` it, replace it, or merge both")
+	return cmd
+}
+
+// importer stores entries in groups.
+type importer struct {
+	store    cache.Store
+	conflict cache.Conflict
+	group    []cache.Transfer
+	total    cache.Transferred
+}
+
+const importGroup = 2000
+
+func (im *importer) open(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return usage(err, "")
+	}
+	defer f.Close()
+	return im.read(name, f)
+}
+
+// read reads lines, each as long as it is.
+func (im *importer) read(name string, from io.Reader) error {
+	r := bufio.NewReaderSize(from, 1<<16)
+	for number := 1; ; number++ {
+		line, err := r.ReadBytes('\n')
+		if err != nil && err != io.EOF {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		last := err == io.EOF
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			id, e, err := cache.ParseExport(line)
+			if err != nil {
+				return fmt.Errorf("%s: line %d is no entry that export prints: %w; the lines before it are imported", name, number, err)
+			}
+			im.group = append(im.group, cache.Transfer{ID: id, Entry: e})
+			if len(im.group) == importGroup {
+				if err := im.flush(); err != nil {
+					return err
+				}
+			}
+		}
+		if last {
+			return nil
+		}
+	}
+}
+
+func (im *importer) flush() error {
+	if len(im.group) == 0 {
+		return nil
+	}
+	n, err := cache.Import(context.Background(), im.store, im.group, im.conflict)
+	im.group = im.group[:0]
+	im.total.Add(n)
+	return err
+}

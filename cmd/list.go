@@ -1,0 +1,367 @@
+package cmd
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"dvlcache/cache"
+	"dvlcache/config"
+	"dvlcache/exec"
+)
+
+// row is a series in a list.
+type row struct {
+	id         cache.ID
+	entry      *cache.Entry
+	series     *cache.Series // nil: there is output alone
+	at         time.Time
+	seconds    float64
+	extraction string
+}
+
+// rowsOf are the rows of an entry.
+func rowsOf(id cache.ID, e *cache.Entry) (rows []row) {
+	for i := range e.Series {
+		s := &e.Series[i]
+		rows = append(rows, row{id, e, s, e.Latest(), s.MeanSeconds(), s.Extraction})
+	}
+	if len(rows) == 0 {
+		rows = append(rows, row{id: id, entry: e, at: e.Latest(), seconds: e.Output.Seconds})
+	}
+	return rows
+}
+
+// value is the number as it answers; empty if there is none.
+func (r *row) value() string {
+	switch {
+	case r.series == nil:
+		return ""
+	case r.series.Count == 1 && r.series.Text != "":
+		return r.series.Text
+	}
+	return exec.FormatNumber(r.series.Mean)
+}
+
+func (r *row) mean() float64 {
+	if r.series == nil {
+		return math.NaN()
+	}
+	return r.series.Mean
+}
+
+// sortKey is what is kept of a row until all are sorted.
+type sortKey struct {
+	number float64
+	id     cache.ID
+	series int
+}
+
+func newList(ui *terminal) *cobra.Command {
+	var (
+		sel      selection
+		sortBy   string
+		reverse  bool
+		limit    int
+		asJSON   bool
+		min, max float64
+	)
+	cmd := &cobra.Command{
+		Use:   "list [flags]",
+		Short: "List the entries",
+		Long: `List the entries: key, value and standard error, number of samples, seconds an
+evaluation took, time since the last one, and the command. Without --namespace,
+those of all. An entry whose output was read in several ways has several lines.
+
+On a terminal columns are cut to its width; elsewhere they are separated by tabs
+and whole.`,
+		Example: `  dvlcache list --program train.sh --sort value --limit 10
+  dvlcache list --namespace mnist --newer-than 1d --json`,
+		DisableFlagsInUseLine: true,
+		Args:                  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, _, err := load(cmd)
+			if err != nil {
+				return err
+			}
+			numberOf, err := sortNumber(sortBy)
+			if err != nil {
+				return err
+			}
+			sel.set(cmd, s)
+			o, err := openExisting(ui, s)
+			if err != nil {
+				return err
+			}
+			defer o.close()
+			l := newLister(os.Stdout, asJSON, sel.namespace == nil)
+			within := func(r *row) bool {
+				return (!cmd.Flags().Changed("min-value") || r.mean() >= min) && (!cmd.Flags().Changed("max-value") || r.mean() <= max)
+			}
+			ctx := context.Background()
+			var bad int
+			if numberOf == nil {
+				bad, err = sel.each(ctx, o.store, func(id cache.ID, e *cache.Entry) error {
+					for _, r := range rowsOf(id, e) {
+						if !within(&r) {
+							continue
+						}
+						if limit > 0 && l.lines >= limit {
+							return errEnough
+						}
+						l.print(&r)
+					}
+					return l.err
+				})
+			} else {
+				bad, err = listSorted(ctx, o.store, &sel, numberOf, reverse, limit, within, l)
+			}
+			if err != nil && !errors.Is(err, errEnough) {
+				return err
+			}
+			if err := l.flush(); err != nil {
+				return err
+			}
+			warnBad(ui, bad)
+			return nil
+		},
+	}
+	addSettings(cmd, config.StoreSettings)
+	addSelection(cmd, &sel)
+	flags := cmd.Flags()
+	flags.Float64Var(&min, "min-value", 0, "those of this value or more")
+	flags.Float64Var(&max, "max-value", 0, "those of this value or less")
+	flags.StringVar(&sortBy, "sort", "", "by `value`, stderr, count, seconds, time or size, the largest or latest first (default: by namespace and key)")
+	flags.BoolVar(&reverse, "reverse", false, "the other way round")
+	flags.IntVar(&limit, "limit", 0, "at most `N` lines")
+	flags.BoolVar(&asJSON, "json", false, "print a JSON object a line")
+	return cmd
+}
+
+var errEnough = errors.New("enough")
+
+// sortNumber returns what a row is sorted by; nil for no order.
+func sortNumber(by string) (func(*row) float64, error) {
+	of := func(f func(s *cache.Series) float64) func(*row) float64 {
+		return func(r *row) float64 {
+			if r.series == nil {
+				return math.Inf(-1)
+			}
+			return f(r.series)
+		}
+	}
+	switch by {
+	case "":
+		return nil, nil
+	case "value":
+		return of(func(s *cache.Series) float64 { return s.Mean }), nil
+	case "stderr":
+		return of((*cache.Series).Stderr), nil
+	case "count":
+		return of(func(s *cache.Series) float64 { return float64(s.Count) }), nil
+	case "seconds":
+		return func(r *row) float64 { return r.seconds }, nil
+	case "time":
+		return func(r *row) float64 { return float64(r.at.Unix()) }, nil
+	case "size":
+		return func(r *row) float64 { return float64(r.entry.Size()) }, nil
+	}
+	return nil, usage(fmt.Errorf("--sort: %q is none of value, stderr, count, seconds, time, size", by), "")
+}
+
+// listSorted keeps what rows are sorted by, and reads the entries again in that
+// order: so a million of them take some tens of megabytes.
+func listSorted(ctx context.Context, store cache.Store, sel *selection, numberOf func(*row) float64, reverse bool, limit int, within func(*row) bool, l *lister) (bad int, err error) {
+	var keys []sortKey
+	bad, err = sel.each(ctx, store, func(id cache.ID, e *cache.Entry) error {
+		for i, r := range rowsOf(id, e) {
+			if within(&r) {
+				keys = append(keys, sortKey{numberOf(&r), id, i})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return bad, err
+	}
+	slices.SortStableFunc(keys, func(a, b sortKey) int {
+		if reverse {
+			a, b = b, a
+		}
+		return cmp.Compare(b.number, a.number)
+	})
+	if limit > 0 && len(keys) > limit {
+		keys = keys[:limit]
+	}
+	const group = 1000
+	for part := range slices.Chunk(keys, group) {
+		ids := make([]cache.ID, len(part))
+		for i := range part {
+			ids[i] = part[i].id
+		}
+		for i, got := range cache.GetAll(ctx, store, ids) {
+			if got.Entry == nil {
+				continue // it has gone meanwhile
+			}
+			if rows := rowsOf(part[i].id, got.Entry); part[i].series < len(rows) {
+				l.print(&rows[part[i].series])
+			}
+		}
+		if l.err != nil {
+			return bad, l.err
+		}
+	}
+	return bad, nil
+}
+
+// lister prints rows.
+type lister struct {
+	w          *bufio.Writer
+	width      int // of the terminal; 0: none
+	json       bool
+	namespaces bool // show them
+	lines      int
+	err        error
+}
+
+func newLister(f *os.File, asJSON, namespaces bool) *lister {
+	l := &lister{w: bufio.NewWriterSize(f, 64<<10), json: asJSON, namespaces: namespaces}
+	if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+		l.width = width
+	}
+	return l
+}
+
+func (l *lister) flush() error {
+	if err := l.w.Flush(); err != nil {
+		return fmt.Errorf("the list can't be written: %w", err)
+	}
+	return nil
+}
+
+// flushLines is after how many lines they are shown, the first at once.
+const flushLines = 1000
+
+func (l *lister) print(r *row) {
+	if l.lines++; l.json {
+		l.printJSON(r)
+	} else if l.width == 0 {
+		l.printColumns(r)
+	} else {
+		l.printFitting(r)
+	}
+	if l.lines%flushLines == 1 {
+		l.err = l.flush()
+	}
+}
+
+func (l *lister) printColumns(r *row) {
+	if l.lines == 1 {
+		io.WriteString(l.w, "key\tnamespace\textraction\tvalue\tstderr\tcount\tseconds\ttime\tcommand\n")
+	}
+	stderr, count := "", "0"
+	if r.series != nil {
+		stderr, count = exec.FormatNumber(r.series.Stderr()), strconv.FormatInt(r.series.Count, 10)
+	}
+	for _, cell := range []string{r.id.Key.String(), oneLine(r.id.Namespace), oneLine(r.extraction), r.value(), stderr, count,
+		exec.FormatNumber(r.seconds), r.at.UTC().Format(time.RFC3339)} {
+		l.w.WriteString(cell)
+		l.w.WriteByte('\t')
+	}
+	l.w.WriteString(commandText(r.entry.Command()))
+	l.w.WriteByte('\n')
+}
+
+// printFitting prints a row that is no wider than the terminal where that can
+// be had by cutting the command, and never a number.
+func (l *lister) printFitting(r *row) {
+	namespaces := l.namespaces && l.width >= 90
+	if l.lines == 1 {
+		head := fmt.Sprintf("%-8s  %-17s  %5s  %9s  %9s", "KEY", "VALUE", "COUNT", "TOOK", "AGE")
+		if namespaces {
+			head += fmt.Sprintf("  %-12s", "NAMESPACE")
+		}
+		l.w.WriteString(head + "  COMMAND\n")
+	}
+	value, count := "(output)", "0"
+	if r.series != nil {
+		value = r.value()
+		if r.series.Count > 1 {
+			value = fmt.Sprintf("%.6g ± %.2g", r.series.Mean, r.series.Stderr())
+		}
+		count = strconv.FormatInt(r.series.Count, 10)
+	}
+	text := fmt.Sprintf("%.8s  %-17s  %5s  %9s  %9s", r.id.Key, value, count, duration(r.seconds), ago(r.at))
+	if namespaces {
+		text += fmt.Sprintf("  %-12s", oneLine(r.id.Namespace))
+	}
+	command := commandText(r.entry.Command())
+	if r.extraction != "last" && r.series != nil {
+		command = oneLine(r.extraction) + " of " + command
+	}
+	l.w.WriteString(text + "  " + cut(command, l.width-len([]rune(text))-2) + "\n")
+}
+
+// cut shortens a text to a number of columns.
+func cut(text string, columns int) string {
+	runes := []rune(text)
+	if len(runes) <= max(columns, 1) {
+		return text
+	}
+	return string(runes[:max(columns, 1)-1]) + "…"
+}
+
+// ago shows how long ago something was.
+func ago(at time.Time) string {
+	d := max(time.Since(at), 0)
+	if d < 2*time.Minute {
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	}
+	return duration(d.Seconds())
+}
+
+func (l *lister) printJSON(r *row) {
+	line, err := json.Marshal(rowJSON(r))
+	if err != nil {
+		l.err = err
+		return
+	}
+	l.w.Write(line)
+	l.w.WriteByte('\n')
+}
+
+func rowJSON(r *row) any {
+	out := struct {
+		Key        string   `json:"key"`
+		Namespace  string   `json:"namespace"`
+		Extraction string   `json:"extraction"`
+		Value      any      `json:"value"`
+		Stderr     any      `json:"stderr"`
+		Count      int64    `json:"count"`
+		Seconds    any      `json:"seconds"`
+		Time       string   `json:"time"`
+		Bytes      int      `json:"bytes"`
+		Command    []string `json:"command"`
+		Directory  string   `json:"directory"`
+	}{Key: r.id.Key.String(), Namespace: r.id.Namespace, Extraction: r.extraction, Seconds: jsonNumber(r.seconds),
+		Time: r.at.UTC().Format(time.RFC3339), Bytes: r.entry.Size()}
+	if r.series != nil {
+		out.Value, out.Stderr, out.Count = jsonText(r.value(), r.series.Mean), jsonNumber(r.series.Stderr()), r.series.Count
+	}
+	if c := r.entry.Command(); c != nil {
+		out.Command, out.Directory = c.Args, c.Dir
+	}
+	return out
+}

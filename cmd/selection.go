@@ -1,0 +1,184 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kballard/go-shellquote"
+	"github.com/spf13/cobra"
+
+	"dvlcache/cache"
+	"dvlcache/config"
+)
+
+// selection is which entries a command is about.
+type selection struct {
+	namespace *string
+	command   string
+	program   string
+	older     age
+	newer     age
+	larger    size
+}
+
+// age is a flag for a time span, which may be in days (d) or weeks (w).
+type age time.Duration
+
+func (a *age) String() string { return "" }
+func (a *age) Type() string   { return "AGE" }
+
+func (a *age) Set(text string) error {
+	for unit, length := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
+		if n, ok := strings.CutSuffix(text, unit); ok {
+			days, err := strconv.ParseFloat(n, 64)
+			if err != nil || !(days >= 0) || days > 1e5 {
+				return fmt.Errorf("%q is no age; give it as 90s, 12h, 30d or 8w", text)
+			}
+			*a = age(days * float64(length))
+			return nil
+		}
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return fmt.Errorf("%q is no age; give it as 90s, 12h, 30d or 8w", text)
+	}
+	*a = age(d)
+	return nil
+}
+
+// size is a flag for a number of bytes.
+type size int
+
+func (s *size) String() string { return "" }
+func (s *size) Type() string   { return "SIZE" }
+
+func (s *size) Set(text string) error {
+	n, err := config.ParseBytes(text)
+	*s = size(n)
+	return err
+}
+
+// addSelection gives a command the flags of a selection.
+func addSelection(cmd *cobra.Command, s *selection) {
+	flags := cmd.Flags()
+	flags.StringVar(&s.command, "command", "", "those whose command line, or its directory, contains `TEXT`")
+	flags.StringVar(&s.program, "program", "", "those of the program, or of the script behind it, with this base `NAME`")
+	flags.Var(&s.older, "older-than", "those last evaluated longer ago: 12h, 30d, 8w")
+	flags.Var(&s.newer, "newer-than", "those last evaluated since then")
+	flags.Var(&s.larger, "larger-than", "those whose record is larger: 4KiB")
+}
+
+// given reports whether the selection is narrower than a namespace.
+func (s *selection) given() bool {
+	return s.command != "" || s.program != "" || s.older > 0 || s.newer > 0 || s.larger > 0
+}
+
+// set makes the namespace part of the selection if its flag is given.
+func (s *selection) set(cmd *cobra.Command, settings *config.Settings) {
+	if cmd.Flags().Changed("namespace") {
+		s.namespace = &settings.Namespace
+	}
+}
+
+func (s *selection) accepts(e *cache.Entry) bool {
+	switch at := e.Latest(); {
+	case s.older > 0 && time.Since(at) < time.Duration(s.older),
+		s.newer > 0 && time.Since(at) > time.Duration(s.newer),
+		s.larger > 0 && e.Size() <= int(s.larger):
+		return false
+	}
+	if s.command == "" && s.program == "" {
+		return true
+	}
+	c := e.Command()
+	if c == nil {
+		return false
+	}
+	if s.program != "" && !isOf(c, s.program) {
+		return false
+	}
+	return s.command == "" || strings.Contains(strings.Join(c.Args, " "), s.command) || strings.Contains(commandText(c), s.command) || strings.Contains(c.Dir, s.command)
+}
+
+// isOf reports whether a command is of a program of this base name, or of a
+// launcher that starts it.
+func isOf(c *cache.Command, name string) bool {
+	if filepath.Base(c.Program()) == name {
+		return true
+	}
+	if !cache.IsLauncher(c.Program()) || len(c.Args) == 0 {
+		return false
+	}
+	for _, arg := range c.Args[1:] {
+		if filepath.Base(arg) == name {
+			return true
+		}
+	}
+	return false
+}
+
+// each calls f with each entry of the selection. Records that can't be read are
+// counted in bad.
+func (s *selection) each(ctx context.Context, store cache.Store, f func(cache.ID, *cache.Entry) error) (bad int, err error) {
+	lister, err := listerOf(store)
+	if err != nil {
+		return 0, err
+	}
+	err = lister.Each(ctx, cache.Range{Namespace: s.namespace}, func(id cache.ID, e *cache.Entry, wrong *cache.RecordError) error {
+		if wrong != nil {
+			bad++
+			return nil
+		}
+		if !s.accepts(e) {
+			return nil
+		}
+		return f(id, e)
+	})
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = errNoList
+	}
+	return bad, err
+}
+
+var errNoList = errors.New("memcached can't list what it holds")
+
+// listerOf is the store as one that can be listed.
+func listerOf(store cache.Store) (cache.Lister, error) {
+	if lister, ok := store.(cache.Lister); ok {
+		return lister, nil
+	}
+	if _, ok := store.(*cache.Memory); ok {
+		return nil, usage(errors.New("the memory backend holds nothing, since this process has just begun"), "--backend bolt")
+	}
+	return nil, usage(errNoList, "'dvlcache show' finds an entry by its whole key; --backend bolt lists what is on this machine")
+}
+
+// warnBad tells of records that could not be read.
+func warnBad(ui *terminal, bad int) {
+	if bad > 0 {
+		ui.warn(fmt.Sprintf("%s can't be read", plural(bad, "record")), "'dvlcache check' says why")
+	}
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// commandText is how a command is shown: as it could be typed.
+func commandText(c *cache.Command) string {
+	switch {
+	case c == nil:
+		return "(not recorded)"
+	case c.Args == nil:
+		return filepath.Base(c.Program()) + " (arguments not recorded)"
+	}
+	return oneLine(shellquote.Join(c.Args...))
+}

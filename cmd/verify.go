@@ -1,0 +1,269 @@
+package cmd
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"dvlcache/cache"
+	"dvlcache/config"
+	"dvlcache/exec"
+)
+
+// verifyFlags are the flags of verify.
+type verifyFlags struct {
+	selection
+	sample    int
+	jobs      int
+	tolerance float64
+	repair    string
+	trust     bool
+	quiet     bool
+}
+
+func newVerify(ui *terminal) *cobra.Command {
+	var f verifyFlags
+	cmd := &cobra.Command{
+		Use:   "verify [flags]",
+		Short: "Run cached commands again and compare: finds impure utilities",
+		Long: `Run cached commands again, as they were called and where they were, and compare
+their numbers with the stored ones. A number may be cached if its program gives
+the same one each time; those that don't are listed, and verify ends with status
+1. Means (of --repeat) are left out, and calls whose program or files changed
+since, and commands that were imported, which are somebody's code: --trust runs
+those as well.`,
+		Example: `  dvlcache verify --sample 50 --namespace mnist
+  dvlcache verify --program train.sh --repair replace --jobs 4`,
+		DisableFlagsInUseLine: true,
+		Args:                  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, _, err := load(cmd)
+			if err != nil {
+				return err
+			}
+			switch {
+			case !slices.Contains([]string{"", "replace", "remove"}, f.repair):
+				return usage(fmt.Errorf("--repair: %q is none of replace, remove", f.repair), "")
+			case f.sample < 0:
+				return usage(fmt.Errorf("--sample: %d is less than none", f.sample), "")
+			case f.jobs < 1:
+				return usage(fmt.Errorf("--jobs: %d is no number of programs from 1 on", f.jobs), "")
+			case !(f.tolerance >= 0):
+				return usage(fmt.Errorf("--tolerance: %v is no number from 0 on", f.tolerance), "")
+			}
+			f.set(cmd, s)
+			return runVerify(ui, s, f)
+		},
+	}
+	timeout := slices.DeleteFunc(slices.Clone(config.RunSettings), func(s *config.Setting) bool {
+		return !slices.Contains([]string{"timeout", "grace", "keep-output"}, s.Name)
+	})
+	addSettings(cmd, timeout, config.StoreSettings)
+	addSelection(cmd, &f.selection)
+	flags := cmd.Flags()
+	flags.IntVar(&f.sample, "sample", 0, "`N` of them, chosen at random (0: all)")
+	flags.IntVar(&f.jobs, "jobs", runtime.NumCPU(), "run `N` programs at a time")
+	flags.Float64Var(&f.tolerance, "tolerance", 0, "a number within `X` of the stored one, or within X times that, is the same")
+	flags.StringVar(&f.repair, "repair", "", "`replace` the entries that differ by the new number, or remove them")
+	flags.BoolVar(&f.trust, "trust", false, "run commands that were imported, too")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
+	return cmd
+}
+
+// errImpure says that stored numbers differ from new ones.
+var errImpure = errors.New("numbers differ")
+
+// candidate is an entry to verify, in the directory where it was called.
+type candidate struct {
+	dir string
+	id  cache.ID
+}
+
+// candidates chooses entries, and sorts them by directory, since there is one
+// working directory at a time.
+func (f *verifyFlags) candidates(ctx context.Context, store cache.Store) (all []candidate, bad int, err error) {
+	dirs := map[string]string{}
+	seen := 0
+	bad, err = f.each(ctx, store, func(id cache.ID, e *cache.Entry) error {
+		c := candidate{id: id}
+		if command := e.Command(); command != nil {
+			if _, ok := dirs[command.Dir]; !ok {
+				dirs[command.Dir] = command.Dir // one string for all
+			}
+			c.dir = dirs[command.Dir]
+		}
+		if seen++; f.sample == 0 || len(all) < f.sample {
+			all = append(all, c)
+		} else if at := rand.IntN(seen); at < f.sample { // each as likely as the others
+			all[at] = c
+		}
+		return nil
+	})
+	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(a.dir, b.dir) })
+	return all, bad, err
+}
+
+func runVerify(ui *terminal, s *config.Settings, f verifyFlags) error {
+	o, err := openExisting(ui, s)
+	if err != nil {
+		return err
+	}
+	defer o.close()
+	reader, err := listerOf(o.store)
+	if err != nil {
+		return err
+	}
+	runner := &exec.Runner{Stderr: os.Stderr, Grace: s.Grace}
+	ctx, stop := watchSignals(context.Background(), runner)
+	all, bad, err := f.candidates(ctx, o.store)
+	if err != nil {
+		return errors.Join(err, stop())
+	}
+	warnBad(ui, bad)
+	v := &exec.Verifier{Memo: &exec.Memo{Store: o.store, Digests: o.digests, Runner: runner, Warn: ui.warn},
+		Timeout: s.Timeout, Tolerance: f.tolerance, Trust: f.trust, Leave: s.Dir}
+	var (
+		mu       sync.Mutex
+		tally    = map[exec.Verdict]int{}
+		state    = exec.BatchState{Read: int64(len(all))}
+		repaired int
+		failure  error
+	)
+	progress := ui.batchProgress(batchFlags{quiet: f.quiet, progress: "auto"})
+	note := func(change func()) {
+		mu.Lock()
+		defer mu.Unlock()
+		change()
+		if progress != nil {
+			progress(state)
+		}
+	}
+	verify := func(c candidate) {
+		e, _, err := reader.Peek(ctx, c.id)
+		if err != nil || e == nil {
+			note(func() { state.Done++ }) // it has gone meanwhile
+			return
+		}
+		note(func() { state.Running++ })
+		r := v.Verify(ctx, c.id, e)
+		if ctx.Err() != nil {
+			return
+		}
+		if r.Verdict == exec.Differs {
+			switch f.repair {
+			case "replace":
+				err = v.Replace(ctx, r, int(s.KeepOutput))
+			case "remove":
+				_, err = o.store.Delete(ctx, c.id)
+			}
+		}
+		note(func() {
+			state.Running--
+			state.Done++
+			state.Evaluated++
+			tally[r.Verdict]++
+			switch {
+			case r.Verdict == exec.Differs:
+				state.Failed++
+				ui.endProgress()
+				fmt.Printf("%.12s\t%s\tstored %s, now %s\t%s\n", c.id.Key, oneLine(r.Extraction), r.Stored, r.Now, commandText(r.Command))
+				if err == nil && f.repair != "" {
+					repaired++
+				}
+			case r.Verdict == exec.Failed:
+				ui.message(fmt.Sprintf("%.12s: %s: %s", c.id.Key, r.Reason, commandText(r.Command)), "")
+			}
+			if err != nil && failure == nil {
+				failure = err
+			}
+		})
+	}
+	for group := range byDirectory(all) {
+		if ctx.Err() != nil {
+			break
+		}
+		if err := exec.InDirectory(group[0].dir); err != nil && group[0].dir != "" {
+			note(func() { state.Done += int64(len(group)); tally[exec.Changed] += len(group) })
+			continue
+		}
+		work := make(chan candidate)
+		var workers sync.WaitGroup
+		for range min(f.jobs, len(group)) {
+			workers.Go(func() {
+				for c := range work {
+					verify(c)
+				}
+			})
+		}
+		for _, c := range group {
+			if ctx.Err() != nil {
+				break
+			}
+			work <- c
+		}
+		close(work)
+		workers.Wait()
+	}
+	ui.endProgress()
+	if err := stop(); err != nil {
+		return err
+	}
+	fmt.Println(tallyText(tally, repaired, f.repair))
+	if failure != nil {
+		return failure
+	}
+	if tally[exec.Differs] > 0 {
+		return errImpure
+	}
+	return nil
+}
+
+// byDirectory yields runs of candidates of one directory.
+func byDirectory(all []candidate) func(yield func([]candidate) bool) {
+	return func(yield func([]candidate) bool) {
+		for len(all) > 0 {
+			n := 1
+			for n < len(all) && all[n].dir == all[0].dir {
+				n++
+			}
+			if !yield(all[:n]) {
+				return
+			}
+			all = all[n:]
+		}
+	}
+}
+
+// tallyText counts verdicts in words.
+func tallyText(tally map[exec.Verdict]int, repaired int, repair string) string {
+	ran := tally[exec.Same] + tally[exec.Differs] + tally[exec.Failed]
+	parts := []string{fmt.Sprintf("%d run: %d the same, %d differ", ran, tally[exec.Same], tally[exec.Differs])}
+	for _, p := range []struct {
+		verdict exec.Verdict
+		text    string
+	}{
+		{exec.Failed, "failed"},
+		{exec.Changed, "not run: program or files changed since"},
+		{exec.Averaged, "not run: averaged"},
+		{exec.Foreign, "not run: imported (--trust runs them)"},
+		{exec.Unknown, "not run: command or stdin not recorded"},
+	} {
+		if n := tally[p.verdict]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, p.text))
+		}
+	}
+	if repaired > 0 {
+		parts = append(parts, fmt.Sprintf("%d %sd", repaired, repair))
+	}
+	return strings.Join(parts, "; ")
+}
+

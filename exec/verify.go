@@ -1,0 +1,192 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"dvlcache/cache"
+)
+
+// Verdict says what came of running a stored command again.
+type Verdict int
+
+// What comes of running a stored command again.
+const (
+	Same     Verdict = iota // it gave the same number
+	Differs                 // it gave another one, so COMMAND is no pure function
+	Changed                 // not run: COMMAND, or a file that counts, is another now
+	Failed                  // it failed, or printed no number
+	Averaged                // not run: its numbers are expected to differ
+	Foreign                 // not run: it was imported, and is somebody's code
+	Unknown                 // not run: what it would take is not recorded
+)
+
+// Verified is a verdict on an entry.
+type Verified struct {
+	ID      cache.ID
+	Command *cache.Command
+	Verdict Verdict
+	// Reason says why it was not run, or failed.
+	Reason string
+	// Extraction, Stored and Now are, of one that differs, the numbers.
+	Extraction, Stored, Now string
+
+	outcome outcome
+	samples []sampleOf
+}
+
+// sampleOf is a number that was found anew.
+type sampleOf struct {
+	extraction string
+	sample     cache.Sample
+	text       string
+}
+
+// Verifier runs stored commands again. It may be used by many goroutines.
+type Verifier struct {
+	Memo    *Memo
+	Timeout time.Duration // of COMMAND; 0: none
+	// Tolerance is how far a number may be from the stored one, absolutely
+	// or relative to it.
+	Tolerance float64
+	Trust     bool   // run what was imported, too
+	Leave     string // see cache.CallSpec
+}
+
+// Verify runs the command of an entry again, as it was called, and compares. The
+// working directory, and the variable PWD, must be those of the command.
+func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry) Verified {
+	r := Verified{ID: id, Command: e.Command()}
+	verdict := func(as Verdict, format string, args ...any) Verified {
+		r.Verdict, r.Reason = as, fmt.Sprintf(format, args...)
+		return r
+	}
+	single := slices.DeleteFunc(slices.Clone(e.Series), func(s cache.Series) bool { return s.Repeated || s.Count != 1 })
+	switch {
+	case len(single) == 0:
+		return verdict(Averaged, "it is a mean")
+	case r.Command == nil || r.Command.Args == nil:
+		return verdict(Unknown, "its command is not recorded")
+	case r.Command.Stdin():
+		return verdict(Unknown, "what stdin held is not recorded")
+	case r.Command.Foreign && !v.Trust:
+		return verdict(Foreign, "it was imported")
+	}
+	program, err := LookPath(r.Command.Args[0])
+	if err != nil {
+		return verdict(Changed, "%v", err)
+	}
+	env := r.Command.Env()
+	call, err := cache.Identify(ctx, cache.CallSpec{
+		Args:      r.Command.Args,
+		Program:   program,
+		Rules:     r.Command.Rules(),
+		TrackArgs: r.Command.TrackArgs,
+		Paths:     r.Command.Paths,
+		DependsOn: r.Command.DependsOn,
+		Env:       slices.Sorted(maps.Keys(env)),
+		LookupEnv: func(name string) (string, bool) {
+			if value := env[name]; value != nil {
+				return *value, true
+			}
+			return "", false
+		},
+		Leave: v.Leave,
+	}, v.Memo.Digests)
+	if err != nil {
+		return verdict(Changed, "%v", err)
+	}
+	if call.Key != id.Key {
+		if d := call.Differences(r.Command, mostDifferences); len(d) > 0 {
+			return verdict(Changed, "%v", d[0])
+		}
+		return verdict(Changed, "its key is another now")
+	}
+	call.Watch()
+	r.outcome, err = v.Memo.Runner.run(ctx, command{path: program, args: r.Command.Args, env: v.environment(env), timeout: v.Timeout})
+	if err != nil {
+		return verdict(Failed, "%v", err)
+	}
+	if path, _ := call.Changed(ctx); path != "" {
+		return verdict(Changed, "%s changed during the run", path)
+	}
+	at := cache.Sample{ID: cache.NewSampleID(), Seconds: r.outcome.seconds, Time: time.Now()}
+	for i := range single {
+		s := &single[i]
+		name, nonfinite := strings.CutPrefix(s.Extraction, "nonfinite:")
+		x, err := ParseExtraction(name, nonfinite)
+		if err != nil {
+			return verdict(Unknown, "--extract %v", err)
+		}
+		value, text, err := x.Find(r.outcome.stdout, r.outcome.cut)
+		if err != nil {
+			return verdict(Failed, "%v", err)
+		}
+		at.Value = value
+		r.samples = append(r.samples, sampleOf{s.Extraction, at, text})
+		if r.Verdict == Same && !v.near(value, s.Mean) {
+			r.Verdict, r.Extraction, r.Stored, r.Now = Differs, s.Extraction, s.Text, text
+		}
+	}
+	return r
+}
+
+// near reports whether a number is the stored one, within the tolerance.
+func (v *Verifier) near(now, stored float64) bool {
+	if now == stored || math.IsNaN(now) && math.IsNaN(stored) {
+		return true
+	}
+	return math.Abs(now-stored) <= v.Tolerance*math.Max(1, math.Abs(stored))
+}
+
+// environment is ours, with what counted set as it was then.
+func (v *Verifier) environment(counted map[string]*string) []string {
+	env := slices.DeleteFunc(environment(nil), func(set string) bool {
+		name, _, _ := strings.Cut(set, "=")
+		_, counts := counted[name]
+		return counts
+	})
+	for name, value := range counted {
+		if value != nil {
+			env = append(env, name+"="+*value)
+		}
+	}
+	return env
+}
+
+// Replace puts the numbers that were found anew in the place of the stored ones,
+// and refuses evaluations that are under way.
+func (v *Verifier) Replace(ctx context.Context, r Verified, keepOutput int) error {
+	_, gen, err := v.Memo.Store.Get(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	return v.Memo.Store.Update(ctx, r.ID, gen, func(old *cache.Entry) *cache.Entry {
+		at := r.samples[0].sample
+		e := &cache.Entry{Token: cache.NewToken(), Created: at.Time}
+		e.Output = &cache.Output{ID: at.ID, Seconds: at.Seconds, Time: at.Time}
+		e.Output.Text, e.Output.Cut = lastLines(r.outcome.stdout, r.outcome.cut, keepOutput)
+		e.SetCommand(r.Command)
+		if old != nil { // means have nothing to do with it
+			e.Series = slices.DeleteFunc(old.Series, func(s cache.Series) bool { return !s.Repeated })
+		}
+		for _, s := range r.samples {
+			e.FindOrAdd(s.extraction).Add(s.sample, s.text)
+		}
+		return e
+	})
+}
+
+// InDirectory makes a folder the working directory of this process.
+func InDirectory(dir string) error {
+	if err := os.Chdir(dir); err != nil {
+		return err
+	}
+	return os.Setenv("PWD", dir)
+}
