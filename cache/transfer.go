@@ -1,0 +1,455 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+)
+
+// line is an entry as a line of an export. Times are in seconds since 1970.
+// Neither tokens nor what is a place's own are part of it.
+type line struct {
+	Namespace text         `json:"namespace"`
+	Key       string       `json:"key"`
+	Created   int64        `json:"created"`
+	Command   *lineCommand `json:"command,omitempty"`
+	Output    *lineOutput  `json:"output,omitempty"`
+	Series    []lineSeries `json:"series"`
+}
+
+type lineOutput struct {
+	ID      hexID     `json:"id"`
+	Text    text      `json:"text"`
+	Cut     bool      `json:"cut"`
+	Seconds jsonFloat `json:"seconds"`
+	Time    int64     `json:"time"`
+}
+
+type lineSeries struct {
+	Extraction text         `json:"extraction"`
+	Repeated   bool         `json:"repeated"`
+	Text       text         `json:"text,omitempty"`
+	Origins    []lineOrigin `json:"origins"`
+	Samples    []lineSample `json:"samples"`
+}
+
+type lineOrigin struct {
+	ID    hexID     `json:"id"`
+	Count int64     `json:"count"`
+	Mean  jsonFloat `json:"mean"`
+	M2    jsonFloat `json:"m2"`
+	Min   jsonFloat `json:"min"`
+	Max   jsonFloat `json:"max"`
+}
+
+type lineSample struct {
+	ID      hexID     `json:"id"`
+	Value   jsonFloat `json:"value"`
+	Seconds jsonFloat `json:"seconds"`
+	Time    int64     `json:"time"`
+}
+
+type lineCommand struct {
+	Args      []text     `json:"args,omitempty"`
+	Directory text       `json:"directory"`
+	Paths     text       `json:"paths"`
+	Track     bool       `json:"track"`
+	DependsOn []text     `json:"depends_on,omitempty"`
+	Parts     []linePart `json:"parts"`
+}
+
+type linePart struct {
+	Kind   string     `json:"kind"`
+	Form   int        `json:"form,omitempty"`
+	Name   text       `json:"name,omitempty"`
+	Style  text       `json:"style,omitempty"`
+	Whole  text       `json:"whole,omitempty"`
+	Digest string     `json:"digest,omitempty"`
+	Items  []lineItem `json:"items,omitempty"`
+}
+
+type lineItem struct {
+	Text   text   `json:"text"`
+	Place  int    `json:"place,omitempty"`
+	Digest string `json:"digest,omitempty"`
+}
+
+// text is a JSON string or, where it isn't valid UTF-8, {"base64": "…"}.
+type text string
+
+func (t text) MarshalJSON() ([]byte, error) {
+	if utf8.ValidString(string(t)) {
+		return json.Marshal(string(t))
+	}
+	return json.Marshal(map[string][]byte{"base64": []byte(t)})
+}
+
+func (t *text) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		return json.Unmarshal(b, (*string)(t))
+	}
+	var coded struct{ Base64 *string }
+	if err := json.Unmarshal(b, &coded); err != nil {
+		return err
+	}
+	if coded.Base64 == nil {
+		return errors.New(`a text is neither a string nor {"base64": "…"}`)
+	}
+	raw, err := base64.StdEncoding.DecodeString(*coded.Base64)
+	*t = text(raw)
+	return err
+}
+
+// jsonFloat is a JSON number that reads back to the same float64, or a string for
+// what JSON has no number for.
+type jsonFloat float64
+
+func (n jsonFloat) MarshalJSON() ([]byte, error) {
+	if f := float64(n); math.IsNaN(f) || math.IsInf(f, 0) {
+		return json.Marshal(strconv.FormatFloat(f, 'g', -1, 64))
+	}
+	return strconv.AppendFloat(nil, float64(n), 'g', -1, 64), nil
+}
+
+func (n *jsonFloat) UnmarshalJSON(b []byte) error {
+	f, err := strconv.ParseFloat(string(bytes.Trim(b, `"`)), 64)
+	if err != nil {
+		return fmt.Errorf("%s is not a number", b)
+	}
+	*n = jsonFloat(f)
+	return nil
+}
+
+// hexID is the ID of a sample or an origin: 16 hexadecimal digits, since JSON's
+// numbers are too small.
+type hexID uint64
+
+func (h hexID) MarshalJSON() ([]byte, error) { return fmt.Appendf(nil, `"%016x"`, uint64(h)), nil }
+
+func (h *hexID) UnmarshalJSON(b []byte) error {
+	n, err := strconv.ParseUint(string(bytes.Trim(b, `"`)), 16, 64)
+	if err != nil || n == 0 {
+		return fmt.Errorf("%s is not the ID of a sample", b)
+	}
+	*h = hexID(n)
+	return nil
+}
+
+func texts(list []string) (out []text) {
+	for _, s := range list {
+		out = append(out, text(s))
+	}
+	return out
+}
+
+func strs(list []text) (out []string) {
+	for _, s := range list {
+		out = append(out, string(s))
+	}
+	return out
+}
+
+func digestText(d *Digest) string {
+	if d == nil {
+		return ""
+	}
+	return hex.EncodeToString(d[:shortDigest])
+}
+
+func parseDigest(s string) (*Digest, error) {
+	if s == "" {
+		return nil, nil
+	}
+	d := &Digest{}
+	if b, err := hex.DecodeString(s); err != nil || len(b) != shortDigest {
+		return nil, fmt.Errorf("%q is not the beginning of a digest", s)
+	}
+	hex.Decode(d[:], []byte(s))
+	return d, nil
+}
+
+// Export returns an entry as a line of JSON, without a newline. All that Import
+// needs is in it, and the same entry gives the same line.
+func Export(id ID, e *Entry) []byte {
+	l := line{Namespace: text(id.Namespace), Key: id.Key.String(), Created: unix(e.Created), Series: []lineSeries{}}
+	if o := e.Output; o != nil {
+		l.Output = &lineOutput{hexID(o.ID), text(o.Text), o.Cut, jsonFloat(o.Seconds), unix(o.Time)}
+	}
+	for i := range e.Series {
+		s := &e.Series[i]
+		ls := lineSeries{Extraction: text(s.Extraction), Repeated: s.Repeated, Text: text(s.Text), Origins: []lineOrigin{}, Samples: []lineSample{}}
+		for _, o := range s.Origins {
+			ls.Origins = append(ls.Origins, lineOrigin{hexID(o.ID), o.Count, jsonFloat(o.Mean), jsonFloat(o.M2), jsonFloat(o.Min), jsonFloat(o.Max)})
+		}
+		for _, x := range s.Samples {
+			ls.Samples = append(ls.Samples, lineSample{hexID(x.ID), jsonFloat(x.Value), jsonFloat(x.Seconds), unix(x.Time)})
+		}
+		l.Series = append(l.Series, ls)
+	}
+	if c := e.Command(); c != nil {
+		l.Command = &lineCommand{Args: texts(c.Args), Directory: text(c.Dir), Paths: text(c.Paths), Track: c.TrackArgs, DependsOn: texts(c.DependsOn), Parts: []linePart{}}
+		for _, p := range c.Parts {
+			lp := linePart{Kind: string(rune(p.Kind)), Form: int(p.Form), Name: text(p.Name), Digest: digestText(p.File)}
+			if p.Form == FormSorted && p.Whole != "" {
+				lp.Whole = text(p.Whole) // the rest follows from it
+			} else {
+				lp.Style = text(p.Style)
+				for _, it := range p.Items {
+					lp.Items = append(lp.Items, lineItem{text(it.Text), int(it.Place), digestText(it.Digest)})
+				}
+			}
+			l.Command.Parts = append(l.Command.Parts, lp)
+		}
+	}
+	b, err := json.Marshal(l)
+	if err != nil {
+		panic(err) // there is nothing in it that can't be encoded
+	}
+	return b
+}
+
+// ParseExport reads a line that Export made. The command in it is foreign: see
+// Command.
+func ParseExport(b []byte) (id ID, e *Entry, err error) {
+	var l line
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields() // of a later version, maybe: nothing is lost in silence
+	if err := d.Decode(&l); err != nil {
+		return id, nil, err
+	}
+	if d.More() {
+		return id, nil, errors.New("there is more than one object")
+	}
+	key, err := ParseKey(l.Key)
+	if err != nil {
+		return id, nil, fmt.Errorf("key: %w", err)
+	}
+	id = ID{string(l.Namespace), key}
+	if len(id.Namespace) > MaxNamespace {
+		return id, nil, fmt.Errorf("namespace: longer than %d bytes", MaxNamespace)
+	}
+	e = &Entry{Created: fromUnix(l.Created)}
+	if o := l.Output; o != nil {
+		e.Output = &Output{Text: []byte(o.Text), Cut: o.Cut, ID: uint64(o.ID), Seconds: float64(o.Seconds), Time: fromUnix(o.Time)}
+	}
+	for _, ls := range l.Series {
+		s, err := ls.series()
+		if err != nil {
+			return id, nil, fmt.Errorf("series %s: %w", ls.Extraction, err)
+		}
+		if e.Find(s.Extraction) != nil {
+			return id, nil, fmt.Errorf("series %s: it is there twice", ls.Extraction)
+		}
+		e.Series = append(e.Series, s)
+	}
+	if e.Empty() {
+		return id, nil, errors.New("it holds neither a number nor output")
+	}
+	if l.Command == nil {
+		return id, e, nil
+	}
+	c, err := l.Command.command()
+	if err != nil {
+		return id, nil, fmt.Errorf("command: %w", err)
+	}
+	e.SetCommand(c)
+	return id, e, nil
+}
+
+func (l *lineSeries) series() (s Series, err error) {
+	s = Series{Extraction: string(l.Extraction), Repeated: l.Repeated, Text: string(l.Text)}
+	for _, o := range l.Origins {
+		m := Moments{o.Count, float64(o.Mean), float64(o.M2), float64(o.Min), float64(o.Max)}
+		if o.Count < 1 || m.M2 < 0 || m.Min > m.Max {
+			return s, fmt.Errorf("origin %016x: these are no moments", uint64(o.ID))
+		}
+		if at, ok := s.origin(uint64(o.ID)); ok || at < len(s.Origins) {
+			return s, fmt.Errorf("origin %016x: out of order", uint64(o.ID))
+		}
+		s.Origins = append(s.Origins, Origin{uint64(o.ID), m})
+	}
+	if len(s.Origins) == 0 {
+		return s, errors.New("it has no samples")
+	}
+	s.sum()
+	for _, x := range l.Samples {
+		s.Samples = append(s.Samples, Sample{uint64(x.ID), float64(x.Value), float64(x.Seconds), fromUnix(x.Time)})
+	}
+	if n := len(s.Samples); n > MaxSamples || int64(n) > s.Count {
+		return s, fmt.Errorf("%d samples are too many", n)
+	}
+	if s.Text != "" {
+		if v, err := strconv.ParseFloat(s.Text, 64); s.Count != 1 || err != nil && !errors.Is(err, strconv.ErrRange) || v != s.Mean && !math.IsNaN(v) {
+			return s, fmt.Errorf("the text %q is not its value", s.Text)
+		}
+	}
+	return s, nil
+}
+
+func (l *lineCommand) command() (*Command, error) {
+	c := &Command{Args: strs(l.Args), Dir: string(l.Directory), Paths: Paths(l.Paths), TrackArgs: l.Track, DependsOn: strs(l.DependsOn), Foreign: true}
+	for _, lp := range l.Parts {
+		p := Part{Form: Form(lp.Form), Name: string(lp.Name), Style: string(lp.Style)}
+		var err error
+		if len(lp.Kind) != 1 || lp.Form < 0 || lp.Form > 0xff {
+			return nil, fmt.Errorf("%q is no kind of a part", lp.Kind)
+		}
+		p.Kind = PartKind(lp.Kind[0])
+		if p.File, err = parseDigest(lp.Digest); err != nil {
+			return nil, err
+		}
+		for _, li := range lp.Items {
+			it := Item{Text: string(li.Text), Place: Place(li.Place)}
+			if it.Digest, err = parseDigest(li.Digest); err != nil || li.Place < 0 || li.Place > 0x7f {
+				return nil, errors.Join(err, fmt.Errorf("%d is no place", li.Place))
+			}
+			p.Items = append(p.Items, it)
+		}
+		if lp.Whole != "" {
+			p.Items = []Item{{Text: string(lp.Whole)}}
+			if p.Form != FormSorted || !p.sort() {
+				return nil, fmt.Errorf("%q can't be sorted", lp.Whole)
+			}
+		}
+		if len(p.Items) == 0 && (p.Kind == PartProgram || p.Kind == PartInterpreter || p.Kind == PartDirectory || p.Kind == PartDependency || p.Kind == PartRule || p.Kind == PartEnvironment && p.Form != FormUnset) {
+			return nil, fmt.Errorf("a part of kind %q is empty", lp.Kind)
+		}
+		c.Parts = append(c.Parts, p)
+	}
+	return c, nil
+}
+
+// Conflict says what becomes of an entry that is imported where there is one.
+type Conflict string
+
+// What becomes of an entry that is imported where there is one.
+const (
+	ConflictKeep    Conflict = "keep"    // nothing
+	ConflictReplace Conflict = "replace" // it takes the other's place
+	ConflictMerge   Conflict = "merge"   // averaged samples are joined; a single number stays
+)
+
+// Transfer is an entry on its way into a store.
+type Transfer struct {
+	ID    ID
+	Entry *Entry
+}
+
+// Transferred counts what came of transfers.
+type Transferred struct {
+	Added, Changed int
+	Same           int // there is nothing new in it, or what was there is kept
+	Refused        int // the namespace was cleared, or the entry refreshed, meanwhile
+}
+
+// Add adds other counts.
+func (n *Transferred) Add(o Transferred) {
+	n.Added += o.Added
+	n.Changed += o.Changed
+	n.Same += o.Same
+	n.Refused += o.Refused
+}
+
+// Import puts entries into a store. The same ones a second time change nothing,
+// whatever conflict is. It stops where the store is out of order.
+func Import(ctx context.Context, s Store, entries []Transfer, conflict Conflict) (n Transferred, err error) {
+	ids := make([]ID, len(entries))
+	for i := range entries {
+		ids[i] = entries[i].ID
+	}
+	var changes []Change
+	var outcomes []int // of changes: pointers into would move
+	for i, got := range GetAll(ctx, s, ids) {
+		var bad *RecordError
+		if got.Err != nil && !errors.As(got.Err, &bad) {
+			return n, got.Err
+		}
+		from := entries[i].Entry
+		at := len(changes)
+		outcomes = append(outcomes, 0)
+		changes = append(changes, Change{ids[i], got.Gen, func(old *Entry) *Entry {
+			e, outcome := from.into(old, conflict)
+			outcomes[at] = outcome
+			return e
+		}})
+	}
+	errs := UpdateAll(ctx, s, changes)
+	for i := range changes {
+		switch {
+		case errs != nil && errors.Is(errs[i], ErrSuperseded):
+			n.Refused++
+		case errs != nil && errs[i] != nil:
+			err = errs[i]
+		case outcomes[i] == added:
+			n.Added++
+		case outcomes[i] == altered:
+			n.Changed++
+		default:
+			n.Same++
+		}
+	}
+	return n, err
+}
+
+const (
+	unaltered = iota
+	altered
+	added
+)
+
+// into returns what to store of an imported entry where old, which may be nil,
+// is stored, and nil for nothing.
+func (e *Entry) into(old *Entry, conflict Conflict) (*Entry, int) {
+	switch {
+	case old == nil:
+		return e.clone(), added
+	case conflict == ConflictKeep:
+		return nil, unaltered
+	case conflict == ConflictReplace:
+		if bytes.Equal(e.content(), old.content()) {
+			return nil, unaltered
+		}
+		return e.clone(), altered
+	}
+	changed := false
+	for i := range e.Series {
+		from := &e.Series[i]
+		switch s := old.Find(from.Extraction); {
+		case s == nil:
+			old.Series = append(old.Series, *from)
+			changed = true
+		case s.Repeated || from.Repeated:
+			changed = s.Merge(from) || changed
+		}
+	}
+	if old.Output == nil && e.Output != nil {
+		old.Output, old.command = e.Output, e.command
+		changed = true
+	}
+	if !changed {
+		return nil, unaltered
+	}
+	return old, altered
+}
+
+// content is an entry encoded without what is a place's own.
+func (e *Entry) content() []byte {
+	c := *e
+	c.Token = Token{}
+	c.Series = slices.Clone(e.Series)
+	for i := range c.Series {
+		c.Series[i].Own = 0
+	}
+	if c.command = slices.Clone(e.command); len(c.command) > 0 {
+		c.command[0] &^= commandForeign
+	}
+	return appendEntry(nil, &c)
+}

@@ -1,0 +1,204 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"dvlcache/cache/memcachedtest"
+)
+
+// exportOf is all that a store exports, and the entries.
+func exportOf(t testing.TB, s Lister) ([]byte, []Transfer) {
+	t.Helper()
+	var b bytes.Buffer
+	var all []Transfer
+	err := s.Each(context.Background(), Range{}, func(id ID, e *Entry, bad *RecordError) error {
+		if bad != nil {
+			return bad
+		}
+		line := Export(id, e)
+		b.Write(append(line, '\n'))
+		id, e, err := ParseExport(line)
+		all = append(all, Transfer{id, e})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes(), all
+}
+
+// importAll imports in groups.
+func importAll(t testing.TB, s Store, all []Transfer, conflict Conflict) (n Transferred) {
+	t.Helper()
+	for len(all) > 0 {
+		group := all[:min(2000, len(all))]
+		all = all[len(group):]
+		part, err := Import(context.Background(), s, group, conflict)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Add(part)
+	}
+	return n
+}
+
+// fill stores n entries of two namespaces, as calls leave them.
+func fill(t testing.TB, s Store, n int) {
+	t.Helper()
+	var all []Transfer
+	for i := range n {
+		id := ID{[]string{"default", "mnist"}[i%2], numbered(i)}
+		e := &Entry{Created: time.Unix(1.7e9+int64(i), 0)}
+		value := float64(i%1000) / 1000
+		text := fmt.Sprintf("%.4f", value)
+		x := Sample{ID: NewSampleID(), Value: value, Seconds: 1.5, Time: e.Created}
+		e.Output = &Output{Text: []byte(text + "\n"), ID: x.ID, Seconds: x.Seconds, Time: x.Time}
+		e.FindOrAdd("last").Add(x, text)
+		if i%10 == 0 {
+			l := e.Find("last")
+			l.Repeated = true
+			l.Add(Sample{ID: NewSampleID(), Value: value + 0.25, Seconds: 1.5, Time: e.Created}, "")
+		}
+		e.SetCommand(exampleCommand(i))
+		all = append(all, Transfer{id, e})
+	}
+	importAll(t, s, all, ConflictKeep)
+}
+
+// exampleCommand is a command of about a hundred characters.
+func exampleCommand(i int) *Command {
+	args := []string{"./train.sh", "--indices", fmt.Sprintf("%d,14,27,35,48,51,66,72,89,93,104,117,123,138,141,150", i), "--epochs", "20", "--data", "iris.csv"}
+	parts, _ := Rules{}.parse(args[1:])
+	for i := range parts {
+		parts[i].Flag, parts[i].Hint = "", ""
+	}
+	parts[len(parts)-1].Items[0].Digest = &Digest{7}
+	parts = append(parts, Part{Kind: PartProgram, Items: []Item{{Text: "/home/ada/iris/train.sh", Digest: &Digest{1}}}},
+		Part{Kind: PartInterpreter, Items: []Item{{Text: "/bin/sh", Digest: &Digest{2}}}},
+		Part{Kind: PartDirectory, Items: []Item{{Text: "/home/ada/iris"}}})
+	return &Command{Args: args, Dir: "/home/ada/iris", Paths: PathsAbsolute, TrackArgs: true, DependsOn: []string{}, Parts: parts}
+}
+
+func TestExportAndImportAgain(t *testing.T) {
+	const n = 3000
+	from := NewBolt(t.TempDir(), time.Minute, nil)
+	fill(t, from, n)
+	lines, all := exportOf(t, from)
+	to := NewBolt(t.TempDir(), time.Minute, nil)
+	if got := importAll(t, to, all, ConflictMerge); got.Added != n {
+		t.Fatalf("%+v", got)
+	}
+	if again, _ := exportOf(t, to); !bytes.Equal(again, lines) {
+		t.Error("what is exported again differs")
+	}
+	for _, conflict := range []Conflict{ConflictKeep, ConflictReplace, ConflictMerge} {
+		if got := importAll(t, to, all, conflict); got.Same != n {
+			t.Errorf("%s a second time: %+v", conflict, got)
+		}
+	}
+	m, err := NewMemcached(MemcachedConfig{Servers: []string{memcachedtest.Start(t).Address}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if got := importAll(t, m, all, ConflictMerge); got.Added != n {
+		t.Fatalf("memcached: %+v", got)
+	}
+	for i, x := range all {
+		e, _, err := m.Get(context.Background(), x.ID)
+		if err != nil || e == nil || !bytes.Equal(Export(x.ID, e), Export(x.ID, x.Entry)) {
+			t.Fatalf("entry %d on memcached: %+v, %v", i, e, err)
+		}
+	}
+}
+
+// TestRecordIsSmall: a single number of a command of 100 characters.
+func TestRecordIsSmall(t *testing.T) {
+	e := &Entry{Created: time.Unix(1.7e9, 0)}
+	x := Sample{ID: NewSampleID(), Value: 0.913, Seconds: 1.5, Time: e.Created}
+	e.Output = &Output{Text: []byte("0.9130\n"), ID: x.ID, Seconds: x.Seconds, Time: x.Time}
+	e.FindOrAdd("last").Add(x, "0.9130")
+	e.SetCommand(exampleCommand(1))
+	chars := 0
+	for _, arg := range exampleCommand(1).Args {
+		chars += len(arg) + 1
+	}
+	if rec := seal(ID{"default", Key{1}}, e); len(rec) > 400 || chars < 100 {
+		t.Errorf("%d bytes for a command of %d characters", len(rec), chars)
+	}
+}
+
+// TestMergeInAnyOrder: three places that each add samples and import from each
+// other end up with the same, however it goes, and each sample counts once.
+func TestMergeInAnyOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var places [3]Series
+		total := int64(0)
+		moments := Moments{}
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+			i, j := rapid.IntRange(0, 2).Draw(t, "i"), rapid.IntRange(0, 2).Draw(t, "j")
+			if i == j {
+				x := Sample{ID: NewSampleID(), Value: rapid.Float64Range(-1e3, 1e3).Draw(t, "value"), Time: time.Unix(total, 0)}
+				places[i].Add(x, "")
+				total++
+				moments = moments.Add(x.Value)
+				continue
+			}
+			from := &Entry{Series: []Series{places[j]}}
+			_, e, err := ParseExport(Export(ID{}, from))
+			if places[j].Count == 0 {
+				continue
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			places[i].Merge(&e.Series[0])
+			if before := places[i].Count; places[i].Merge(&e.Series[0]) || places[i].Count != before {
+				t.Fatal("a second time it changes something")
+			}
+		}
+		for range 2 {
+			for i := range places {
+				for j := range places {
+					places[i].Merge(&places[j])
+				}
+			}
+		}
+		for i := range places {
+			s := &places[i]
+			if s.Count != total || int64(len(s.Samples)) != min(total, MaxSamples) || !reflect.DeepEqual(s.Moments, places[0].Moments) {
+				t.Fatalf("place %d: %d of %d samples, %+v", i, s.Count, total, s.Moments)
+			}
+			if diff := s.Mean - moments.Mean; diff > 1e-9 || diff < -1e-9 {
+				t.Fatalf("place %d: mean %v, want %v", i, s.Mean, moments.Mean)
+			}
+		}
+	})
+}
+
+func FuzzParseExport(f *testing.F) {
+	e := &Entry{Created: time.Unix(1.7e9, 0), Output: &Output{Text: []byte("x\xff"), ID: 3}}
+	e.FindOrAdd("last").Add(Sample{ID: 5, Value: 0.5}, "0.50")
+	e.SetCommand(exampleCommand(1))
+	f.Add(Export(ID{"n", Key{1}}, e))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		id, e, err := ParseExport(line)
+		if err != nil {
+			return
+		}
+		again := Export(id, e)
+		id2, e2, err := ParseExport(again)
+		if err != nil || id2 != id || !bytes.Equal(Export(id2, e2), again) {
+			t.Fatalf("%s is read back as %s, %v", again, Export(id2, e2), err)
+		}
+		if _, err := unseal(id, seal(id, e)); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
