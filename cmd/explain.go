@@ -152,7 +152,7 @@ func explanationText(s *config.Settings, q exec.Query, x exec.Explanation) strin
 	fmt.Fprintf(w, "extraction\t%s\tof one entry each has its own numbers\n", oneLine(q.Extraction.String()))
 	w.Flush()
 	for _, near := range x.Near {
-		fmt.Fprintf(&b, "near %.12s  %s\n", near.ID.Key, commandText(near.Entry.Command()))
+		fmt.Fprintf(&b, "near %.12s  %s\n", near.ID.Key, entryCommand(near.Entry))
 		for _, d := range near.Differences {
 			line := "  " + d.String()
 			if d.Hint != "" {
@@ -207,7 +207,7 @@ func explanationJSON(s *config.Settings, x exec.Explanation) any {
 		}
 	}
 	for _, n := range x.Near {
-		out.Near = append(out.Near, near{n.ID.Key.String(), n.ID.Namespace, commandText(n.Entry.Command()), n.Differences})
+		out.Near = append(out.Near, near{n.ID.Key.String(), n.ID.Namespace, entryCommand(n.Entry), n.Differences})
 	}
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -129,6 +130,7 @@ func (s *selection) each(ctx context.Context, store cache.Store, f func(cache.ID
 	if err != nil {
 		return 0, err
 	}
+	collectLess()
 	err = lister.Each(ctx, cache.Range{Namespace: s.namespace}, func(id cache.ID, e *cache.Entry, wrong *cache.RecordError) error {
 		if wrong != nil {
 			bad++
@@ -143,6 +145,13 @@ func (s *selection) each(ctx context.Context, store cache.Store, f func(cache.ID
 		err = errNoList
 	}
 	return bad, err
+}
+
+// collectLess trades memory for time where many entries pass through: they are
+// garbage at once.
+func collectLess() {
+	debug.SetGCPercent(400)
+	debug.SetMemoryLimit(160 << 20)
 }
 
 var errNoList = errors.New("memcached can't list what it holds")
@@ -180,5 +189,33 @@ func commandText(c *cache.Command) string {
 	case c.Args == nil:
 		return filepath.Base(c.Program()) + " (arguments not recorded)"
 	}
-	return oneLine(shellquote.Join(c.Args...))
+	return wordsText(c.Args)
+}
+
+// entryCommand is how an entry's command is shown.
+func entryCommand(e *cache.Entry) string {
+	if args := e.Args(); args != nil {
+		return wordsText(args)
+	}
+	return commandText(e.Command())
+}
+
+// special reports whether a shell may read something else into a character.
+func special(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_-+=:,./@%", r)
+}
+
+// wordsText quotes words for a shell, where they need it.
+func wordsText(words []string) string {
+	var b strings.Builder
+	for i, word := range words {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		if word == "" || strings.ContainsFunc(word, special) {
+			word = oneLine(shellquote.Join(word))
+		}
+		b.WriteString(word)
+	}
+	return b.String()
 }

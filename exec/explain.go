@@ -205,10 +205,10 @@ func (c *call) whyNone(ctx context.Context, x *Explanation) error {
 		return nil
 	}
 	near := x.Near[0]
-	x.Reason = "differs in " + phrase(near.Differences)
+	x.Reason, x.Hint = "differs in "+phrase(near.Differences), hints(near.Differences)
 	if len(near.Differences) == 1 {
 		d := near.Differences[0]
-		if x.Hint = d.Hint; d.How == d.Now+", stored "+d.Stored {
+		if d.How == d.Now+", stored "+d.Stored {
 			x.Reason = fmt.Sprintf("differs in %s only: %s", d.What, d.How)
 		} else {
 			x.Reason = d.String()
@@ -225,6 +225,21 @@ func phrase(all []cache.Difference) string {
 		list = append(list, d.String())
 	}
 	return fmt.Sprintf("%d respects: %s", len(all), strings.Join(list, "; "))
+}
+
+// hints are the flags with which there would be no difference, if there are such
+// for all.
+func hints(all []cache.Difference) string {
+	var list []string
+	for _, d := range all {
+		if d.Hint == "" {
+			return ""
+		}
+		if !slices.Contains(list, d.Hint) {
+			list = append(list, d.Hint)
+		}
+	}
+	return strings.Join(list, " ")
 }
 
 // closest keeps the stored calls that differ least, the latest first among
