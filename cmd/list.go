@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -62,11 +63,12 @@ func (r *row) mean() float64 {
 	return r.series.Mean
 }
 
-// sortKey is what is kept of a row until all are sorted.
+// sortKey is what is kept of a row until all are sorted: little.
 type sortKey struct {
-	number float64
-	id     cache.ID
-	series int
+	number    float64
+	key       cache.Key
+	namespace *string
+	series    int
 }
 
 func newList(ui *terminal) *cobra.Command {
@@ -185,10 +187,14 @@ func sortNumber(by string) (func(*row) float64, error) {
 // order: so a million of them take some tens of megabytes.
 func listSorted(ctx context.Context, store cache.Store, sel *selection, numberOf func(*row) float64, reverse bool, limit int, within func(*row) bool, l *lister) (bad int, err error) {
 	var keys []sortKey
+	namespace := new(string)
 	bad, err = sel.each(ctx, store, func(id cache.ID, e *cache.Entry) error {
+		if *namespace != id.Namespace {
+			namespace = &id.Namespace
+		}
 		for i, r := range rowsOf(id, e) {
 			if within(&r) {
-				keys = append(keys, sortKey{numberOf(&r), id, i})
+				keys = append(keys, sortKey{numberOf(&r), id.Key, namespace, i})
 			}
 		}
 		return nil
@@ -196,26 +202,27 @@ func listSorted(ctx context.Context, store cache.Store, sel *selection, numberOf
 	if err != nil {
 		return bad, err
 	}
-	slices.SortStableFunc(keys, func(a, b sortKey) int {
+	slices.SortFunc(keys, func(a, b sortKey) int {
+		order := cmp.Compare(b.number, a.number)
 		if reverse {
-			a, b = b, a
+			order = -order
 		}
-		return cmp.Compare(b.number, a.number)
+		return cmp.Or(order, bytes.Compare(a.key[:], b.key[:]))
 	})
 	if limit > 0 && len(keys) > limit {
 		keys = keys[:limit]
 	}
-	const group = 1000
+	const group = 10_000
 	for part := range slices.Chunk(keys, group) {
 		ids := make([]cache.ID, len(part))
 		for i := range part {
-			ids[i] = part[i].id
+			ids[i] = cache.ID{Namespace: *part[i].namespace, Key: part[i].key}
 		}
 		for i, got := range cache.GetAll(ctx, store, ids) {
 			if got.Entry == nil {
 				continue // it has gone meanwhile
 			}
-			if rows := rowsOf(part[i].id, got.Entry); part[i].series < len(rows) {
+			if rows := rowsOf(ids[i], got.Entry); part[i].series < len(rows) {
 				l.print(&rows[part[i].series])
 			}
 		}
@@ -280,7 +287,7 @@ func (l *lister) printColumns(r *row) {
 		l.w.WriteString(cell)
 		l.w.WriteByte('\t')
 	}
-	l.w.WriteString(commandText(r.entry.Command()))
+	l.w.WriteString(entryCommand(r.entry))
 	l.w.WriteByte('\n')
 }
 
@@ -307,7 +314,7 @@ func (l *lister) printFitting(r *row) {
 	if namespaces {
 		text += fmt.Sprintf("  %-12s", oneLine(r.id.Namespace))
 	}
-	command := commandText(r.entry.Command())
+	command := entryCommand(r.entry)
 	if r.extraction != "last" && r.series != nil {
 		command = oneLine(r.extraction) + " of " + command
 	}

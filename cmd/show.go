@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -34,6 +33,9 @@ between lines at one standard error from it.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usage(fmt.Errorf("%s takes one KEY, but %d are given", cmd.CommandPath(), len(args)), "'dvlcache list' lists the keys")
+			}
+			if strings.Trim(args[0], "0123456789abcdefABCDEF") != "" || len(args[0]) > 2*len(cache.Key{}) {
+				return usage(fmt.Errorf("%q is not the beginning of a key", args[0]), "'dvlcache list' lists the keys")
 			}
 			return nil
 		},
@@ -221,13 +223,10 @@ func meanGraph(s *cache.Series, width int) string {
 		}
 	}
 	const height = 10
-	label := 0
-	for _, v := range []float64{slices.Min(low), slices.Max(high)} {
-		label = max(label, len(fmt.Sprintf("%.4f", v)))
-	}
-	columns := min(len(mean), max(10, width-label-6))
+	label := func(v float64) string { return fmt.Sprintf("%10.4g", v) }
+	room := max(10, width-len(label(0))-4)
 	return asciigraph.PlotMany([][]float64{high, low, mean},
-		asciigraph.Height(height), asciigraph.Width(max(columns, min(40, width-label-6))), asciigraph.Precision(4),
+		asciigraph.Height(height), asciigraph.Width(min(room, max(len(mean), 40))), asciigraph.YAxisValueFormatter(label),
 		asciigraph.SeriesChars(asciigraph.CreateCharSet("."), asciigraph.CreateCharSet("."), asciigraph.CreateCharSet("*"))) +
 		fmt.Sprintf("\nrunning mean (*) ± standard error (.), evaluations %d to %d", max(first, 2), s.Count)
 }
