@@ -266,4 +266,3 @@ func tallyText(tally map[exec.Verdict]int, repaired int, repair string) string {
 	}
 	return strings.Join(parts, "; ")
 }
-
