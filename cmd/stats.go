@@ -2,13 +2,18 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"dvlcache/cache"
 	"dvlcache/config"
@@ -32,6 +37,30 @@ type statistics struct {
 	// Servers are the memcached servers, which can't list what they hold: Entries
 	// is 0 then, and theirs are the items of everybody.
 	Servers []server `json:"servers,omitempty"`
+
+	Namespaces    []namespaceStats `json:"namespaces"`
+	Dearest       []entryStats     `json:"dearest"`        // by the seconds of an evaluation
+	MostEvaluated []entryStats     `json:"most_evaluated"` // by their number
+}
+
+// namespaceStats is a namespace's share.
+type namespaceStats struct {
+	Namespace    string  `json:"namespace"`
+	Entries      int64   `json:"entries"`
+	Bytes        int64   `json:"bytes"` // of records
+	Hits         int64   `json:"hits"`
+	Misses       int64   `json:"misses"`
+	SecondsSaved float64 `json:"seconds_saved"`
+	SecondsSpent float64 `json:"seconds_spent"`
+}
+
+// entryStats is an entry that stands out.
+type entryStats struct {
+	Key         string  `json:"key"`
+	Namespace   string  `json:"namespace"`
+	Evaluations int64   `json:"evaluations"`
+	Seconds     float64 `json:"seconds"`
+	Command     string  `json:"command"`
 }
 
 // server is what a memcached server says of itself, or why it says nothing.
@@ -79,38 +108,20 @@ clear does not set them back.`,
 			if err != nil {
 				return err
 			}
-			var usage cache.Usage
-			if m, ok := o.store.(cache.Measurer); ok {
-				if usage, err = m.Usage(context.Background(), namespace); err != nil {
-					return err
-				}
-			}
-			var servers []cache.ServerStats
-			if m, ok := o.store.(*cache.Memcached); ok {
-				servers = m.ServerStats(context.Background())
-				for _, server := range servers {
-					n, _ := strconv.ParseInt(server.Values["bytes"], 10, 64)
-					usage.Bytes += n
-				}
-			}
 			table := statistics{
 				Hits: counts[cache.Hits], Misses: counts[cache.Misses], Sets: counts[cache.Sets],
 				Evaluations: counts[cache.Evaluations], Failures: counts[cache.Failures], Waits: counts[cache.Waits],
 				Timeouts: counts[cache.Timeouts], Errors: counts[cache.Errors], Reconnects: counts[cache.Reconnects],
 				SecondsSaved: counts.Seconds(cache.NanosSaved), SecondsSpent: counts.Seconds(cache.NanosSpent),
-				Entries: usage.Entries, Bytes: usage.Bytes,
+				Namespaces: []namespaceStats{}, Dearest: []entryStats{}, MostEvaluated: []entryStats{},
 			}
-			for _, server := range servers {
-				table.Servers = append(table.Servers, serverOf(server))
+			if err := table.measure(ui, o, namespace); err != nil {
+				return err
 			}
 			if asJSON {
-				line, err := json.Marshal(table)
-				if err != nil {
-					return err
-				}
-				return writeResult(string(line)+"\n", "")
+				return writeJSON(table)
 			}
-			return writeResult(table.String(), "")
+			return writeResult(table.text(os.Stdout), "")
 		},
 	}
 	addSettings(cmd, config.StoreSettings)
@@ -118,10 +129,107 @@ clear does not set them back.`,
 	return cmd
 }
 
-func (t statistics) String() string {
-	rate := "-"
-	if asked := t.Hits + t.Misses; asked > 0 {
-		rate = fmt.Sprintf("%.1f %%", 100*float64(t.Hits)/float64(asked))
+// measure looks at what the store holds, of one namespace, or of all if it is
+// nil.
+func (t *statistics) measure(ui *terminal, o opened, namespace *string) error {
+	ctx := context.Background()
+	spaces := map[string]*namespaceStats{}
+	space := func(name string) *namespaceStats {
+		if spaces[name] == nil {
+			spaces[name] = &namespaceStats{Namespace: name}
+		}
+		return spaces[name]
+	}
+	for name, counts := range o.stats.Namespaces() {
+		if namespace == nil || *namespace == name {
+			s := space(name)
+			s.Hits, s.Misses = counts[cache.Hits], counts[cache.Misses]
+			s.SecondsSaved, s.SecondsSpent = counts.Seconds(cache.NanosSaved), counts.Seconds(cache.NanosSpent)
+		}
+	}
+	if m, ok := o.store.(*cache.Memcached); ok {
+		for _, s := range m.ServerStats(ctx) {
+			n, _ := strconv.ParseInt(s.Values["bytes"], 10, 64)
+			t.Bytes += n
+			t.Servers = append(t.Servers, serverOf(s))
+		}
+	} else if m, ok := o.store.(cache.Measurer); ok {
+		usage, err := m.Usage(ctx, namespace)
+		if err != nil {
+			return err
+		}
+		t.Bytes = usage.Bytes
+	}
+	if lister, ok := o.store.(cache.Lister); ok {
+		bad := 0
+		dearest, most := top{less: func(a, b *entryStats) bool { return a.Seconds < b.Seconds }}, top{less: func(a, b *entryStats) bool { return a.Evaluations < b.Evaluations }}
+		collectLess()
+		err := lister.Each(ctx, cache.Range{Namespace: namespace}, func(id cache.ID, e *cache.Entry, wrong *cache.RecordError) error {
+			if wrong != nil {
+				bad++
+				return nil
+			}
+			s := space(id.Namespace)
+			s.Entries++
+			s.Bytes += int64(e.Size())
+			t.Entries++
+			for i := range e.Series {
+				x := entryStats{Namespace: id.Namespace, Evaluations: e.Series[i].Count, Seconds: e.Series[i].MeanSeconds()}
+				dearest.offer(x, id, e)
+				if x.Evaluations > 1 {
+					most.offer(x, id, e)
+				}
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+		warnBad(ui, bad)
+		t.Dearest, t.MostEvaluated = dearest.list(), most.list()
+	}
+	for _, name := range slices.Sorted(maps.Keys(spaces)) {
+		t.Namespaces = append(t.Namespaces, *spaces[name])
+	}
+	return nil
+}
+
+// top keeps the ten entries that are largest in some respect.
+type top struct {
+	less func(a, b *entryStats) bool
+	kept []entryStats // the largest first
+}
+
+const topMost = 10
+
+func (t *top) offer(x entryStats, id cache.ID, e *cache.Entry) {
+	if len(t.kept) == topMost && !t.less(&t.kept[topMost-1], &x) {
+		return
+	}
+	x.Key, x.Command = id.Key.String(), entryCommand(e)
+	at := sort.Search(len(t.kept), func(i int) bool { return t.less(&t.kept[i], &x) })
+	t.kept = slices.Insert(t.kept, at, x)
+	t.kept = t.kept[:min(topMost, len(t.kept))]
+}
+
+func (t *top) list() []entryStats { return append([]entryStats{}, t.kept...) }
+
+func hitRate(hits, misses int64) string {
+	if hits+misses == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f %%", 100*float64(hits)/float64(hits+misses))
+}
+
+// text is the table for people, as wide as the terminal that f may be, and with
+// headings that stand out there.
+func (t *statistics) text(f *os.File) string {
+	width, _, err := term.GetSize(int(f.Fd()))
+	bold, plain := "", ""
+	if err == nil && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" {
+		bold, plain = "\x1b[1m", "\x1b[0m"
+	} else if err != nil {
+		width = 1 << 16 // nothing is cut
 	}
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -129,7 +237,7 @@ func (t statistics) String() string {
 		name  string
 		value any
 	}{
-		{"hits", t.Hits}, {"misses", t.Misses}, {"hit rate", rate}, {"sets", t.Sets},
+		{"hits", t.Hits}, {"misses", t.Misses}, {"hit rate", hitRate(t.Hits, t.Misses)}, {"sets", t.Sets},
 		{"evaluations", t.Evaluations}, {"failures", t.Failures}, {"waits", t.Waits},
 		{"timeouts", t.Timeouts}, {"errors", t.Errors}, {"reconnects", t.Reconnects},
 		{"time saved", duration(t.SecondsSaved)}, {"time spent", duration(t.SecondsSpent)},
@@ -147,6 +255,26 @@ func (t statistics) String() string {
 	w.Flush()
 	if len(t.Servers) > 0 {
 		b.WriteString("memcached can't list its entries: items and bytes are of everybody who uses the servers\n")
+	}
+	if len(t.Namespaces) > 1 {
+		fmt.Fprintf(&b, "\n%s%8s  %10s  %8s  %10s  %s%s\n", bold, "ENTRIES", "BYTES", "HIT RATE", "SAVED", "NAMESPACE", plain)
+		for _, n := range t.Namespaces {
+			line := fmt.Sprintf("%8d  %10d  %8s  %10s  ", n.Entries, n.Bytes, hitRate(n.Hits, n.Misses), duration(n.SecondsSaved))
+			b.WriteString(line + cut(oneLine(n.Namespace), width-len(line)) + "\n")
+		}
+	}
+	for _, group := range []struct {
+		title   string
+		entries []entryStats
+	}{{"DEAREST", t.Dearest}, {"MOST EVALUATED", t.MostEvaluated}} {
+		if len(group.entries) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "\n%s%-8s  %10s  %6s  %s%s\n", bold, "KEY", "TOOK", "COUNT", group.title, plain)
+		for _, e := range group.entries {
+			line := fmt.Sprintf("%.8s  %10s  %6d  ", e.Key, duration(e.Seconds), e.Evaluations)
+			b.WriteString(line + cut(e.Command, width-len(line)) + "\n")
+		}
 	}
 	return b.String()
 }

@@ -71,6 +71,10 @@ func hintOf(err error) string {
 		return setting.Hint
 	case errors.As(err, &number) && number.Extraction == "last":
 		return "--extract finds numbers elsewhere: only, regex:RE, json:PATH"
+	case errors.Is(err, errImpure):
+		return "cache only programs that give the same number each time, or average them with --repeat; --repair replaces or removes the entries"
+	case errors.Is(err, errDamaged):
+		return "dvlcache check --salvage keeps what can be read"
 	}
 	return ""
 }
