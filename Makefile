@@ -5,7 +5,7 @@ SOURCES := $(shell find . -name '*.go' -not -name '*_test.go') go.mod go.sum
 # A static binary starts faster.
 BUILD   := CGO_ENABLED=0 go build -trimpath -ldflags='-s -w'
 
-.PHONY: all build demo test test-deps lint bench fuzz clean
+.PHONY: all build demo examples test test-deps lint bench fuzz clean
 
 all: build
 
@@ -18,12 +18,17 @@ $(BIN): $(SOURCES)
 demo: $(BIN)
 	@sh docs/examples/iris/demo.sh "$(CURDIR)/$(BIN)"
 
+# Each of docs/examples twice: what the first run took, and the second.
+examples: $(BIN)
+	@sh .ci/deps bash awk memcached parallel python3
+	@sh .ci/examples $(BIN)
+
 # All tests, under the race detector. What they need beyond Go they get.
 test: test-deps lint
 	go test -race -timeout 10m ./...
 
 test-deps:
-	@sh .ci/deps gcc bash awk memcached ip
+	@sh .ci/deps gcc bash awk memcached ip parallel python3
 
 lint:
 	@sh .ci/lint

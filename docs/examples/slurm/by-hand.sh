@@ -1,0 +1,14 @@
+#!/bin/bash
+# by-hand.sh FOLDER: what Slurm would do with array.sbatch in that folder, with
+# four tasks one after the other, on a machine without Slurm.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$1"
+cd "$1"
+cp "$here/array.sbatch" "$here/../iris/train.sh" "$here/../iris/iris.csv" "$here/../iris/dvlcache.yaml" .
+"$here/../leave-one-out/subsets.sh" >subsets.txt
+
+for task in 0 1 2 3; do
+	SLURM_ARRAY_TASK_ID=$task SLURM_ARRAY_TASK_COUNT=4 SLURM_CPUS_PER_TASK=2 bash array.sbatch
+done
+sort scores-*.tsv
