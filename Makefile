@@ -5,11 +5,31 @@ SOURCES := $(shell find . -name '*.go' -not -name '*_test.go') go.mod go.sum
 # A static binary starts faster.
 BUILD   := CGO_ENABLED=0 go build -trimpath -ldflags='-s -w'
 
-.PHONY: all build demo examples test test-deps lint bench fuzz clean
+.PHONY: all build docs install dist demo examples test test-deps lint bench fuzz clean
 
-all: build
+all: build docs
 
 build: $(BIN)
+
+# Man pages and completions, as the commands describe themselves.
+docs: bin/share
+
+bin/share: $(SOURCES)
+	rm -rf $@
+	go run ./cmd/internal/release docs $@
+
+# make install PREFIX=$$HOME/.local, or with DESTDIR for packages.
+PREFIX ?= /usr/local
+install: $(BIN) bin/share
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/dvlcache
+	cd bin/share && find . -type d -exec install -d $(DESTDIR)$(PREFIX)/share/{} \;
+	cd bin/share && find . -type f -exec install -m 644 {} $(DESTDIR)$(PREFIX)/share/{} \;
+
+# An archive for each platform, and checksums. One commit makes the same bytes
+# anywhere with the same Go.
+dist:
+	go run ./cmd/internal/release dist bin/dist
 
 $(BIN): $(SOURCES)
 	$(BUILD) -o $@ .

@@ -69,21 +69,31 @@ To resume a batch, run it again.`,
 	flags.IntVar(&f.retries, "retries", 0, "try a line that fails again, `N` times at most")
 	flags.StringVar(&f.progress, "progress", "auto", "`auto` (on a terminal), plain (a line every 10 s) or none")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
+	for _, choice := range f.choices() {
+		complete(cmd, choice.flag, choice.of...)
+	}
 	return cmd
+}
+
+// choice is a flag whose value is one of few.
+type choice struct {
+	flag, value string
+	of          []string
+}
+
+func (f *batchFlags) choices() []choice {
+	return []choice{
+		{"input-format", f.inputFormat, []string{"lines", "null", "tsv", "csv", "json"}},
+		{"format", f.format, []string{"tsv", "csv", "json"}},
+		{"progress", f.progress, []string{"auto", "plain", "none"}},
+	}
 }
 
 func (f *batchFlags) check() error {
 	if f.null {
 		f.inputFormat = "null"
 	}
-	for _, choice := range []struct {
-		flag, value string
-		of          []string
-	}{
-		{"input-format", f.inputFormat, []string{"lines", "null", "tsv", "csv", "json"}},
-		{"format", f.format, []string{"tsv", "csv", "json"}},
-		{"progress", f.progress, []string{"auto", "plain", "none"}},
-	} {
+	for _, choice := range f.choices() {
 		if !slices.Contains(choice.of, choice.value) {
 			return usage(fmt.Errorf("--%s: %q is none of %s", choice.flag, choice.value, strings.Join(choice.of, ", ")), "")
 		}

@@ -20,6 +20,9 @@ func Main(args []string) int {
 	return exitStatus(err)
 }
 
+// Root is the command line without anything to do, for who documents it.
+func Root() *cobra.Command { return newRoot(&terminal{}) }
+
 func execute(root *cobra.Command, args []string) error {
 	root.SetArgs(args)
 	return root.Execute()

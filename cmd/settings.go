@@ -52,7 +52,17 @@ func addSettings(cmd *cobra.Command, groups ...[]*config.Setting) {
 			if s.Switch() {
 				f.NoOptDefVal = "true"
 			}
+			if choices := s.Choices(); choices != nil {
+				complete(cmd, s.Name, choices...)
+			}
 		}
+	}
+}
+
+// complete has shells offer the values of a flag.
+func complete(cmd *cobra.Command, flag string, values ...string) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // there is no such flag
 	}
 }
 

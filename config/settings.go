@@ -130,6 +130,9 @@ func (s *Setting) Switch() bool {
 // IsPath reports whether the setting names a file or folder.
 func (s *Setting) IsPath() bool { return s.isPath }
 
+// Choices are the values that the setting may have, if they are few.
+func (s *Setting) Choices() []string { return s.choices }
+
 // Variable is the environment variable of the setting.
 func (s *Setting) Variable() string {
 	return "DVLCACHE_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))

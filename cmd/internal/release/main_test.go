@@ -1,0 +1,183 @@
+package main
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"dvlcache/cmd"
+)
+
+// TestDist: two runs make the same bytes, the checksums are theirs, and what is
+// in an archive runs.
+func TestDist(t *testing.T) {
+	t.Chdir("../../..")
+	here := runtime.GOOS + "/" + runtime.GOARCH
+	dirs := []string{filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")}
+	for _, dir := range dirs {
+		if err := dist(dir, []string{here, "windows/arm64"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sums, err := os.ReadFile(filepath.Join(dirs[0], "SHA256SUMS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(sums)), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("%d checksums", len(lines))
+	}
+	for _, line := range lines {
+		sum, name, _ := strings.Cut(line, "  ")
+		one, err := os.ReadFile(filepath.Join(dirs[0], name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if two, _ := os.ReadFile(filepath.Join(dirs[1], name)); !bytes.Equal(one, two) {
+			t.Errorf("%s differs from run to run", name)
+		}
+		if got := fmt.Sprintf("%x", sha256.Sum256(one)); got != sum {
+			t.Errorf("%s has the checksum %s, not %s", name, got, sum)
+		}
+		files, binary, top := unpackTar, "bin/dvlcache", strings.TrimSuffix(name, ".tar.gz")
+		if strings.HasSuffix(name, ".zip") {
+			files, binary, top = unpackZip, "bin/dvlcache.exe", strings.TrimSuffix(name, ".zip")
+		}
+		unpacked := files(t, one)
+		for _, want := range []string{binary, "share/doc/dvlcache/LICENSE", "share/man/man1/dvlcache-run.1", "share/bash-completion/completions/dvlcache"} {
+			if len(unpacked[path.Join(top, want)]) == 0 {
+				t.Errorf("%s lacks %s", name, want)
+			}
+		}
+		if binary == "bin/dvlcache" {
+			program := filepath.Join(t.TempDir(), "dvlcache")
+			if err := os.WriteFile(program, unpacked[path.Join(top, binary)], 0o755); err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.Command(program, "version").Output()
+			words := strings.Fields(string(out))
+			if err != nil || len(words) < 3 || words[2] != here || !strings.HasPrefix(name, "dvlcache-"+strings.Trim(words[1], "()")+"-") {
+				t.Errorf("%s: version prints %q, %v", name, out, err)
+			}
+		}
+	}
+}
+
+func unpackTar(t *testing.T, data []byte) map[string][]byte {
+	files := map[string][]byte{}
+	uncompressed, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for archive := tar.NewReader(uncompressed); ; {
+		header, err := archive.Next()
+		if err == io.EOF {
+			return files
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		files[header.Name], _ = io.ReadAll(archive)
+	}
+}
+
+func unpackZip(t *testing.T, data []byte) map[string][]byte {
+	files := map[string][]byte{}
+	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range archive.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[f.Name], _ = io.ReadAll(r)
+	}
+	return files
+}
+
+// TestDocs: each command has a page that names each of its flags, and bash
+// accepts the completions.
+func TestDocs(t *testing.T) {
+	share := t.TempDir()
+	if err := docs(share); err != nil {
+		t.Fatal(err)
+	}
+	pages := 0
+	var check func(c *cobra.Command)
+	check = func(c *cobra.Command) {
+		pages++
+		name := strings.ReplaceAll(c.CommandPath(), " ", "-")
+		page, err := os.ReadFile(filepath.Join(share, "man", "man1", name+".1"))
+		if err != nil {
+			t.Error(err)
+		}
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if !bytes.Contains(page, []byte(`\fB--`+f.Name+`\fP`)) {
+				t.Errorf("the page of %s lacks --%s", name, f.Name)
+			}
+		})
+		for _, below := range c.Commands() {
+			if below.IsAvailableCommand() && below.Name() != "help" {
+				check(below)
+			}
+		}
+	}
+	check(cmd.Root())
+	if pages < 8 {
+		t.Errorf("%d commands", pages)
+	}
+	run, _ := os.ReadFile(filepath.Join(share, "man", "man1", "dvlcache-run.1"))
+	for _, want := range []string{`\fB--track\fP=args|none`, "by name alone (default args)", "\\fB--tee\\fP\n"} {
+		if !bytes.Contains(run, []byte(want)) {
+			t.Errorf("the page of run lacks %q:\n%s", want, run)
+		}
+	}
+	for name, check := range map[string]string{
+		"bash-completion/completions/dvlcache":    "bash",
+		"zsh/site-functions/_dvlcache":            "zsh",
+		"fish/vendor_completions.d/dvlcache.fish": "fish",
+		"dvlcache/dvlcache.ps1":                   "",
+	} {
+		file := filepath.Join(share, name)
+		if data, err := os.ReadFile(file); err != nil || !bytes.Contains(data, []byte("__complete")) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if shell, err := exec.LookPath(check); err == nil {
+			if out, err := exec.Command(shell, "-n", file).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", name, err, out)
+			}
+		}
+	}
+}
+
+// TestNotLinked: what makes the pages is not in the program.
+func TestNotLinked(t *testing.T) {
+	t.Chdir("../../..")
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Fields(string(out)) {
+		if strings.Contains(line, "cobra/doc") || strings.Contains(line, "md2man") || strings.Contains(line, "internal/release") {
+			t.Errorf("dvlcache links %s", line)
+		}
+	}
+	if !strings.Contains(string(out), "github.com/spf13/cobra\n") {
+		t.Error("it doesn't even link cobra")
+	}
+}
