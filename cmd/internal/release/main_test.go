@@ -165,6 +165,28 @@ func TestDocs(t *testing.T) {
 	}
 }
 
+// TestInstall: make puts the program and its pages where they belong.
+func TestInstall(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("has no make")
+	}
+	t.Chdir("../../..")
+	dir := t.TempDir()
+	install := exec.Command("make", "install", "DESTDIR="+dir, "PREFIX=/usr")
+	install.Env = append(os.Environ(), "MAKEFLAGS=") // we may be below make ourselves
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err := exec.Command(filepath.Join(dir, "usr/bin/dvlcache"), "version").Output(); err != nil || !bytes.HasPrefix(out, []byte("dvlcache ")) {
+		t.Errorf("version prints %q, %v", out, err)
+	}
+	for _, name := range []string{"man/man1/dvlcache.1", "zsh/site-functions/_dvlcache"} {
+		if info, err := os.Stat(filepath.Join(dir, "usr/share", name)); err != nil || info.Mode().Perm() != 0o644 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestNotLinked: what makes the pages is not in the program.
 func TestNotLinked(t *testing.T) {
 	t.Chdir("../../..")
