@@ -14,21 +14,22 @@ import (
 // does not return where a signal has ended it.
 func Main(args []string) int {
 	ui := &terminal{}
-	err := execute(newRoot(ui), args)
+	err := execute(newRoot(ui, args), args)
 	ui.report(err)
 	raise(err)
 	return exitStatus(err)
 }
 
 // Root is the command line without anything to do, for who documents it.
-func Root() *cobra.Command { return newRoot(&terminal{}) }
+func Root() *cobra.Command { return newRoot(&terminal{}, nil) }
 
 func execute(root *cobra.Command, args []string) error {
 	root.SetArgs(args)
 	return root.Execute()
 }
 
-func newRoot(ui *terminal) *cobra.Command {
+// newRoot makes the commands that args may call.
+func newRoot(ui *terminal, args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "dvlcache",
 		Short: "Remember what a program printed for each subset of the data",
@@ -49,8 +50,17 @@ its arguments, so that no subset is evaluated twice:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(err, fmt.Sprintf("'%s --help' lists the flags", cmd.CommandPath()))
 	})
+	if len(args) > 0 && args[0] == "run" {
+		// A hit doesn't wait for commands to be made that aren't called.
+		root.AddCommand(newRun(ui))
+		root.CompletionOptions.DisableDefaultCmd = true
+		return root
+	}
 	root.AddCommand(newRun(ui), newBatch(ui), newSession(ui), newExplain(ui), newList(ui), newShow(ui), newVerify(ui),
 		newStats(ui), newClear(ui), newPrune(ui), newExport(ui), newImport(ui), newCheck(ui), newCompact(ui), newConfig(ui), newVersion())
+	for _, cmd := range root.Commands() {
+		completeSettings(cmd)
+	}
 	return root
 }
 

@@ -44,18 +44,16 @@ func addSettings(cmd *cobra.Command, groups ...[]*config.Setting) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.SetInterspersed(false)
-	for _, group := range groups {
-		for _, s := range group {
-			f := flags.VarPF(&flagValue{setting: s}, s.Name, s.Short, s.Usage)
-			f.DefValue = s.Default
-			f.NoOptDefVal = s.Alone
-			if s.Switch() {
-				f.NoOptDefVal = "true"
-			}
-			if choices := s.Choices(); choices != nil {
-				complete(cmd, s.Name, choices...)
-			}
+	settings := slices.Concat(groups...)
+	// At once, since every call pays for it.
+	values, added := make([]flagValue, len(settings)), make([]pflag.Flag, len(settings))
+	for i, s := range settings {
+		values[i].setting = s
+		added[i] = pflag.Flag{Name: s.Name, Shorthand: s.Short, Usage: s.Usage, Value: &values[i], DefValue: s.Default, NoOptDefVal: s.Alone}
+		if s.Switch() {
+			added[i].NoOptDefVal = "true"
 		}
+		flags.AddFlag(&added[i])
 	}
 }
 
@@ -64,6 +62,15 @@ func complete(cmd *cobra.Command, flag string, values ...string) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // there is no such flag
 	}
+}
+
+// completeSettings lets the shell complete the values of settings that have few.
+func completeSettings(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if v, ok := f.Value.(*flagValue); ok && v.setting.Choices() != nil {
+			complete(cmd, f.Name, v.setting.Choices()...)
+		}
+	})
 }
 
 // load finds the settings of a command.

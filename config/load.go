@@ -45,12 +45,7 @@ const programsKey = "programs"
 // Load finds the settings. flags holds the values of the flags that were
 // given, a list each. Its error is an *Error.
 func Load(flags map[string][]string) (*Settings, []Origin, error) {
-	v := viper.New()
 	settings := All()
-	for _, s := range settings {
-		v.SetDefault(s.Name, s.Default)
-		v.BindEnv(append([]string{s.Name, s.Variable()}, s.aliases...)...)
-	}
 	var files []*file
 	for _, path := range []string{userFile(), projectFile()} {
 		f, err := readFile(path)
@@ -61,18 +56,24 @@ func Load(flags map[string][]string) (*Settings, []Origin, error) {
 			continue
 		}
 		files = append(files, f)
-		if err := v.MergeConfigMap(f.values); err != nil {
-			return nil, nil, &Error{Where: path, Reason: err.Error()}
-		}
 	}
-	for name, values := range flags {
-		v.Set(name, values)
-	}
+	environment := environ()
+	var v *viper.Viper // only where there is something to choose from
 	out := &Settings{}
 	origins := make([]Origin, 0, len(settings))
 	for _, s := range settings {
-		values := texts(s, v.Get(s.Name))
-		from := s.origin(flags, files)
+		values := texts(s, s.Default)
+		from := s.origin(flags, environment, files)
+		if from != byDefault {
+			if v == nil {
+				var err error
+				if v, err = newViper(flags, files); err != nil {
+					return nil, nil, err
+				}
+			}
+			v.BindEnv(append([]string{s.Name, s.Variable()}, s.aliases...)...)
+			values = texts(s, v.Get(s.Name))
+		}
 		if err := s.set(s.field(out), values); err != nil {
 			return nil, nil, &Error{Where: from, Key: s.Name, Reason: err.Error()}
 		}
@@ -99,13 +100,45 @@ func Load(flags map[string][]string) (*Settings, []Origin, error) {
 	return out, origins, nil
 }
 
+// newViper returns a viper that knows the flags and, the last first, the files.
+func newViper(flags map[string][]string, files []*file) (*viper.Viper, error) {
+	v := viper.New()
+	for _, f := range files {
+		if err := v.MergeConfigMap(f.values); err != nil {
+			return nil, &Error{Where: f.path, Reason: err.Error()}
+		}
+	}
+	for name, values := range flags {
+		v.Set(name, values)
+	}
+	return v, nil
+}
+
+// environ returns the names of our variables that have a value.
+func environ() (names []string) {
+	for _, variable := range os.Environ() {
+		if name, value, _ := strings.Cut(variable, "="); strings.HasPrefix(name, prefix) && value != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// byDefault is the origin of what is given nowhere.
+const byDefault = "default"
+
 // origin says where the winning value comes from.
-func (s *Setting) origin(flags map[string][]string, files []*file) string {
+func (s *Setting) origin(flags map[string][]string, environment []string, files []*file) string {
 	if _, ok := flags[s.Name]; ok {
 		return "flag --" + s.Name
 	}
-	for _, name := range append([]string{s.Variable()}, s.aliases...) {
-		if os.Getenv(name) != "" {
+	for _, name := range environment {
+		if len(name) == len(prefix)+len(s.Name) && name == s.Variable() {
+			return "environment " + name
+		}
+	}
+	for _, name := range s.aliases {
+		if slices.Contains(environment, name) {
 			return "environment " + name
 		}
 	}
@@ -114,7 +147,7 @@ func (s *Setting) origin(flags map[string][]string, files []*file) string {
 			return f.path
 		}
 	}
-	return "default"
+	return byDefault
 }
 
 // texts makes texts of a value that viper holds. A list in the environment is
@@ -124,10 +157,13 @@ func texts(s *Setting, v any) []string {
 	case []string:
 		return v
 	case string:
-		if s.Repeated() {
-			return slices.DeleteFunc(strings.Split(v, ","), func(t string) bool { return t == "" })
+		switch {
+		case !s.Repeated():
+			return []string{v}
+		case v == "":
+			return nil
 		}
-		return []string{v}
+		return slices.DeleteFunc(strings.Split(v, ","), func(t string) bool { return t == "" })
 	}
 	return nil
 }
@@ -173,10 +209,11 @@ func readFile(path string) (*file, error) {
 	if path == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(path)
-	if _, statErr := os.Lstat(path); errors.Is(statErr, fs.ErrNotExist) || errors.Is(statErr, fs.ErrPermission) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil, nil
-	} else if err != nil {
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
 		return nil, &Error{Where: path, Reason: errors.Unwrap(err).Error()}
 	}
 	f := &file{path: path, values: map[string]any{}}

@@ -112,9 +112,12 @@ type Setting struct {
 	isPath  bool     // in a file, relative to the file's folder
 }
 
+// shape is settings of which the types alone are asked for.
+var shape Settings
+
 // Repeated reports whether the setting is a list.
 func (s *Setting) Repeated() bool {
-	switch s.field(&Settings{}).(type) {
+	switch s.field(&shape).(type) {
 	case *[]string, *[]int:
 		return true
 	}
@@ -123,7 +126,7 @@ func (s *Setting) Repeated() bool {
 
 // Switch reports whether the setting is a boolean.
 func (s *Setting) Switch() bool {
-	_, ok := s.field(&Settings{}).(*bool)
+	_, ok := s.field(&shape).(*bool)
 	return ok
 }
 
@@ -133,9 +136,12 @@ func (s *Setting) IsPath() bool { return s.isPath }
 // Choices are the values that the setting may have, if they are few.
 func (s *Setting) Choices() []string { return s.choices }
 
+// prefix begins the names of our environment variables.
+const prefix = "DVLCACHE_"
+
 // Variable is the environment variable of the setting.
 func (s *Setting) Variable() string {
-	return "DVLCACHE_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
+	return prefix + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
 }
 
 // StoreSettings are those of every command that opens the cache.
