@@ -106,7 +106,7 @@ func (b *Bolt) openFile(path string, readOnly bool) (db *bbolt.DB, err error) {
 			FreelistType: bbolt.FreelistMapType,
 			NoStatistics: true,
 			OpenFile: func(path string, flag int, perm os.FileMode) (*os.File, error) {
-				if file, err = os.OpenFile(path, flag, perm); err != nil {
+				if file, err = openRegular(path, flag, perm); err != nil {
 					return nil, err
 				}
 				info, err := file.Stat()

@@ -156,7 +156,7 @@ func (d *Digests) table() *os.File {
 			return
 		}
 		var err error
-		if d.file, err = os.OpenFile(d.path, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		if d.file, err = openRegular(d.path, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 			d.file, _ = os.Open(d.path)
 		}
 	})

@@ -82,7 +82,7 @@ func (s *Stats) Add(namespace string, delta Counts) {
 // writes depends on the namespace alone, so that processes that do this at
 // once do no harm.
 func openStats(path, namespace string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	f, err := openRegular(path, os.O_RDWR, 0)
 	if os.IsNotExist(err) {
 		// Its folder alone: what it lies in may be gone for good, as that
 		// of a session that has ended.
