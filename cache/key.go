@@ -103,12 +103,20 @@ func appendDigest(b []byte, d *Digest) []byte {
 }
 
 func keyOf(parts []Part) Key {
-	b := append(make([]byte, 0, 1024), keyVersion...)
-	b = binary.AppendUvarint(b, uint64(len(parts)))
+	b := beginKey(make([]byte, 0, 1024), len(parts))
+	return sha256.Sum256(encodeAll(b, parts))
+}
+
+// beginKey writes what stands before that many parts.
+func beginKey(b []byte, parts int) []byte {
+	return binary.AppendUvarint(append(b, keyVersion...), uint64(parts))
+}
+
+func encodeAll(b []byte, parts []Part) []byte {
 	for i := range parts {
 		b = parts[i].encode(b)
 	}
-	return sha256.Sum256(b)
+	return b
 }
 
 // Paths says how much of the places of programs and files counts.
@@ -149,7 +157,7 @@ type Call struct {
 	files   []trackedFile
 	absent  []trackedFile // what arguments name, if they name a file later
 	ways    [][]Identity  // to each of files; see Watch
-	looked  map[string]look
+	looked  map[string]*look
 }
 
 // UnreadableError is a file whose contents should count and can't be read: the
@@ -222,8 +230,15 @@ type Identifier struct {
 	spec       CallSpec
 	digests    *Digests
 	where      *places
+	launcher   bool  // arguments may name programs
 	head, tail *Call // what comes before the arguments, and after
-	looked     map[string]look
+	looked     map[string]*look
+
+	// What Key works in.
+	headBytes, tailBytes []byte
+	parser               parser
+	scratch              Call
+	bytes                []byte
 }
 
 // NewIdentifier looks at all that the calls have in common. Its errors are
@@ -233,7 +248,7 @@ func NewIdentifier(ctx context.Context, spec CallSpec, digests *Digests) (*Ident
 	if err != nil {
 		return nil, err
 	}
-	x := &Identifier{spec: spec, digests: digests, where: where, looked: map[string]look{}}
+	x := &Identifier{spec: spec, digests: digests, where: where, launcher: spec.TrackArgs && IsLauncher(spec.Program), looked: map[string]*look{}}
 	x.head, x.tail = x.newCall(), x.newCall()
 	if err := x.head.addProgram(ctx, PartProgram, spec.Program, where); err != nil {
 		return nil, err
@@ -254,6 +269,8 @@ func NewIdentifier(ctx context.Context, spec CallSpec, digests *Digests) (*Ident
 	if spec.Stdin != nil {
 		x.tail.add(Part{Kind: PartStdin, File: spec.Stdin})
 	}
+	x.headBytes, x.tailBytes = encodeAll(nil, x.head.Parts), encodeAll(nil, x.tail.Parts)
+	x.scratch = *x.newCall()
 	return x, nil
 }
 
@@ -266,30 +283,66 @@ func (x *Identifier) Identify(ctx context.Context, args []string) (*Call, error)
 	c := x.newCall()
 	c.args = args
 	c.include(x.head)
-	if x.spec.TrackArgs && IsLauncher(x.spec.Program) {
+	parts, matched, err := x.arguments(ctx, c, &parser{hints: true}, args)
+	if err != nil {
+		return nil, err
+	}
+	c.Parts = append(c.Parts, parts...)
+	c.include(x.tail)
+	c.Parts = append(c.Parts, ruleParts(matched)...)
+	c.Key = keyOf(c.Parts)
+	return c, nil
+}
+
+// Key finds the key alone. It costs a fraction of Identify, which finds the same
+// one where more than the key is needed afterwards.
+func (x *Identifier) Key(ctx context.Context, args []string) (Key, error) {
+	c := &x.scratch
+	c.Parts, c.files, c.absent = c.Parts[:0], c.files[:0], c.absent[:0]
+	parts, matched, err := x.arguments(ctx, c, &x.parser, args)
+	if err != nil {
+		return Key{}, err
+	}
+	n := len(x.head.Parts) + len(c.Parts) + len(parts) + len(x.tail.Parts) + len(matched)
+	b := append(beginKey(x.bytes[:0], n), x.headBytes...)
+	b = encodeAll(encodeAll(b, c.Parts), parts)
+	b = encodeAll(append(b, x.tailBytes...), ruleParts(matched))
+	x.bytes = b
+	return sha256.Sum256(b), nil
+}
+
+// arguments adds to a call the programs that its arguments name, and returns the
+// parts of the arguments, which are p's own, and the rules that matched.
+func (x *Identifier) arguments(ctx context.Context, c *Call, p *parser, args []string) (parts []Part, matched []string, err error) {
+	if x.launcher {
 		if err := c.addLaunched(ctx, args[1:], x.where); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	parts, matched := x.spec.Rules.parse(args[1:])
+	parts, matched = p.parse(x.spec.Rules, args[1:])
 	for i := range parts {
 		if x.spec.TrackArgs {
 			if err := c.trackArgument(ctx, &parts[i]); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		for j := range parts[i].Items {
 			it := &parts[i].Items[j]
 			*it = x.where.argument(it.Text, it.Digest)
 		}
-		c.add(parts[i])
 	}
-	c.include(x.tail)
-	for _, rule := range matched {
-		c.add(Part{Kind: PartRule, Items: []Item{{Text: rule}}})
+	return parts, matched, nil
+}
+
+func ruleParts(matched []string) []Part {
+	if len(matched) == 0 {
+		return nil
 	}
-	c.Key = keyOf(c.Parts)
-	return c, nil
+	parts := make([]Part, len(matched))
+	for i, rule := range matched {
+		parts[i] = Part{Kind: PartRule, Items: []Item{{Text: rule}}}
+	}
+	return parts
 }
 
 // include adds all that another call has.

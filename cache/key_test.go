@@ -43,9 +43,27 @@ func identify(t *testing.T, spec CallSpec, args ...string) *Call {
 	if spec.LookupEnv == nil {
 		spec.LookupEnv = os.LookupEnv
 	}
-	c, err := Identify(context.Background(), spec, NewDigests(""))
+	ctx := context.Background()
+	c, err := Identify(ctx, spec, NewDigests(""))
 	if err != nil {
 		t.Fatal(err)
+	}
+	// Who makes many keys with one Identifier gets the same.
+	x, err := NewIdentifier(ctx, spec, NewDigests(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{spec.Args, {"./train.sh", "--out=1", "--indices", "4,1", "x", "y"}, spec.Args} {
+		whole, err := x.Identify(ctx, args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if key, err := x.Key(ctx, args); err != nil || key != whole.Key {
+			t.Errorf("%q: key %v, %v; Identify finds %v", args, key, err, whole.Key)
+		}
+		if &args[0] == &spec.Args[0] && whole.Key != c.Key {
+			t.Errorf("%q: two keys, %v and %v", args, whole.Key, c.Key)
+		}
 	}
 	return c
 }

@@ -18,6 +18,17 @@ func openFile(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|nonblock, 0)
 }
 
+// missing reports, without the cost of an error, that there is nothing by that
+// name, which isn't "" nor begins with an "@". It may report false where it doesn't
+// know.
+func missing(name string) bool {
+	if name == "" || name[0] == '@' || len(name) > 4096 {
+		return false
+	}
+	var info syscall.Stat_t
+	return syscall.Stat(name, &info) == syscall.ENOENT
+}
+
 // openRegular is os.OpenFile for what is a regular file: it doesn't offer it to
 // Go's poller, which has no use for one, and would cost a hit six system calls.
 func openRegular(path string, flag int, perm os.FileMode) (*os.File, error) {

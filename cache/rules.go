@@ -119,12 +119,24 @@ type token struct {
 	nth    int    // … and its place among that flag's values, from 0
 }
 
+// hint is the flag of ours that would ignore the argument.
+func (t token) hint() string {
+	switch {
+	case t.assign != "" && !t.ended:
+		return "--ignore " + t.assign
+	case t.owner != "":
+		return "--ignore " + t.owner
+	}
+	return "--ignore-arg " + strconv.Itoa(t.n)
+}
+
 // value is what stands behind the "=" of an assignment.
 func (t token) value() string { _, v, _ := strings.Cut(t.arg, "="); return v }
 
 // tokenize finds the place of each argument. After a "--" nothing is a flag.
-func tokenize(args []string) []token {
-	tokens := make([]token, len(args))
+// What it returns is written over tokens.
+func tokenize(tokens []token, args []string) []token {
+	tokens = slices.Grow(tokens[:0], len(args))[:len(args)]
 	owner, nth, ended := "", 0, false
 	for i, arg := range args {
 		t := token{arg: arg, n: i + 1, ended: ended}
@@ -157,12 +169,20 @@ func tokenize(args []string) []token {
 	return tokens
 }
 
+// parser parses arguments, and keeps for the next parse what it works in.
+type parser struct {
+	hints  bool // whether parts get theirs
+	tokens []token
+	parts  []Part
+	items  []Item
+}
+
 // parse makes parts of a command's arguments. It is pure: files are looked at
 // later. Without rules it loses nothing, so two vectors that differ have parts
 // that differ. matched are the rules that had a say, which count themselves.
 //
-// r must be normalized.
-func (r Rules) parse(args []string) (parts []Part, matched []string) {
+// r must be normalized. The parts hold until the next parse.
+func (w *parser) parse(r Rules, args []string) (parts []Part, matched []string) {
 	use := func(rule, name string) {
 		if text := rule + " " + name; !slices.Contains(matched, text) {
 			matched = append(matched, text)
@@ -172,17 +192,20 @@ func (r Rules) parse(args []string) (parts []Part, matched []string) {
 		// Always: whether the switch is there must make no difference.
 		use("ignore-switch", name)
 	}
-	tokens := tokenize(args)
+	tokens := tokenize(w.tokens, args)
+	parts = w.parts[:0]
+	items := slices.Grow(w.items[:0], len(args))
+	defer func() { w.tokens, w.parts, w.items = tokens, parts, items }()
 	for i, t := range tokens {
-		p := Part{Kind: PartArgument, Items: []Item{{Text: t.arg}}, Hint: "--ignore-arg " + strconv.Itoa(t.n)}
+		items = append(items, Item{Text: t.arg})
+		p := Part{Kind: PartArgument, Items: items[i : i+1 : i+1]}
+		if w.hints {
+			p.Hint = t.hint()
+		}
 		if t.owner != "" {
-			p.Hint = "--ignore " + t.owner
 			p.Flag = tokens[i-1-t.nth].arg
 		}
 		if t.assign != "" {
-			if !t.ended {
-				p.Hint = "--ignore " + t.assign
-			}
 			p.Name = strings.TrimSuffix(t.arg, t.value())
 			p.Items[0].Text = t.value()
 		}

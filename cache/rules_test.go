@@ -277,14 +277,18 @@ func FuzzRules(f *testing.F) {
 	f.Add("--x\x001", "--x=1", "x", "y")
 	f.Add("a\x00b", "a b", "", "")
 	f.Add("--y\x001,4\x00[2", "--y\x004,1\x00[2", "x", "y...")
+	used := &parser{} // what it was used for before makes no difference
 	f.Fuzz(func(t *testing.T, a, b, ignore, unordered string) {
 		left, right := strings.Split(a, "\x00"), strings.Split(b, "\x00")
 		encode := func(r Rules, args []string) string {
-			parts, matched := r.parse(args)
-			for _, m := range matched {
-				parts = append(parts, Part{Kind: PartRule, Items: []Item{{Text: m}}})
+			parts, matched := new(parser).parse(r, args)
+			parts = append(parts, ruleParts(matched)...)
+			key := keyOf(parts)
+			again, _ := used.parse(r, args)
+			if keyOf(append(slices.Clip(again), parts[len(again):]...)) != key {
+				t.Fatalf("%q under %+v: a second parse differs", args, r)
 			}
-			return fmt.Sprintf("%x", keyOf(parts))
+			return key.String()
 		}
 		if encode(Rules{}, left) == encode(Rules{}, right) != slices.Equal(left, right) {
 			t.Fatalf("%q and %q", left, right)

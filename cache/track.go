@@ -61,15 +61,26 @@ type look struct {
 	files, absent []trackedFile
 }
 
+// nothing is the look at most arguments: no file has that name.
+var nothing = &look{}
+
 // trackText tracks the file that a text names, with an "@" before it or not.
 // It returns nil if there is none. hint is for messages.
 func (c *Call) trackText(ctx context.Context, text, hint string) (*Digest, error) {
 	seen, ok := c.looked[text]
 	if !ok {
-		fresh := &Call{digests: c.digests}
-		seen.sum, seen.err = fresh.lookAt(ctx, text)
-		seen.files, seen.absent = fresh.files, fresh.absent
+		seen = nothing
+		if !missing(text) {
+			fresh := &Call{digests: c.digests}
+			seen = &look{}
+			seen.sum, seen.err = fresh.lookAt(ctx, text)
+			seen.files, seen.absent = fresh.files, fresh.absent
+		}
 		c.looked[text] = seen
+	}
+	if seen == nothing {
+		c.absent = append(c.absent, trackedFile{path: text, hint: hint})
+		return nil, nil
 	}
 	for _, f := range seen.files {
 		f.hint = hint
