@@ -58,8 +58,14 @@ func parseTemplate(arg string, fields bool) (t template) {
 			arg = arg[i+1:]
 			continue
 		}
-		t = append(t, piece{text: arg[:i]}, piece{name, true})
+		if i > 0 {
+			t = append(t, piece{text: arg[:i]})
+		}
+		t = append(t, piece{name, true})
 		arg = arg[i+n+1:]
+	}
+	if arg == "" && t != nil {
+		return t
 	}
 	return append(t, piece{text: arg})
 }
@@ -246,22 +252,20 @@ func (l *lineReader) line(text string, values func(string) (string, error)) exec
 	l.number++
 	line := exec.Line{Number: l.number, Input: text, Args: make([]string, len(l.command))}
 	for i, t := range l.command {
-		var arg strings.Builder
 		for _, p := range t {
+			arg := p.text
 			switch {
 			case !p.field:
-				arg.WriteString(p.text)
 			case p.text == "":
-				arg.WriteString(text)
+				arg = text
 			default:
-				v, err := values(p.text)
-				if err != nil {
+				var err error
+				if arg, err = values(p.text); err != nil {
 					return exec.Line{Number: l.number, Input: text, Err: usage(err, "")}
 				}
-				arg.WriteString(v)
 			}
+			line.Args[i] += arg // mostly there is one piece, and nothing to copy
 		}
-		line.Args[i] = arg.String()
 		if strings.IndexByte(line.Args[i], 0) >= 0 {
 			return exec.Line{Number: l.number, Input: text, Err: usage(errors.New("it holds a NUL byte, which no argument can"), "")}
 		}

@@ -30,6 +30,9 @@ func (e *signalError) Error() string { return "ended by a signal: " + e.signal.S
 
 // exitStatus maps errors to exit statuses.
 func exitStatus(err error) int {
+	if err == nil {
+		return 0 // for each line of a batch
+	}
 	var (
 		exit    *exec.ExitError
 		start   *exec.StartError
@@ -44,8 +47,6 @@ func exitStatus(err error) int {
 		lines   *failedLines
 	)
 	switch {
-	case err == nil:
-		return 0
 	case errors.As(err, &exit):
 		return exit.Status
 	case errors.As(err, &lines), errors.Is(err, exec.ErrHalted), errors.Is(err, errImpure), errors.Is(err, errDamaged):

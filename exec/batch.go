@@ -99,6 +99,17 @@ type batch struct {
 	ended     chan *work
 	stopping  bool
 	counts    cache.Counts
+	reader    *call // of hits, one after the other
+	asked     []ask // of the latest group
+	ids       []cache.ID
+}
+
+// ask is a line that is a call, with its address if it has a key.
+type ask struct {
+	slot   *slot
+	id     cache.ID
+	stored bool
+	err    error // why it has no key
 }
 
 // Run answers lines, which come in groups: files are looked at anew for each
@@ -115,6 +126,7 @@ func (q *Batch) Run(ctx context.Context, groups <-chan []Line) (BatchState, erro
 		memo.Store = b.committer
 	}
 	b.Memo = &memo
+	b.reader = memo.newCall(q.Query)
 	err := b.run(ctx, groups)
 	if q.Memo.Store != nil {
 		q.Memo.Stats.Add(q.Query.Namespace, b.counts)
@@ -374,6 +386,24 @@ func (b *batch) done(s *slot, a Answer, err error) {
 	}
 }
 
+// hit answers a line by what the store has given, if that is all there is to it.
+func (b *batch) hit(ctx context.Context, a ask, got cache.Got) bool {
+	if got.Entry == nil || got.Err != nil {
+		return false
+	}
+	c := b.reader
+	c.id, c.stored, c.unsaved = a.id, true, false
+	c.Refresh = b.Query.Refresh && !b.refreshed[a.id]
+	answer, ok, err := c.found(ctx, got)
+	if !ok || err != nil || c.unsaved {
+		c.counts = cache.Counts{}
+		return false
+	}
+	b.count(c)
+	b.done(a.slot, answer, nil)
+	return true
+}
+
 // accept looks up a group of lines, and makes work of what is cold.
 func (b *batch) accept(ctx context.Context, lines []Line) error {
 	program, err := LookPath(b.Query.Args[0])
@@ -391,9 +421,8 @@ func (b *batch) accept(ctx context.Context, lines []Line) error {
 		}
 	}
 	slots := make([]slot, len(lines))
-	calls := make([]*call, 0, len(lines))
-	ids := make([]cache.ID, 0, len(lines))
-	of := make([]*slot, 0, len(lines)) // the slot of each call
+	asked := b.asked[:0]
+	ids := b.ids[:0]
 	for i, line := range lines {
 		s := &slots[i]
 		s.Line = line
@@ -403,55 +432,74 @@ func (b *batch) accept(ctx context.Context, lines []Line) error {
 			b.done(s, Answer{Namespace: b.Query.Namespace}, line.Err)
 			continue
 		}
-		q := b.Query
-		q.Args = line.Args
-		c := b.Memo.newCall(q)
-		c.program = program
+		a := ask{slot: s}
 		if identifier != nil {
-			key, err := identifier.Identify(ctx, line.Args)
-			if err := c.identified(ctx, key, err); err != nil {
-				b.done(s, Answer{Namespace: q.Namespace}, err)
-				continue
+			var key cache.Key
+			key, a.err = identifier.Key(ctx, line.Args)
+			if a.stored = a.err == nil; a.stored {
+				a.id = cache.ID{Namespace: b.Query.Namespace, Key: key}
+				ids = append(ids, a.id)
 			}
 		}
-		calls, of = append(calls, c), append(of, s)
-		if c.stored {
-			ids = append(ids, c.id)
-		}
+		asked = append(asked, a)
 	}
+	b.asked, b.ids = asked, ids
 	var found []cache.Got
 	if len(ids) > 0 {
 		found = cache.GetAll(ctx, b.Memo.Store, ids)
 	}
 	var seeds []*call
-	for i, c := range calls {
+	for _, a := range asked {
 		var got cache.Got
-		if c.stored {
+		if a.stored {
 			got, found = found[0], found[1:]
+			if w := b.pending[a.id]; w != nil {
+				w.slots = append(w.slots, a.slot)
+				continue
+			}
+			if b.hit(ctx, a, got) {
+				continue
+			}
 		}
-		if w := b.pending[c.id]; w != nil && c.stored {
-			w.slots = append(w.slots, of[i])
-			continue
+		c := b.Memo.newCall(b.Query)
+		c.Args, c.program = a.slot.Args, program
+		if identifier != nil {
+			var key *cache.Call
+			err := a.err
+			if err == nil {
+				key, err = identifier.Identify(ctx, c.Args)
+			}
+			if err := c.identified(ctx, key, err); err != nil {
+				b.done(a.slot, Answer{Namespace: c.Namespace}, err)
+				continue
+			}
+		}
+		if c.stored && c.id != a.id { // a file has changed just now
+			if w := b.pending[c.id]; w != nil {
+				w.slots = append(w.slots, a.slot)
+				continue
+			}
+			got = cache.GetAll(ctx, b.Memo.Store, []cache.ID{c.id})[0]
 		}
 		if c.stored {
 			// A line that comes again is refreshed once.
 			c.Refresh = c.Refresh && !b.refreshed[c.id]
-			a, ok, err := c.found(ctx, got)
+			answer, ok, err := c.found(ctx, got)
 			b.count(c)
 			if ok && c.unsaved {
 				seeds = append(seeds, c)
 			}
 			if ok || err != nil {
-				b.done(of[i], a, err)
+				b.done(a.slot, answer, err)
 				continue
 			}
 		}
 		if c.OnlyCached {
 			b.counts[cache.Misses]++
-			b.done(of[i], Answer{Namespace: c.Namespace}, ErrNotCached)
+			b.done(a.slot, Answer{Namespace: c.Namespace}, ErrNotCached)
 			continue
 		}
-		w := &work{call: c, id: c.id, slots: []*slot{of[i]}}
+		w := &work{call: c, id: c.id, slots: []*slot{a.slot}}
 		if c.stored {
 			b.pending[c.id] = w
 			if c.Refresh {
