@@ -275,15 +275,23 @@ func (p *Part) sort() bool {
 	// What is around the items counts, since some programs care for
 	// brackets and blanks: it is kept with a comma in each item's place.
 	at := strings.Index(text, inner)
-	style := []string{text[:at]}
-	p.Form, p.Whole, p.Items = FormSorted, text, nil
+	n := 1 + strings.Count(inner, ",")
+	var style strings.Builder
+	style.Grow(len(text) - len(inner) + 2*n + 1)
+	style.WriteString(text[:at])
+	p.Form, p.Whole, p.Items = FormSorted, text, make([]Item, 0, n)
 	for item := range strings.SplitSeq(inner, ",") {
 		bare := strings.TrimSpace(item)
 		left := strings.Index(item, bare)
 		p.Items = append(p.Items, Item{Text: bare})
-		style = append(style, item[:left], item[left+len(bare):])
+		style.WriteByte(',')
+		style.WriteString(item[:left])
+		style.WriteByte(',')
+		style.WriteString(item[left+len(bare):])
 	}
-	p.Style = strings.Join(append(style, text[at+len(inner):]), ",")
+	style.WriteByte(',')
+	style.WriteString(text[at+len(inner):])
+	p.Style = style.String()
 	slices.SortFunc(p.Items, func(a, b Item) int { return strings.Compare(a.Text, b.Text) })
 	return true
 }

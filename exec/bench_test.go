@@ -1,0 +1,68 @@
+package exec
+
+import (
+	"context"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"dvlcache/cache"
+)
+
+// BenchmarkBatch answers lines that are stored, 1,000 different ones again and
+// again. An iteration is a line.
+func BenchmarkBatch(b *testing.B) {
+	for _, backend := range []string{"memory", "bolt"} {
+		for _, rules := range []cache.Rules{{}, {Unordered: []string{"indices"}}} {
+			name := backend
+			if rules.Unordered != nil {
+				name += " unordered"
+			}
+			b.Run(name, func(b *testing.B) {
+				dir := b.TempDir()
+				memo := &Memo{
+					Store:   cache.Store(cache.NewMemory()),
+					Stats:   cache.NewStats(filepath.Join(dir, "stats")),
+					Digests: cache.NewDigests(filepath.Join(dir, "digests")),
+					Runner:  &Runner{},
+					Warn:    func(message, _ string) { b.Error(message) },
+				}
+				if backend == "bolt" {
+					memo.Store = cache.NewBolt(dir, 0, nil)
+				}
+				extraction, err := ParseExtraction("regex:([0-9]+)$", false)
+				if err != nil {
+					b.Fatal(err)
+				}
+				lines := make([]Line, 1000)
+				for i := range lines {
+					subset := "1,4,7,50,100,101,102," + strconv.Itoa(i)
+					lines[i] = Line{Number: i + 1, Input: subset, Args: []string{"echo", "--indices", subset}}
+				}
+				run := func(n int) {
+					groups := make(chan []Line, 1)
+					go func() {
+						defer close(groups)
+						for ; n > 0; n -= len(lines) {
+							groups <- lines[:min(n, len(lines))]
+						}
+					}()
+					batch := &Batch{
+						Memo:  memo,
+						Query: Query{Args: []string{"echo"}, Rules: rules, TrackArgs: true, Paths: cache.PathsAbsolute, Extraction: extraction},
+						Jobs:  4,
+						Emit:  func(a LineAnswer) error { return a.Err },
+						Flush: func() error { return nil },
+					}
+					if _, err := batch.Run(context.Background(), groups); err != nil {
+						b.Fatal(err)
+					}
+				}
+				run(len(lines))
+				b.ReportAllocs()
+				b.ResetTimer()
+				run(b.N)
+			})
+		}
+	}
+}
