@@ -2,11 +2,14 @@ package cache
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -147,4 +150,96 @@ func BenchmarkGuards(b *testing.B) {
 	}
 	b.ReportMetric(100*float64(guards)/float64(hit), "%-of-a-hit")
 	b.ReportMetric(float64(guards.Microseconds())/float64(b.N), "µs-of-guards/op")
+}
+
+// BenchmarkScale compares a store of many entries, as many as the variable
+// DVLCACHE_BENCH_ENTRIES says, with one of 1,000, turn by turn. Its metrics are
+// ratios of medians and, for the large one, times; and how many times the bytes of
+// its keys and records the large file is, as it has grown and as clear leaves it.
+// Nothing is synced: what is asked is what grows with the file.
+func BenchmarkScale(b *testing.B) {
+	many := 20_000
+	if n, err := strconv.Atoi(os.Getenv("DVLCACHE_BENCH_ENTRIES")); err == nil {
+		many = n
+	}
+	ctx := context.Background()
+	entry := func(*Entry) *Entry {
+		e := &Entry{Output: &Output{Text: []byte("0.9130\n"), ID: 1, Time: time.Now()}}
+		e.FindOrAdd("last").Add(Sample{ID: 1, Value: 0.913, Seconds: 1, Time: time.Now()}, "0.9130")
+		return e
+	}
+	key := func(i int) Key { return sha256.Sum256(binary.AppendUvarint(nil, uint64(i))) }
+	sizes := [2]int{1000, many}
+	var stores [2]*Bolt
+	var gens [2]Generation
+	for i, n := range sizes {
+		s := NewSession(b.TempDir(), time.Minute, nil)
+		_, gen, err := s.Get(ctx, ID{"n", Key{}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for k := 0; k < n; {
+			var changes []Change
+			for ; k < n && len(changes) < 2000; k++ {
+				changes = append(changes, Change{ID{"n", key(k)}, gen, entry})
+			}
+			if errs := s.UpdateAll(ctx, changes); errs != nil {
+				b.Fatal(errs)
+			}
+		}
+		stores[i], gens[i] = s, gen
+	}
+	var took [2]map[string][]float64
+	measure := func(i int, what string, do func() error) {
+		start := time.Now()
+		if err := do(); err != nil {
+			b.Fatal(err)
+		}
+		if took[i] == nil {
+			took[i] = map[string][]float64{}
+		}
+		took[i][what] = append(took[i][what], time.Since(start).Seconds())
+	}
+	for n := 0; b.Loop(); n++ {
+		for i, s := range stores {
+			hit := ID{"n", key(n * 7919 % sizes[i])}
+			measure(i, "hit", func() error { _, _, err := s.Get(ctx, hit); return err })
+			measure(i, "put", func() error { return s.Update(ctx, ID{"n", key(many + n)}, gens[i], entry) })
+			measure(i, "open-to-write", func() error { return s.update(ctx, func(*bbolt.Tx) error { return errUnchanged }) })
+		}
+	}
+	median := func(i int, what string) float64 {
+		all := slices.Sorted(slices.Values(took[i][what]))
+		return all[len(all)/2]
+	}
+	for i, s := range stores {
+		measure(i, "usage", func() error { _, err := s.Usage(ctx, nil); return err })
+		measure(i, "list", func() error { return s.Each(ctx, Range{}, func(ID, *Entry, *RecordError) error { return nil }) })
+	}
+	size := func(s *Bolt) (ratio float64) {
+		var net int
+		if err := s.viewOnly(ctx, func(tx *bbolt.Tx) error {
+			return tx.Bucket(bucketName("n")).ForEach(func(k, v []byte) error { net += len(k) + len(v); return nil })
+		}); err != nil {
+			b.Fatal(err)
+		}
+		info, err := os.Stat(s.Path())
+		if err != nil {
+			b.Fatal(err)
+		}
+		return float64(info.Size()) / float64(net)
+	}
+	b.ReportMetric(size(stores[1]), "size/net")
+	for i, s := range stores {
+		measure(i, "clear", func() error { _, err := s.Clear(ctx, "other"); return err }) // copies all
+	}
+	b.ReportMetric(size(stores[1]), "compacted/net")
+	for _, what := range []string{"hit", "put", "open-to-write"} {
+		b.ReportMetric(median(1, what)/median(0, what), what)
+		b.ReportMetric(median(1, what)*1e6, what+"-µs")
+		b.ReportMetric((median(1, what)-median(0, what))*1e6, what+"-more-µs")
+	}
+	for _, what := range []string{"usage", "list", "clear"} {
+		b.ReportMetric(median(1, what)/float64(sizes[1])*1e6, what+"-µs/entry")
+	}
 }

@@ -103,7 +103,7 @@ func (b *Bolt) openFile(path string, readOnly bool) (db *bbolt.DB, err error) {
 			Timeout:      max(b.lock.timeout, time.Second),
 			NoSync:       b.noSync,
 			NoGrowSync:   b.noSync,
-			FreelistType: bbolt.FreelistMapType,
+			FreelistType: bbolt.FreelistArrayType, // the faster one to load
 			NoStatistics: true,
 			OpenFile: func(path string, flag int, perm os.FileMode) (*os.File, error) {
 				if file, err = openRegular(path, flag, perm); err != nil {

@@ -75,7 +75,7 @@ func fill(t testing.TB, s Store, n int) {
 // exampleCommand is a command of about a hundred characters.
 func exampleCommand(i int) *Command {
 	args := []string{"./train.sh", "--indices", fmt.Sprintf("%d,14,27,35,48,51,66,72,89,93,104,117,123,138,141,150", i), "--epochs", "20", "--data", "iris.csv"}
-	parts, _ := Rules{}.parse(args[1:])
+	parts, _ := new(parser).parse(Rules{}, args[1:])
 	for i := range parts {
 		parts[i].Flag, parts[i].Hint = "", ""
 	}
