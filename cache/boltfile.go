@@ -279,8 +279,13 @@ func (b *Bolt) setAside(why error) error {
 
 // moveAside gives the file a name under which nobody looks for it.
 func (b *Bolt) moveAside() (aside string, err error) {
-	aside = fmt.Sprintf("%s.broken-%s", b.path, time.Now().UTC().Format("20060102T150405.000000"))
+	aside = setAsideName(b.path)
 	return aside, os.Rename(b.path, aside)
+}
+
+// setAsideName is where a broken file goes.
+func setAsideName(path string) string {
+	return fmt.Sprintf("%s.broken-%s", path, time.Now().UTC().Format("20060102T150405.000000"))
 }
 
 // CompactError says that entries were cleared and that only giving back the

@@ -3,10 +3,12 @@ package cache
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -42,10 +44,15 @@ func (c Counts) Seconds(of Counter) float64 { return float64(c[of]) / float64(ti
 //
 // A Stats may be used by many goroutines. Where the files can't be had, it
 // counts nothing.
-type Stats struct{ dir string }
+type Stats struct {
+	dir string
+	// Notice, if not nil, is told, in one line, of a file that was set
+	// aside because it holds no statistics.
+	Notice func(string)
+}
 
 // NewStats returns the counters kept in the folder dir.
-func NewStats(dir string) *Stats { return &Stats{dir} }
+func NewStats(dir string) *Stats { return &Stats{dir: dir} }
 
 // A statistics file is one page: a magic word that names layout and version,
 // the length of the namespace, the counters from countersAt on, and the
@@ -70,13 +77,27 @@ func (s *Stats) Add(namespace string, delta Counts) {
 	if s == nil {
 		return
 	}
-	f, err := openStats(s.path(namespace), namespace)
+	path := s.path(namespace)
+	f, err := openStats(path, namespace)
+	if errors.Is(err, errNoStats) {
+		aside := setAsideName(path)
+		if os.Rename(path, aside) != nil {
+			return
+		}
+		if s.Notice != nil {
+			s.Notice(fmt.Sprintf("%s holds no statistics; it is kept as %s and counting begins anew", path, filepath.Base(aside)))
+		}
+		f, err = openStats(path, namespace)
+	}
 	if err != nil {
 		return
 	}
 	defer f.Close()
 	addMapped(f, delta)
 }
+
+// errNoStats is a file that is not ours, or damaged.
+var errNoStats = errors.New("it holds no statistics")
 
 // openStats opens a statistics file, and makes it if it is missing. What it
 // writes depends on the namespace alone, so that processes that do this at
@@ -91,7 +112,9 @@ func openStats(path, namespace string) (*os.File, error) {
 		}
 		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	}
-	if err != nil {
+	if errors.Is(err, syscall.EISDIR) {
+		return nil, errNoStats
+	} else if err != nil {
 		return nil, err
 	}
 	var head [len(statsMagic)]byte
@@ -100,7 +123,7 @@ func openStats(path, namespace string) (*os.File, error) {
 	if err == nil && string(head[:]) == statsMagic && info.Size() == statsSize {
 		return f, nil
 	}
-	if err == nil && head == [len(statsMagic)]byte{} && info.Size() <= statsSize {
+	if err == nil && head == [len(statsMagic)]byte{} && info.Size() <= statsSize && info.Mode().IsRegular() {
 		if err = f.Truncate(statsSize); err == nil {
 			page := binary.LittleEndian.AppendUint64([]byte(statsMagic), uint64(len(namespace)))
 			_, err = f.WriteAt([]byte(namespace), nameAt)
@@ -114,9 +137,7 @@ func openStats(path, namespace string) (*os.File, error) {
 	}
 	f.Close()
 	if err == nil {
-		// Not ours, or damaged: begin anew next time.
-		err = fmt.Errorf("%s holds no statistics", path)
-		os.Rename(path, path+".broken")
+		err = errNoStats
 	}
 	return nil, err
 }
@@ -156,15 +177,12 @@ func (s *Stats) Namespaces() map[string]Counts {
 	}
 	files, _ := os.ReadDir(s.dir)
 	for _, f := range files {
-		path := filepath.Join(s.dir, f.Name())
-		page, err := os.ReadFile(path)
-		if err != nil || len(page) != statsSize {
+		page, err := readPage(filepath.Join(s.dir, f.Name()))
+		if err != nil || page == nil {
 			continue
 		}
-		n := binary.LittleEndian.Uint64(page[len(statsMagic):])
-		counts, err := readStats(path)
-		if err == nil && n <= MaxNamespace {
-			all[string(page[nameAt:nameAt+n])] = counts
+		if n := binary.LittleEndian.Uint64(page[len(statsMagic):]); n <= MaxNamespace {
+			all[string(page[nameAt:nameAt+n])] = countsOf(page)
 		}
 	}
 	return all
@@ -177,18 +195,41 @@ func (s *Stats) AddTo(other *Stats) {
 	}
 }
 
-func readStats(path string) (c Counts, err error) {
-	page, err := os.ReadFile(path)
+func readStats(path string) (Counts, error) {
+	page, err := readPage(path)
+	if err != nil || page == nil {
+		return Counts{}, err
+	}
+	return countsOf(page), nil
+}
+
+// readPage reads a file of statistics; what is none is nil, and is not waited
+// for.
+func readPage(path string) ([]byte, error) {
+	f, err := openFile(path)
 	if os.IsNotExist(err) {
-		return c, nil
+		return nil, nil
 	} else if err != nil {
-		return c, err
+		return nil, err
 	}
-	if len(page) != statsSize || string(page[:len(statsMagic)]) != statsMagic {
-		return c, nil // not yet, or no longer, statistics
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
 	}
+	if !info.Mode().IsRegular() || info.Size() != statsSize {
+		return nil, nil // not yet, or no longer, statistics
+	}
+	page := make([]byte, statsSize)
+	if _, err := f.ReadAt(page, 0); err != nil || string(page[:len(statsMagic)]) != statsMagic {
+		return nil, nil
+	}
+	return page, nil
+}
+
+func countsOf(page []byte) (c Counts) {
 	for i := range c {
 		c[i] = int64(binary.NativeEndian.Uint64(page[countersAt+8*i:]))
 	}
-	return c, nil
+	return c
 }

@@ -52,11 +52,12 @@ func openCache(ui *terminal, s *config.Settings) (opened, error) {
 func openExisting(ui *terminal, s *config.Settings) (opened, error) {
 	none := opened{digests: cache.NewDigests("")}
 	o := none
+	notice := func(text string) { ui.warn(text, "") }
 	if s.Dir != "" {
 		o.digests = cache.NewDigests(filepath.Join(s.Dir, "digests"))
 		o.stats = cache.NewStats(filepath.Join(s.Dir, "stats"))
+		o.stats.Notice = notice
 	}
-	notice := func(text string) { ui.warn(text, "") }
 	dir, save := currentSession()
 	if dir != "" {
 		o.stats = cache.NewStats(filepath.Join(dir, "stats"))
