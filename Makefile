@@ -5,7 +5,7 @@ SOURCES := $(shell find . -name '*.go' -not -name '*_test.go') go.mod go.sum
 # A static binary starts faster.
 BUILD   := CGO_ENABLED=0 go build -trimpath -ldflags='-s -w'
 
-.PHONY: all build docs install dist demo examples test test-deps lint bench fuzz clean
+.PHONY: all build docs install dist demo examples test test-deps lint bench fuzz torture clean
 
 all: build docs
 
@@ -63,6 +63,13 @@ bench: $(BIN)
 FUZZTIME ?= 1m
 fuzz:
 	@sh .ci/fuzz $(FUZZTIME)
+
+# Faults for TIME, drawn from SEED; UPDATE=1 writes their counts into
+# docs/guarantees.md.
+TIME ?= 10m
+SEED ?= 1
+torture: test-deps
+	go test ./cmd -run '^TestTorture$$' -v -timeout 0 -torture.time=$(TIME) -torture.seed=$(SEED) $(if $(UPDATE),-torture.update) $(TORTURE)
 
 clean:
 	rm -rf bin

@@ -1,0 +1,163 @@
+//go:build unix
+
+package cmd
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// victimCommand is a command that is killed or stopped in the middle.
+type victimCommand struct {
+	name string
+	// lasts is how long it takes, more or less: the moment lies within.
+	lasts time.Duration
+	stdin string
+	args  func(v *victim, i int) []string
+	// answers is what the number that is asked for is, if it prints one alone.
+	answers bool
+	lines   bool // it prints the lines of a batch
+	clears  bool // it forgets what the others have stored
+}
+
+// victimCommands: each further command is a line here.
+var victimCommands = []victimCommand{
+	{name: "run", lasts: 15 * time.Millisecond, answers: true, args: func(v *victim, i int) []string { return v.call(i) }},
+	{name: "run --refresh", lasts: 15 * time.Millisecond, answers: true, args: func(v *victim, i int) []string { return v.call(i, "--refresh") }},
+	{name: "run --repeat=5", lasts: 40 * time.Millisecond, answers: true, args: func(v *victim, i int) []string { return v.call(i, "--repeat=5") }},
+	{name: "batch", lasts: 120 * time.Millisecond, lines: true, stdin: batchInput(20, 80), args: func(v *victim, _ int) []string {
+		return []string{"batch", "--jobs", "2", "--", v.train}
+	}},
+	{name: "session --save", lasts: 50 * time.Millisecond, args: func(v *victim, i int) []string {
+		return append([]string{"session", "--save", "--", v.binary}, v.call(i)...)
+	}},
+	{name: "clear of another namespace", lasts: 15 * time.Millisecond, args: func(*victim, int) []string {
+		return []string{"clear", "--yes", "--namespace", "other"}
+	}},
+	{name: "clear --all", lasts: 15 * time.Millisecond, clears: true, args: func(*victim, int) []string {
+		return []string{"clear", "--yes", "--all"}
+	}},
+}
+
+// moment is when to strike, drawn so that the time in which a command writes is
+// met as often as the rest.
+func moment(rng *rand.Rand, lasts time.Duration) time.Duration {
+	return time.Duration(rng.Float64() * float64(lasts) * 1.2).Round(time.Microsecond)
+}
+
+// took takes what a command printed before its end for printed.
+func (v *victim) took(c victimCommand, i int, r ending) {
+	switch {
+	case c.lines:
+		v.lines(r)
+	case c.answers && strings.HasSuffix(r.out, "\n"):
+		if r.out != value(i)+"\n" {
+			v.fail("%s printed %q for call %d", c.name, r.out, i)
+		} else if r.errs == "" {
+			v.printed[i] = true
+		}
+	}
+}
+
+// killFaults: SIGKILL at any moment, beside others that go on.
+func killFaults() (kinds []faultKind) {
+	for _, c := range victimCommands {
+		kinds = append(kinds, faultKind{name: "SIGKILL of " + c.name, plan: func(rng *rand.Rand) (string, func(*victim)) {
+			template := []string{"small", "small", "large", ""}[rng.IntN(4)]
+			i, other := 1000+rng.IntN(5000), 7000+rng.IntN(1000)
+			when := moment(rng, c.lasts)
+			beside := rng.IntN(3)
+			what := fmt.Sprintf("after %v, call %d, cache %q, %d others", when, i, template, beside)
+			return what, func(v *victim) {
+				if template != "" {
+					v.begin(template)
+					v.believe(20)
+				}
+				p := v.start(c.stdin, nil, c.args(v, i)...)
+				var others []*process
+				for n := range beside {
+					others = append(others, v.start("", nil, v.call(other+n)...))
+				}
+				time.Sleep(when - time.Since(p.began))
+				p.Process.Kill()
+				r := v.end(p)
+				for n, p := range others {
+					v.answered(other+n, v.end(p))
+				}
+				syscall.Kill(-p.Process.Pid, syscall.SIGKILL) // a session's command outlives it
+				v.took(c, i, r)
+				if c.clears {
+					clear(v.printed)
+				}
+				v.noLocks()
+				v.sound()
+				v.noneLost()
+				// Life goes on, without a word.
+				for _, i := range []int{i, 1 + i%20, other} {
+					if said := v.ask(i); said != "" {
+						v.fail("after it: %s", said)
+					}
+				}
+				v.noneLost()
+				v.sound()
+			}
+		}})
+	}
+	return kinds
+}
+
+// stopFaults: SIGSTOP and Ctrl-Z at any moment; the others wait no longer than
+// the lock timeout, and the stopped one ends well when it goes on.
+func stopFaults() (kinds []faultKind) {
+	for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGTSTP} {
+		name := map[syscall.Signal]string{syscall.SIGSTOP: "SIGSTOP", syscall.SIGTSTP: "Ctrl-Z"}[sig]
+		for _, c := range victimCommands {
+			kinds = append(kinds, faultKind{name: name + " of " + c.name, plan: func(rng *rand.Rand) (string, func(*victim)) {
+				i, other := 1000+rng.IntN(5000), 7000+rng.IntN(1000)
+				when := moment(rng, c.lasts)
+				killed := rng.IntN(3) == 0
+				template := []string{"small", "large"}[rng.IntN(2)]
+				what := fmt.Sprintf("after %v, call %d, cache %q, killed then: %v", when, i, template, killed)
+				return what, func(v *victim) {
+					v.begin(template)
+					v.believe(20)
+					p := v.start(c.stdin, nil, c.args(v, i)...)
+					time.Sleep(when - time.Since(p.began))
+					p.Process.Signal(sig)
+					p.stopped = true
+					v.ask(other)
+					v.ask(5)
+					if c.answers {
+						v.ask(i)
+					}
+					if killed {
+						p.Process.Kill()
+					} else {
+						p.Process.Signal(syscall.SIGCONT)
+					}
+					r := v.end(p)
+					// Before Go has set up its handling, Ctrl-Z in a
+					// group of its own is discarded or stops it as any.
+					if !killed && r.status != 0 {
+						v.fail("it ended with status %d\n%s", r.status, r.errs)
+					}
+					syscall.Kill(-p.Process.Pid, syscall.SIGKILL)
+					v.took(c, i, r)
+					if c.clears {
+						clear(v.printed)
+					}
+					v.noLocks()
+					v.sound()
+					v.noneLost()
+					if said := v.ask(other + 1); said != "" {
+						v.fail("after it: %s", said)
+					}
+				}
+			}})
+		}
+	}
+	return kinds
+}
