@@ -31,12 +31,14 @@ func currentSession() (dir string, save bool) {
 
 func newSession(ui *terminal) *cobra.Command {
 	var save bool
+	var resume string
 	cmd := &cobra.Command{
 		Use:   "session [flags] -- COMMAND [ARG...]",
 		Short: "Run a script or make; every dvlcache below it shares one memory cache",
 		Long: `Run a script or make; every dvlcache below it shares one cache in memory, which
 ends with it. With --save it begins with what the settings' cache holds, and
-what is new is merged into that at the end.`,
+what is new is merged into that at the end. Where that fails, what is new is kept,
+and --resume goes on with it.`,
 		Example: `  dvlcache session -- make -j8
   dvlcache session --save -- ./shapley.sh`,
 		DisableFlagsInUseLine: true,
@@ -50,27 +52,33 @@ what is new is merged into that at the end.`,
 			if err != nil {
 				return err
 			}
+			save = save || resume != ""
 			if save && s.Backend == "memory" {
 				return usage(errors.New("--save has nowhere to save to: the backend is memory"), "--backend bolt, or --memcached HOST:PORT")
 			}
-			return runSession(ui, s, origins, args, save)
+			return runSession(ui, s, origins, args, save, resume)
 		},
 	}
 	addSettings(cmd, config.StoreSettings)
 	cmd.Flags().BoolVar(&save, "save", false, "merge what is new into the cache at the end")
+	cmd.Flags().StringVar(&resume, "resume", "", "go on with the session kept in `FOLDER`, which could not be saved, and save it")
 	return cmd
 }
 
-func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args []string, save bool) (err error) {
+func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args []string, save bool, resume string) (err error) {
 	path, err := exec.LookPath(args[0])
 	if err != nil {
 		return err
 	}
-	dir, end, err := makeSession()
+	begin := makeSession
+	if resume != "" {
+		begin = func() (string, func(), error) { return resumeSession(resume) }
+	}
+	dir, end, err := begin()
 	if err != nil {
 		return fmt.Errorf("the session has no folder: %w", err)
 	}
-	defer end()
+	defer func() { end() }()
 	env := append(os.Environ(), sessionVariable+"="+dir)
 	if save {
 		env = append(env, saveVariable+"=1")
@@ -97,7 +105,13 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 		os.Setenv(sessionVariable, dir)
 		os.Setenv(saveVariable, "1")
 		if saveErr := saveSession(ui, s, stats); saveErr != nil {
-			ui.message(fmt.Sprintf("the session could not be saved: %v", saveErr), "")
+			text, hint := fmt.Sprintf("the session could not be saved: %v", saveErr), ""
+			if kept, ok := keepSession(dir); ok {
+				end = func() {}
+				text += "; what is new is kept in " + kept
+				hint = fmt.Sprintf("dvlcache session --resume %s -- true saves it, once the cache is in order", kept)
+			}
+			ui.message(text, hint)
 			err = errors.Join(err, saveErr)
 		}
 	}
@@ -172,7 +186,41 @@ func runBelow(path string, args, env []string, signals <-chan os.Signal) error {
 	}
 }
 
-const sessionPrefix = "dvlcache-session-"
+const (
+	sessionPrefix = "dvlcache-session-"
+	keptPrefix    = "dvlcache-unsaved-"
+)
+
+// keepSession gives a session's folder a name under which no other session
+// clears it away.
+func keepSession(dir string) (kept string, ok bool) {
+	kept = filepath.Join(filepath.Dir(dir), keptPrefix+strings.TrimPrefix(strings.TrimPrefix(filepath.Base(dir), sessionPrefix), keptPrefix))
+	if _, err := os.Stat(filepath.Join(dir, "cache.db")); err != nil {
+		return "", false // there is nothing new
+	}
+	return kept, os.Rename(dir, kept) == nil
+}
+
+// resumeSession takes a folder that keepSession has kept.
+func resumeSession(dir string) (abs string, end func(), err error) {
+	if abs, err = filepath.Abs(dir); err != nil {
+		return "", nil, err
+	}
+	alive := filepath.Join(abs, "alive")
+	if info, err := os.Lstat(alive); err != nil || !info.Mode().IsRegular() {
+		return "", nil, usage(fmt.Errorf("%s is not the folder of a session", dir), "")
+	}
+	l := flock.New(alive)
+	if ok, err := l.TryLock(); err != nil {
+		return "", nil, err
+	} else if !ok {
+		return "", nil, usage(fmt.Errorf("%s is in use", dir), "")
+	}
+	return abs, func() {
+		os.RemoveAll(abs)
+		l.Unlock()
+	}, nil
+}
 
 // makeSession makes a folder for a session, in memory where the system has such
 // a place, and removes those of sessions that were killed. end removes it.
@@ -203,12 +251,16 @@ func makeSession() (dir string, end func(), err error) {
 				return "", nil, err
 			}
 		}
-		l := flock.New(filepath.Join(dir, "alive"))
+		alive := filepath.Join(dir, "alive")
+		l := flock.New(alive)
 		if ok, err := l.TryLock(); ok && err == nil {
-			return dir, func() {
-				os.RemoveAll(dir)
-				l.Unlock()
-			}, nil
+			if _, err := os.Stat(alive); err == nil {
+				return dir, func() {
+					os.RemoveAll(dir)
+					l.Unlock()
+				}, nil
+			}
+			l.Unlock()
 		}
 		// Another session took it for one that is dead.
 		os.RemoveAll(dir)
