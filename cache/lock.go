@@ -183,3 +183,19 @@ func (l leases) acquire(ctx context.Context, id ID, wait time.Duration) (*Lease,
 	}
 	return lease, nil
 }
+
+// sweep removes the lock files of holders that died, whose calls nobody has
+// asked for since.
+func (l leases) sweep() {
+	files, _ := os.ReadDir(l.dir)
+	for _, file := range files {
+		path := filepath.Join(l.dir, file.Name())
+		f := newLock(path)
+		if ok, err := f.TryLock(); ok && err == nil {
+			// Who waits for it meanwhile takes us for a holder that
+			// ended, and looks again.
+			os.Remove(path)
+			f.Unlock()
+		}
+	}
+}

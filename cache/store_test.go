@@ -506,6 +506,31 @@ func TestLockTimeout(t *testing.T) {
 	}
 }
 
+// TestClearSweepsLeases: those of holders that died go, those in use stay.
+func TestClearSweepsLeases(t *testing.T) {
+	ctx := context.Background()
+	s := NewBolt(t.TempDir(), time.Minute, nil)
+	if err := putNumbered(s, "n", 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	var leases [2]*Lease
+	for i := range leases {
+		var err error
+		if leases[i], err = s.Lease(ctx, ID{"n", numbered(i)}, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leases[0].Abandon() // as if it had died
+	if _, err := s.Clear(ctx, "n"); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(s.leases.dir)
+	if err != nil || len(left) != 1 || left[0].Name() != (ID{"n", numbered(1)}).String() {
+		t.Errorf("left are %v, %v", left, err)
+	}
+	leases[1].Release()
+}
+
 // TestLongQueueIsNoTimeout: 16 writers take three times the timeout together,
 // and none of them gives up.
 func TestLongQueueIsNoTimeout(t *testing.T) {
