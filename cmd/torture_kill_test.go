@@ -5,9 +5,12 @@ package cmd
 import (
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // victimCommand is a command that is killed or stopped in the middle.
@@ -159,5 +162,27 @@ func stopFaults() (kinds []faultKind) {
 			}})
 		}
 	}
-	return kinds
+	return append(kinds, faultKind{name: "a lock that is held for ever", plan: func(rng *rand.Rand) (string, func(*victim)) {
+		name, shared := []string{"gate.lock", "cache.lock"}[rng.IntN(2)], rng.IntN(3) == 0
+		fresh := 7000 + rng.IntN(1000)
+		return fmt.Sprint(name, shared, fresh), func(v *victim) {
+			v.begin("small")
+			v.believe(smallCache)
+			lock := flock.New(filepath.Join(v.cache, name))
+			take := lock.TryLock
+			if shared {
+				take = lock.TryRLock
+			}
+			if ok, err := take(); !ok {
+				v.fail("the lock is not to be had: %v", err)
+			}
+			hit, miss := v.start("", nil, v.call(3)...), v.start("", nil, v.call(fresh)...)
+			said := v.answered(3, v.end(hit)) + v.answered(fresh, v.end(miss))
+			if !strings.Contains(said, "holds its lock for longer than") {
+				v.fail("it said %q", said)
+			}
+			lock.Unlock()
+			v.goesOn(fresh)
+		}
+	}})
 }

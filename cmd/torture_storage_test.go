@@ -4,6 +4,7 @@ package cmd
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -43,6 +44,19 @@ func replaceBy(make func(path string) error) func(*rand.Rand) (string, func(stri
 			return make(path)
 		}
 	}
+}
+
+var pageSize = os.Getpagesize()
+
+// pagesOf returns the pages of a bolt file that have these flags.
+func pagesOf(data []byte, flags uint16) (pages []int) {
+	for page := range len(data) / pageSize {
+		p := data[page*pageSize:]
+		if binary.NativeEndian.Uint64(p) == uint64(page) && binary.NativeEndian.Uint16(p[8:]) == flags {
+			pages = append(pages, page)
+		}
+	}
+	return pages
 }
 
 const tornPage = 4096 // the unit in which files are torn, whatever the system's page
@@ -149,6 +163,48 @@ var boltInjuries = []injury{
 			defer db.Close()
 			return db.Update(func(tx *bbolt.Tx) error {
 				return tx.Bucket([]byte("dvlcache")).Put([]byte("layout"), []byte{version})
+			})
+		}
+	}},
+	{name: "pages in a circle", plan: func(rng *rand.Rand) (string, func(string) error) {
+		branch, child, to, kind := rng.IntN(1<<20), rng.IntN(1<<20), rng.IntN(1<<20), rng.IntN(3)
+		return fmt.Sprint(branch, child, to, kind), func(path string) error {
+			return rewriteFile(path, func(data []byte) []byte {
+				branches := pagesOf(data, 1)
+				if len(branches) == 0 { // then a leaf is taken for one
+					for _, page := range pagesOf(data, 2) {
+						binary.NativeEndian.PutUint16(data[page*pageSize+8:], 1)
+					}
+					return data
+				}
+				page := branches[branch%len(branches)]
+				target := []int{page, branches[to%len(branches)], to % (len(data) / pageSize)}[kind]
+				count := int(binary.NativeEndian.Uint16(data[page*pageSize+10:]))
+				for i := range count { // all of them, or one
+					if kind != 0 || i == child%count {
+						binary.NativeEndian.PutUint64(data[page*pageSize+16+16*i+8:], uint64(target))
+					}
+				}
+				return data
+			})
+		}
+	}},
+	{name: "a wrong list of free pages", plan: func(rng *rand.Rand) (string, func(string) error) {
+		first, step, n, huge := 2+rng.IntN(20), 1+rng.IntN(4), 1+rng.IntN(100), rng.IntN(256)
+		return fmt.Sprint(first, step, n, huge), func(path string) error {
+			return rewriteFile(path, func(data []byte) []byte {
+				for _, page := range pagesOf(data, 16) {
+					p := data[page*pageSize:]
+					binary.NativeEndian.PutUint16(p[10:], uint16(n))
+					for i := range n {
+						binary.NativeEndian.PutUint64(p[16+8*i:], uint64(first+step*i))
+					}
+					if huge < 64 {
+						binary.NativeEndian.PutUint16(p[10:], 0xffff)
+						binary.NativeEndian.PutUint64(p[16:], 1<<huge)
+					}
+				}
+				return data
 			})
 		}
 	}},
