@@ -58,7 +58,7 @@ type namespaceStats struct {
 type entryStats struct {
 	Key         string  `json:"key"`
 	Namespace   string  `json:"namespace"`
-	Evaluations int64   `json:"evaluations"`
+	Evaluations int64   `json:"count"`
 	Seconds     float64 `json:"seconds"`
 	Command     string  `json:"command"`
 }
