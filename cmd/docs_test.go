@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"dvlcache/cache/memcachedtest"
@@ -103,9 +104,15 @@ func TestDocs(t *testing.T) {
 		}
 		return err
 	})
-	run := 0
+	var run atomic.Int64
+	t.Cleanup(func() { // after all of them
+		if run.Load() < 20 {
+			t.Errorf("%d blocks were run", run.Load())
+		}
+	})
 	for _, document := range documents {
 		t.Run(strings.TrimPrefix(document, "../"), func(t *testing.T) {
+			t.Parallel()
 			data, err := os.ReadFile(document)
 			if err != nil {
 				t.Fatal(err)
@@ -137,7 +144,7 @@ func TestDocs(t *testing.T) {
 				default:
 					continue
 				}
-				run++
+				run.Add(1)
 				if out, err := shell("sh", "set -eu\n"+block.prepare); err != nil {
 					t.Fatalf("line %d: %q: %v\n%s", block.line, block.prepare, err, out)
 				}
@@ -165,9 +172,6 @@ func TestDocs(t *testing.T) {
 				}
 			}
 		})
-	}
-	if run < 20 {
-		t.Errorf("%d blocks were run", run)
 	}
 }
 

@@ -92,6 +92,7 @@ var examples = []struct {
 func TestExamples(t *testing.T) {
 	for _, example := range examples {
 		t.Run(strings.Fields(example.command)[0], func(t *testing.T) {
+			t.Parallel()
 			needs(t, append(example.needs, "bash")...)
 			b := examplesBench(t)
 			var env []string
@@ -136,6 +137,7 @@ func TestTwiceFails(t *testing.T) {
 
 // TestLeaveOneOut: the loop's numbers serve the batch, and they are right.
 func TestLeaveOneOut(t *testing.T) {
+	t.Parallel()
 	b := examplesBench(t)
 	loop := b.shell(nil, "examples/leave-one-out/loop.sh")
 	if batch := b.shell(nil, "examples/leave-one-out/batch.sh"); batch != loop {
@@ -527,6 +529,8 @@ func TestClosedForms(t *testing.T) {
 		b.write(g.name+".sh", "#!/bin/sh\n"+g.program+"\n")
 		for method, exact := range map[string][]float64{"shapley": g.shapley(), "banzhaf": g.banzhaf()} {
 			t.Run(method+" "+g.name, func(t *testing.T) {
+				t.Parallel()
+				b := &workbench{t, b.dir, b.binary, b.env}
 				degrees := float64(samples - 1)
 				if method == "banzhaf" {
 					degrees--
@@ -573,6 +577,7 @@ func TestClosedForms(t *testing.T) {
 
 // TestTruncation: it saves evaluations, and a wide tolerance is seen.
 func TestTruncation(t *testing.T) {
+	t.Parallel()
 	b := examplesBench(t)
 	b.env = append(b.env, "PERMUTATIONS=30")
 	whole := b.shell([]string{"DVLCACHE_DIR=" + b.path("whole")}, "examples/shapley/shapley.sh")
