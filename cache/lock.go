@@ -87,10 +87,16 @@ func lockWithin(ctx context.Context, f *flock.Flock, shared bool, timeout time.D
 // lock touches its file, and a wait is too long only if nobody did that for the
 // timeout. Readers don't: one that is stopped lets other readers by, and
 // they would keep a writer waiting for ever.
+//
+// Before the gate are lobbies. Whoever lets go of a lock wakes all that wait for
+// it, and may be back before any of them runs: so only one process of each lobby
+// waits at the gate, and who has passed it is behind the others of his lobby.
 type rwLock struct {
 	gate, lock string
 	timeout    time.Duration // 0: none
 }
+
+const lobbies = 8
 
 // acquire returns the function that gives the lock back. Its error is
 // ErrLockTimeout, the context's, or the file system's.
@@ -99,8 +105,14 @@ func (l rwLock) acquire(ctx context.Context, shared bool) (release func(), err e
 	if l.timeout > 0 {
 		more = l.patience()
 	}
+	lobby := newLock(fmt.Sprintf("%s.%d", l.gate, os.Getpid()%lobbies))
+	if err := lockWithin(ctx, lobby, false, l.timeout, more); errors.Is(err, errWait) || err != nil && ctx.Err() != nil {
+		return nil, l.explain(err)
+	} // Otherwise go on: a lobby that can't be had only means less order.
 	gate := newLock(l.gate)
-	if err := lockWithin(ctx, gate, false, l.timeout, more); err != nil {
+	err = lockWithin(ctx, gate, false, l.timeout, more)
+	lobby.Unlock()
+	if err != nil {
 		return nil, l.explain(err)
 	}
 	defer gate.Unlock()
