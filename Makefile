@@ -53,11 +53,12 @@ test-deps:
 lint:
 	@sh .ci/lint
 
-# Whole processes, side by side, as ratios within one run.
+# Whole processes, side by side, as ratios within one run. UPDATE=1 writes the
+# figures into docs/performance.md.
 bench: $(BIN)
-	@sh .ci/deps hyperfine parallel
-	@sh .ci/bench $(BIN)
-	go test ./cache -run "^$$" -bench Guards
+	@sh .ci/deps bash hyperfine memcached parallel
+	@sh .ci/bench $(BIN) $(if $(UPDATE),-update)
+	go test ./cache -run "^$$$$" -bench Guards
 
 # Each fuzz target for a minute, or FUZZTIME.
 FUZZTIME ?= 1m
