@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"dvlcache/cache/memcachedtest"
 )
 
 // memoryDir is a folder in memory, as a session has it, or any.
@@ -241,5 +244,45 @@ func BenchmarkScale(b *testing.B) {
 	}
 	for _, what := range []string{"usage", "list", "clear"} {
 		b.ReportMetric(median(1, what)/float64(sizes[1])*1e6, what+"-µs/entry")
+	}
+}
+
+// BenchmarkTransfer exports 100,000 entries, or as many as DVLCACHE_BENCH_ENTRIES
+// says, imports them into another file, and into a memcached, and looks each up
+// there.
+func BenchmarkTransfer(b *testing.B) {
+	n := 100_000
+	if v, err := strconv.Atoi(os.Getenv("DVLCACHE_BENCH_ENTRIES")); err == nil {
+		n = v
+	}
+	from := NewBolt(b.TempDir(), time.Minute, nil)
+	fill(b, from, n)
+	for b.Loop() {
+		start := time.Now()
+		lines, all := exportOf(b, from)
+		b.ReportMetric(time.Since(start).Seconds(), "s-to-export")
+		start = time.Now()
+		to := NewBolt(b.TempDir(), time.Minute, nil)
+		importAll(b, to, all, ConflictMerge)
+		b.ReportMetric(time.Since(start).Seconds(), "s-to-import")
+		start = time.Now()
+		again, _ := exportOf(b, to)
+		if !bytes.Equal(again, lines) {
+			b.Fatal("what is exported again differs")
+		}
+		b.ReportMetric(time.Since(start).Seconds(), "s-to-export-again")
+		m, err := NewMemcached(MemcachedConfig{Servers: []string{memcachedtest.Start(b, "-m", "1024").Address}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		start = time.Now()
+		importAll(b, m, all, ConflictMerge)
+		b.ReportMetric(time.Since(start).Seconds(), "s-to-memcached")
+		for i := range all {
+			if e, _, err := m.Peek(context.Background(), all[i].ID); err != nil || e == nil {
+				b.Fatalf("entry %d is no hit on memcached: %v", i, err)
+			}
+		}
+		m.Close()
 	}
 }

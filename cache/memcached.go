@@ -46,6 +46,8 @@ const (
 	memcachedTries = 3
 	// maxTries is how often others may come in between.
 	maxTries = 1000
+	// atOnce is how many operations of a group are under way at a time.
+	atOnce = 8
 	// leaseTime is how long a lease lives if its holder dies; it is
 	// renewed in a third of that.
 	leaseTime = 6 * time.Second
@@ -78,6 +80,7 @@ var (
 	_ Clearer = (*Memcached)(nil)
 	_ Leaser  = (*Memcached)(nil)
 	_ Reader  = (*Memcached)(nil)
+	_ Grouper = (*Memcached)(nil)
 )
 
 // NewMemcached returns the store on the given servers. It resolves their names,
@@ -98,7 +101,7 @@ func NewMemcached(config MemcachedConfig) (*Memcached, error) {
 	servers.Each(func(a net.Addr) error { m.addrs = append(m.addrs, a); return nil })
 	m.client = memcache.NewFromSelector(servers)
 	m.client.Timeout = memcachedTimeout
-	m.client.MaxIdleConns = 8
+	m.client.MaxIdleConns = atOnce
 	m.client.DialContext = m.dial
 	return m, nil
 }

@@ -274,13 +274,35 @@ func (o *Overlay) Each(ctx context.Context, r Range, f func(ID, *Entry, *RecordE
 	return until(nil)
 }
 
-// Drop implements Pruner, in the base.
-func (o *Overlay) Drop(ctx context.Context, ids []ID, which func(ID, *Entry) bool) (int, error) {
-	base, ok := o.base.(Pruner)
+// Drop implements Pruner, on both sides, where the base is one.
+func (o *Overlay) Drop(ctx context.Context, ids []ID, which func(ID, *Entry) bool) (n int, err error) {
+	base, ok := o.base.(interface {
+		Pruner
+		Reader
+	})
 	if !ok {
 		return 0, errors.ErrUnsupported
 	}
-	return base.Drop(ctx, ids, which)
+	var above []ID
+	for _, id := range ids {
+		_, gen, err := base.Peek(ctx, id)
+		var bad *RecordError
+		if err != nil && !errors.As(err, &bad) {
+			return 0, err
+		}
+		above = append(above, drawer(id, gen))
+		if e, _, _ := o.Peek(ctx, id); e != nil && which(id, e) {
+			n++
+		}
+	}
+	if _, err := base.Drop(ctx, ids, which); err != nil {
+		return 0, err
+	}
+	_, err = o.session.Drop(ctx, above, func(at ID, e *Entry) bool {
+		id, _, ok := fromDrawer(at)
+		return ok && which(id, e)
+	})
+	return n, err
 }
 
 // Usage implements Measurer, for the base.

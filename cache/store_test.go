@@ -134,6 +134,120 @@ func testStore(t *testing.T, open func(t *testing.T) Store) {
 		}
 	})
 
+	t.Run("in groups", func(t *testing.T) {
+		s := open(t)
+		defer s.Close()
+		const n = 50
+		ids := make([]ID, n)
+		for i := range ids {
+			ids[i] = ID{id(t).Namespace, numbered(i)}
+		}
+		var changes []Change
+		for i, got := range GetAll(ctx, s, ids) {
+			if got.Err != nil || got.Entry != nil {
+				t.Fatalf("%d: %+v", i, got)
+			}
+			changes = append(changes, Change{ids[i], got.Gen, func(*Entry) *Entry {
+				e := &Entry{}
+				e.FindOrAdd("last").Add(Sample{ID: uint64(i) + 1, Value: float64(i)}, "")
+				return e
+			}})
+		}
+		changes[7].Gen.Namespace = NewToken()
+		for i, err := range UpdateAll(ctx, s, changes) {
+			if i != 7 && err != nil || i == 7 && !errors.Is(err, ErrSuperseded) {
+				t.Fatalf("%d: %v", i, err)
+			}
+		}
+		for i, got := range GetAll(ctx, s, ids) {
+			if got.Err != nil || (got.Entry == nil) != (i == 7) || i != 7 && got.Entry.Find("last").Mean != float64(i) {
+				t.Fatalf("%d: %+v", i, got)
+			}
+		}
+	})
+
+	t.Run("read without a trace", func(t *testing.T) {
+		s := open(t)
+		defer s.Close()
+		r, ok := s.(Reader)
+		if !ok {
+			return
+		}
+		e, gen, err := r.Peek(ctx, id(t))
+		if e != nil || err != nil {
+			t.Fatalf("%+v, %v", e, err)
+		}
+		if again, gen2, err := r.Peek(ctx, id(t)); again != nil || gen2 != gen || err != nil {
+			t.Fatalf("a second look: %+v, %+v, %v", again, gen2, err)
+		}
+		_, gen = get(t, s, id(t))
+		must(t, put(s, id(t), gen, Sample{ID: 1, Value: 0.5}))
+		if e, now, err := r.Peek(ctx, id(t)); err != nil || e.Find("last").Mean != 0.5 || now != gen {
+			t.Fatalf("%+v, %+v, %v", e, now, err)
+		}
+	})
+
+	t.Run("list and drop", func(t *testing.T) {
+		s := open(t)
+		defer s.Close()
+		l, ok := s.(Lister)
+		if !ok {
+			return
+		}
+		a, b := id(t).Namespace+"a", id(t).Namespace+"b"
+		_, gen := get(t, s, ID{a, Key{}})
+		_, genB := get(t, s, ID{b, Key{}})
+		for i := range 30 {
+			must(t, put(s, ID{a, Key{byte(29 - i), 0x5f}}, gen, Sample{ID: uint64(i + 1), Value: float64(29 - i)}))
+		}
+		must(t, put(s, ID{b, Key{3}}, genB, Sample{ID: 99, Value: 3}))
+		if _, err := s.Delete(ctx, ID{a, Key{4, 0x5f}}); err != nil {
+			t.Fatal(err)
+		}
+		list := func(r Range) (text string) {
+			must(t, l.Each(ctx, r, func(id ID, e *Entry, bad *RecordError) error {
+				if bad != nil {
+					return bad
+				}
+				if strings.HasPrefix(id.Namespace, t.Name()) {
+					text += fmt.Sprintf("%s%v ", strings.TrimPrefix(id.Namespace, t.Name()), e.Find("last").Mean)
+				}
+				return nil
+			}))
+			return text
+		}
+		if got := list(Range{Namespace: &a}); got != "a0 a1 a2 a3 a5 a6 a7 a8 a9 a10 a11 a12 a13 a14 a15 a16 a17 a18 a19 a20 a21 a22 a23 a24 a25 a26 a27 a28 a29 " {
+			t.Errorf("a: %s", got)
+		}
+		if got := list(Range{Prefix: "03"}); got != "a3 b3 " {
+			t.Errorf("keys from 03: %s", got)
+		}
+		if got := list(Range{Prefix: "035", Namespace: &b}); got != "" {
+			t.Errorf("keys from 035 in b: %s", got)
+		}
+		enough := errors.New("enough")
+		if err := l.Each(ctx, Range{}, func(ID, *Entry, *RecordError) error { return enough }); err != enough {
+			t.Errorf("%v", err)
+		}
+		p, ok := s.(Pruner)
+		if !ok {
+			return
+		}
+		ids := []ID{{a, Key{3, 0x5f}}, {a, Key{4, 0x5f}}, {a, Key{5, 0x5f}}, {b, Key{3}}, {b, Key{9}}}
+		n, err := p.Drop(ctx, ids, func(id ID, _ *Entry) bool { return id.Namespace == a })
+		if err != nil || n != 2 {
+			t.Errorf("%d dropped, %v", n, err)
+		}
+		if got := list(Range{Prefix: "03"}); got != "b3 " {
+			t.Errorf("after a drop: %s", got)
+		}
+		// What is under way is stored again, unless the entry was deleted.
+		must(t, put(s, ID{a, Key{3, 0x5f}}, gen, Sample{ID: 100, Value: 3}))
+		if err := put(s, ID{a, Key{4, 0x5f}}, gen, Sample{ID: 101, Value: 4}); !errors.Is(err, ErrSuperseded) {
+			t.Errorf("after a deletion: %v", err)
+		}
+	})
+
 	t.Run("delete", func(t *testing.T) {
 		s := open(t)
 		defer s.Close()

@@ -292,16 +292,9 @@ func (l *lister) printColumns(r *row) {
 }
 
 // printFitting prints a row that is no wider than the terminal where that can
-// be had by cutting the command, and never a number.
+// be had by cutting the command, and never a number. What matters less is shown
+// where there is room.
 func (l *lister) printFitting(r *row) {
-	namespaces := l.namespaces && l.width >= 90
-	if l.lines == 1 {
-		head := fmt.Sprintf("%-8s  %-17s  %5s  %9s  %9s", "KEY", "VALUE", "COUNT", "TOOK", "AGE")
-		if namespaces {
-			head += fmt.Sprintf("  %-12s", "NAMESPACE")
-		}
-		l.w.WriteString(head + "  COMMAND\n")
-	}
 	value, count := "(output)", "0"
 	if r.series != nil {
 		value = r.value()
@@ -310,15 +303,31 @@ func (l *lister) printFitting(r *row) {
 		}
 		count = strconv.FormatInt(r.series.Count, 10)
 	}
-	text := fmt.Sprintf("%.8s  %-17s  %5s  %9s  %9s", r.id.Key, value, count, duration(r.seconds), ago(r.at))
-	if namespaces {
-		text += fmt.Sprintf("  %-12s", oneLine(r.id.Namespace))
+	head, text := "", ""
+	for _, column := range []struct {
+		name, format, cell string
+		from               int // columns of the terminal
+	}{
+		{"KEY", "%-8s", r.id.Key.String()[:8], 0},
+		{"VALUE", "%-17s", value, 0},
+		{"COUNT", "%5s", count, 72},
+		{"TOOK", "%9s", duration(r.seconds), 84},
+		{"AGE", "%9s", ago(r.at), 0},
+		{"NAMESPACE", "%-12s", oneLine(r.id.Namespace), 100},
+	} {
+		if l.width >= column.from && (column.name != "NAMESPACE" || l.namespaces) {
+			head += fmt.Sprintf(column.format, column.name) + "  "
+			text += fmt.Sprintf(column.format, column.cell) + "  "
+		}
+	}
+	if l.lines == 1 {
+		l.w.WriteString(head + "COMMAND\n")
 	}
 	command := entryCommand(r.entry)
 	if r.extraction != "last" && r.series != nil {
 		command = oneLine(r.extraction) + " of " + command
 	}
-	l.w.WriteString(text + "  " + cut(command, l.width-len([]rune(text))-2) + "\n")
+	l.w.WriteString(text + cut(command, l.width-len([]rune(text))) + "\n")
 }
 
 // cut shortens a text to a number of columns.

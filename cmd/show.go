@@ -60,17 +60,24 @@ between lines at one standard error from it.`,
 			if asJSON {
 				return writeResult(string(cache.Export(id, e))+"\n", "")
 			}
-			width, _, err := term.GetSize(int(os.Stdout.Fd()))
-			if err != nil {
-				width = 80
-			}
-			return writeResult(entryText(id, e, width), "")
+			return writeResult(entryText(id, e, screenWidth()), "")
 		},
 	}
 	addSettings(cmd, config.StoreSettings)
 	cmd.Flags().SetInterspersed(true)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print all of it as one JSON object, as export does")
 	return cmd
+}
+
+// screenWidth is how wide the terminal is that is looked at, be it through a
+// pager.
+func screenWidth() int {
+	for _, f := range []*os.File{os.Stdout, os.Stderr} {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return 80
 }
 
 // findEntry finds the one entry whose key begins with these digits, in a

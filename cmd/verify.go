@@ -243,7 +243,7 @@ func byDirectory(all []candidate) func(yield func([]candidate) bool) {
 	}
 }
 
-// tallyText counts verdicts in words.
+// tallyText counts verdicts in words, a line for each kind.
 func tallyText(tally map[exec.Verdict]int, repaired int, repair string) string {
 	ran := tally[exec.Same] + tally[exec.Differs] + tally[exec.Failed]
 	parts := []string{fmt.Sprintf("%d run: %d the same, %d differ", ran, tally[exec.Same], tally[exec.Differs])}
@@ -264,5 +264,5 @@ func tallyText(tally map[exec.Verdict]int, repaired int, repair string) string {
 	if repaired > 0 {
 		parts = append(parts, fmt.Sprintf("%d %sd", repaired, repair))
 	}
-	return strings.Join(parts, "; ")
+	return strings.Join(parts, "\n")
 }
