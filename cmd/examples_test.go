@@ -274,6 +274,18 @@ func TestExamplesFail(t *testing.T) {
 	}
 }
 
+// TestExamplesWrong: settings that would make values of nothing are refused.
+func TestExamplesWrong(t *testing.T) {
+	b := examplesBench(t)
+	for setting, script := range map[string]string{"SEED=0": "shapley", "PERMUTATIONS=1": "shapley", "SEED=x": "banzhaf", "SAMPLES=2": "banzhaf"} {
+		c := osexec.Command(fmt.Sprintf("examples/%s/%[1]s.sh", script))
+		c.Dir, c.Env = b.dir, append(slices.Clone(b.env), setting)
+		if out, err := c.Output(); err == nil || len(out) > 0 {
+			t.Errorf("%s with %s: %v\n%s", script, setting, err, out)
+		}
+	}
+}
+
 // game is a utility whose values are known.
 type game struct {
 	name    string

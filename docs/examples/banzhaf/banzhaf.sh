@@ -9,6 +9,7 @@ if [ $# = 0 ]; then
 	cd "$(dirname "$0")/../iris"
 	set -- ./train.sh --data iris.csv --indices {}
 fi
+[ "$SEED" -ge 1 ] || { echo "banzhaf.sh: SEED is a whole number from 1 on" >&2; exit 2; }
 scores=$(mktemp)
 trap 'rm -f "$scores"' EXIT
 

@@ -12,6 +12,7 @@ if [ $# = 0 ]; then
 	cd "$(dirname "$0")/../iris"
 	set -- ./train.sh --data iris.csv --indices {}
 fi
+[ "$SEED" -ge 1 ] || { echo "shapley.sh: SEED is a whole number from 1 on" >&2; exit 2; }
 [ "$PERMUTATIONS" -ge 2 ] || { echo "shapley.sh: no standard error without 2 PERMUTATIONS" >&2; exit 2; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
