@@ -219,8 +219,9 @@ func BenchmarkScale(b *testing.B) {
 		measure(i, "usage", func() error { _, err := s.Usage(ctx, nil); return err })
 		measure(i, "list", func() error { return s.Each(ctx, Range{}, func(ID, *Entry, *RecordError) error { return nil }) })
 	}
+	var net int
 	size := func(s *Bolt) (ratio float64) {
-		var net int
+		net = 0
 		if err := s.viewOnly(ctx, func(tx *bbolt.Tx) error {
 			return tx.Bucket(bucketName("n")).ForEach(func(k, v []byte) error { net += len(k) + len(v); return nil })
 		}); err != nil {
@@ -233,6 +234,7 @@ func BenchmarkScale(b *testing.B) {
 		return float64(info.Size()) / float64(net)
 	}
 	b.ReportMetric(size(stores[1]), "size/net")
+	b.ReportMetric(float64(net)/float64(many+b.N)-float64(len(Key{})), "bytes/record")
 	for i, s := range stores {
 		measure(i, "clear", func() error { _, err := s.Clear(ctx, "other"); return err }) // copies all
 	}
