@@ -168,7 +168,7 @@ func injure(file []byte, rng *rand.Rand) ([]byte, string) {
 func TestInjuredFiles(t *testing.T) {
 	files := [][]byte{deepFile(t, 20), deepFile(t, 2000)}
 	ctx := context.Background()
-	trials := 800
+	trials := 300
 	if testing.Short() {
 		trials = 100
 	}

@@ -354,5 +354,20 @@ func limitFaults() []faultKind {
 				}
 			}})
 	}
-	return kinds
+	return append(kinds, faultKind{name: "limit: fewer file descriptors than a batch would use", plan: func(rng *rand.Rand) (string, func(*victim)) {
+		jobs := 16 + rng.IntN(16)
+		n := 3*jobs + rng.IntN(jobs)
+		return fmt.Sprint(n, jobs), func(v *victim) {
+			prog := "#!/bin/sh\nsleep 0.0$(($1 % 4))\nexec " + v.train + " $1\n"
+			if err := os.WriteFile(filepath.Join(v.dir, "prog"), []byte(prog), 0o755); err != nil {
+				v.fail("%v", err)
+			}
+			r := v.end(v.start(batchInput(1, 80), limit("n", n), "batch", "--jobs", strconv.Itoa(jobs), "--", "./prog"))
+			if n := v.lines(r); r.status != 0 || n != 80 {
+				v.fail("status %d, %d lines\n%s", r.status, n, r.errs)
+			}
+			v.sound()
+			v.noLocks()
+		}
+	}})
 }

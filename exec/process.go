@@ -111,8 +111,9 @@ type Runner struct {
 	// Grace is how long a program has to end after SIGTERM, before SIGKILL.
 	Grace time.Duration
 
-	mu     sync.Mutex
-	groups map[int]struct{}
+	starting sync.Mutex
+	mu       sync.Mutex
+	groups   map[int]struct{}
 }
 
 // Signal sends a signal to the process groups of all running programs.
@@ -143,25 +144,26 @@ func (r *Runner) setRunning(pid int, running bool) {
 // *TimeoutError, and the cause of the context's end.
 func (r *Runner) run(ctx context.Context, c command) (outcome, error) {
 	name := c.args[0]
-	out, stdout, err := os.Pipe()
-	if err != nil {
-		return outcome{}, err
-	}
-	defer out.Close()
-	cmd := &osexec.Cmd{Path: c.path, Args: c.args, Env: c.env, Stdin: c.stdin, Stdout: stdout, Stderr: r.Stderr}
-	cmd.SysProcAttr = ownSession()
-	// A grandchild may hold on to the stdin that we copy; see Cmd.WaitDelay.
-	cmd.WaitDelay = openGrace
 	// The kernel ends the program when the thread that started it ends: this
 	// one, which waits for it in a system call and so costs no switches.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	start := time.Now()
-	err = cmd.Start()
-	stdout.Close()
+	cmd, out, err := r.start(c)
+	// Where there is room for fewer side by side than we were to run, one of
+	// them has to end first.
+	for idle := 0; scarce(err) && idle < 50 && ctx.Err() == nil; idle++ {
+		if r.busy() {
+			idle = 0
+		}
+		time.Sleep(10 * time.Millisecond)
+		start = time.Now()
+		cmd, out, err = r.start(c)
+	}
 	if err != nil {
 		return outcome{}, startError(name, err)
 	}
+	defer out.Close()
 	pid := cmd.Process.Pid
 	r.setRunning(pid, true)
 	defer r.setRunning(pid, false)
@@ -209,6 +211,43 @@ func (r *Runner) run(ctx context.Context, c command) (outcome, error) {
 	<-drained
 	result.stdout, result.cut = kept.lines()
 	return result, nil
+}
+
+// start starts a program; out is its stdout.
+func (r *Runner) start(c command) (cmd *osexec.Cmd, out *os.File, err error) {
+	r.starting.Lock() // several at once could take from each other what one needs
+	defer r.starting.Unlock()
+	out, stdout, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer stdout.Close()
+	cmd = &osexec.Cmd{Path: c.path, Args: c.args, Env: c.env, Stdin: c.stdin, Stdout: stdout, Stderr: r.Stderr}
+	cmd.SysProcAttr = ownSession()
+	// A grandchild may hold on to the stdin that we copy; see Cmd.WaitDelay.
+	cmd.WaitDelay = openGrace
+	if err := cmd.Start(); err != nil {
+		out.Close()
+		return nil, nil, err
+	}
+	return cmd, out, nil
+}
+
+// busy reports whether a program is running.
+func (r *Runner) busy() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.groups) > 0
+}
+
+// scarce reports whether an error is our own trouble, and may pass.
+func scarce(err error) bool {
+	for _, e := range []error{syscall.EAGAIN, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // guard ends a program's group if the context or the timeout ends before the
@@ -280,7 +319,7 @@ func startError(name string, err error) error {
 		err = errors.New("its arguments are longer than the system takes")
 	case errors.Is(err, syscall.ENOEXEC):
 		err = errors.New("it is no program, and a script without a #! line (add one, or run it as sh " + name + ")")
-	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOMEM):
+	case scarce(err):
 		return fmt.Errorf("%s can't be run: %w", name, err) // our trouble, not its own
 	}
 	// The file was found before; what is missing now is an interpreter.
