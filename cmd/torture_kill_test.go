@@ -5,6 +5,7 @@ package cmd
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -45,10 +46,56 @@ var victimCommands = []victimCommand{
 	}},
 }
 
-// moment is when to strike, drawn so that the time in which a command writes is
-// met as often as the rest.
-func moment(rng *rand.Rand, lasts time.Duration) time.Duration {
+// moment is when to strike: a time after the start, or, so that the time in which
+// a command writes is met as often as the rest, a time after it got the lock to
+// do so.
+type moment struct {
+	after  time.Duration
+	writes int // how often somebody gets the lock first
+}
+
+func drawMoment(rng *rand.Rand, lasts time.Duration) moment {
+	if rng.IntN(2) == 0 {
+		return moment{drawTime(rng, lasts), 0}
+	}
+	return moment{drawTime(rng, 3*time.Millisecond), 1 + rng.IntN(2)}
+}
+
+func drawTime(rng *rand.Rand, lasts time.Duration) time.Duration {
 	return time.Duration(rng.Float64() * float64(lasts) * 1.2).Round(time.Microsecond)
+}
+
+func (m moment) String() string {
+	if m.writes > 0 {
+		return fmt.Sprintf("%v after %d got the lock", m.after, m.writes)
+	}
+	return fmt.Sprintf("after %v", m.after)
+}
+
+// await starts a process and waits for the moment.
+func (v *victim) await(m moment, start func() *process) *process {
+	// Who gets the lock to write touches its file.
+	touched := func() (at time.Time) {
+		if info, err := os.Stat(filepath.Join(v.cache, "cache.lock")); err == nil {
+			at = info.ModTime()
+		}
+		return at
+	}
+	before := touched()
+	p := start()
+	for n := 0; n < m.writes && time.Since(p.began) < 250*time.Millisecond; {
+		if now := touched(); !now.Equal(before) {
+			before = now
+			n++
+		}
+		time.Sleep(50 * time.Microsecond)
+	}
+	if m.writes > 0 {
+		time.Sleep(m.after)
+	} else {
+		time.Sleep(m.after - time.Since(p.began))
+	}
+	return p
 }
 
 // took takes what a command printed before its end for printed.
@@ -71,20 +118,19 @@ func killFaults() (kinds []faultKind) {
 		kinds = append(kinds, faultKind{name: "SIGKILL of " + c.name, plan: func(rng *rand.Rand) (string, func(*victim)) {
 			template := []string{"small", "small", "large", ""}[rng.IntN(4)]
 			i, other := 1000+rng.IntN(5000), 7000+rng.IntN(1000)
-			when := moment(rng, c.lasts)
+			when := drawMoment(rng, c.lasts)
 			beside := rng.IntN(3)
-			what := fmt.Sprintf("after %v, call %d, cache %q, %d others", when, i, template, beside)
+			what := fmt.Sprintf("%v, call %d, cache %q, %d others", when, i, template, beside)
 			return what, func(v *victim) {
 				if template != "" {
 					v.begin(template)
 					v.believe(20)
 				}
-				p := v.start(c.stdin, nil, c.args(v, i)...)
 				var others []*process
 				for n := range beside {
 					others = append(others, v.start("", nil, v.call(other+n)...))
 				}
-				time.Sleep(when - time.Since(p.began))
+				p := v.await(when, func() *process { return v.start(c.stdin, nil, c.args(v, i)...) })
 				p.Process.Kill()
 				r := v.end(p)
 				for n, p := range others {
@@ -120,15 +166,14 @@ func stopFaults() (kinds []faultKind) {
 		for _, c := range victimCommands {
 			kinds = append(kinds, faultKind{name: name + " of " + c.name, plan: func(rng *rand.Rand) (string, func(*victim)) {
 				i, other := 1000+rng.IntN(5000), 7000+rng.IntN(1000)
-				when := moment(rng, c.lasts)
+				when := drawMoment(rng, c.lasts)
 				killed := rng.IntN(3) == 0
 				template := []string{"small", "large"}[rng.IntN(2)]
-				what := fmt.Sprintf("after %v, call %d, cache %q, killed then: %v", when, i, template, killed)
+				what := fmt.Sprintf("%v, call %d, cache %q, killed then: %v", when, i, template, killed)
 				return what, func(v *victim) {
 					v.begin(template)
 					v.believe(20)
-					p := v.start(c.stdin, nil, c.args(v, i)...)
-					time.Sleep(when - time.Since(p.began))
+					p := v.await(when, func() *process { return v.start(c.stdin, nil, c.args(v, i)...) })
 					p.Process.Signal(sig)
 					p.stopped = true
 					v.ask(other)

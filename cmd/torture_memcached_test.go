@@ -86,7 +86,7 @@ func memcachedFaults() []faultKind {
 	}
 	return []faultKind{
 		{name: "memcached: killed", plan: func(rng *rand.Rand) (string, func(*victim)) {
-			i, when := 1000+rng.IntN(9000), moment(rng, 40*time.Millisecond)
+			i, when := 1000+rng.IntN(9000), drawTime(rng, 40*time.Millisecond)
 			return fmt.Sprint(i, when), func(v *victim) {
 				s := v.server()
 				defer s.Kill()
@@ -101,7 +101,7 @@ func memcachedFaults() []faultKind {
 			}
 		}},
 		{name: "memcached: started again, empty", plan: func(rng *rand.Rand) (string, func(*victim)) {
-			i, when := 1000+rng.IntN(9000), moment(rng, 40*time.Millisecond)
+			i, when := 1000+rng.IntN(9000), drawTime(rng, 40*time.Millisecond)
 			return fmt.Sprint(i, when), func(v *victim) {
 				s := v.server()
 				defer s.Kill()
@@ -122,7 +122,7 @@ func memcachedFaults() []faultKind {
 			}
 		}},
 		{name: "memcached: frozen", slow: true, plan: func(rng *rand.Rand) (string, func(*victim)) {
-			i, when := 1000+rng.IntN(9000), moment(rng, 10*time.Millisecond)
+			i, when := 1000+rng.IntN(9000), drawTime(rng, 10*time.Millisecond)
 			return fmt.Sprint(i, when), func(v *victim) {
 				s := v.server()
 				defer s.Kill()
