@@ -309,6 +309,7 @@ func (b *Bolt) rewrite(ctx context.Context, f func(*bbolt.Tx) error) error {
 		return b.explain(err)
 	}
 	defer release()
+	defer b.lock.goesOn()()
 	b.leases.sweep()
 	if err := b.updateLocked(f); err != nil {
 		return b.explain(err)

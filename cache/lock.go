@@ -128,6 +128,26 @@ func (l rwLock) acquire(ctx context.Context, shared bool) (release func(), err e
 	return func() { lock.Unlock() }, nil
 }
 
+// goesOn shows those who wait, until end is called, that the holder of the lock
+// is at work: what it does with a large file may take longer than the timeout.
+func (l rwLock) goesOn() (end func()) {
+	done := make(chan struct{})
+	every := time.NewTicker(max(l.timeout/5, 100*time.Millisecond))
+	go func() {
+		for {
+			select {
+			case <-every.C:
+				now := time.Now()
+				os.Chtimes(l.lock, now, now)
+			case <-done:
+				every.Stop()
+				return
+			}
+		}
+	}()
+	return func() { close(done) }
+}
+
 // patience returns what says how long to wait still. It is asked only where
 // there is something to wait for.
 func (l rwLock) patience() func() time.Duration {

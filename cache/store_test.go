@@ -665,6 +665,35 @@ func TestLongQueueIsNoTimeout(t *testing.T) {
 	wg.Wait()
 }
 
+// TestLongRewriteIsNoTimeout: who holds the lock for three times the timeout, and
+// shows that it is at work, is waited for; who doesn't is not.
+func TestLongRewriteIsNoTimeout(t *testing.T) {
+	dir := t.TempDir()
+	l := rwLock{gate: filepath.Join(dir, "gate"), lock: filepath.Join(dir, "lock"), timeout: 500 * time.Millisecond}
+	for _, works := range []bool{true, false} {
+		release, err := l.acquire(context.Background(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := func() {}
+		if works {
+			end = l.goesOn()
+		}
+		go func() {
+			time.Sleep(3 * l.timeout)
+			end()
+			release()
+		}()
+		second, err := l.acquire(context.Background(), true)
+		if works != (err == nil) {
+			t.Errorf("the holder works: %v; the next: %v", works, err)
+		}
+		if err == nil {
+			second()
+		}
+	}
+}
+
 func TestSession(t *testing.T) {
 	dir := t.TempDir()
 	testStore(t, func(t *testing.T) Store {
