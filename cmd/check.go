@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dvlcache/cache"
 	"dvlcache/config"
 )
 
@@ -27,19 +26,11 @@ damage that was not mended.`,
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, _, err := load(cmd)
+			file, err := openFile(ui, cmd)
 			if err != nil {
 				return err
 			}
-			o, err := openExisting(ui, s)
-			if err != nil {
-				return err
-			}
-			defer o.close()
-			file, ok := o.store.(*cache.Bolt)
-			if !ok {
-				return usage(errors.New("this cache is no file of its own"), "--backend bolt, outside of a session")
-			}
+			defer file.Close()
 			ctx := context.Background()
 			report, err := file.Check(ctx)
 			if err != nil {

@@ -2,12 +2,10 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"dvlcache/cache"
 	"dvlcache/config"
 )
 
@@ -21,19 +19,11 @@ do this by themselves.`,
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, _, err := load(cmd)
+			file, err := openFile(ui, cmd)
 			if err != nil {
 				return err
 			}
-			o, err := openExisting(ui, s)
-			if err != nil {
-				return err
-			}
-			defer o.close()
-			file, ok := o.store.(*cache.Bolt)
-			if !ok {
-				return usage(errors.New("this cache is no file of its own"), "--backend bolt, outside of a session")
-			}
+			defer file.Close()
 			ctx := context.Background()
 			before, err := file.Usage(ctx, nil)
 			if err != nil {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"dvlcache/cache"
 	"dvlcache/config"
 )
@@ -79,6 +81,25 @@ func openExisting(ui *terminal, s *config.Settings) (opened, error) {
 	}
 	o.store = store
 	return o, nil
+}
+
+// openFile opens the cache for a command that is about its file.
+func openFile(ui *terminal, cmd *cobra.Command) (*cache.Bolt, error) {
+	s, _, err := load(cmd)
+	if err != nil {
+		return nil, err
+	}
+	o, err := openExisting(ui, s)
+	if err != nil {
+		return nil, err
+	}
+	o.digests.Close()
+	file, ok := o.store.(*cache.Bolt)
+	if !ok {
+		o.store.Close()
+		return nil, usage(errors.New("this cache is no file of its own"), "--backend bolt, outside of a session")
+	}
+	return file, nil
 }
 
 // openBase opens the store that the settings name.
