@@ -26,8 +26,8 @@ func entries() *rapid.Generator[*Entry] {
 				Seconds: rapid.Float64().Draw(t, "seconds"),
 				Time:    second.Draw(t, "time"),
 			}
-			if len(e.Output.Text) == 0 {
-				e.Output.Text = nil
+			if e.Output.Text == nil {
+				e.Output.Text = []byte{}
 			}
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "series") {

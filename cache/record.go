@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -62,7 +63,8 @@ func unseal(id ID, rec []byte) (*Entry, error) {
 	if rec[0] != recordVersion {
 		return bad("it has no known version")
 	}
-	payload := rec[headerSize:]
+	// What was checked is what is read, whoever writes meanwhile.
+	payload := bytes.Clone(rec[headerSize:])
 	if checksum(id, payload) != [checksumSize]byte(rec[1:headerSize]) {
 		return bad("its checksum is wrong")
 	}
@@ -213,33 +215,52 @@ func fromUnix(s int64) time.Time {
 
 var errPayload = errors.New("its payload does not decode")
 
+// single is the memory that an entry of one number takes, in one piece: most are
+// such.
+type single struct {
+	entry   Entry
+	output  Output
+	series  [1]Series
+	samples [1]Sample
+	origins [1]Origin
+}
+
+// parseEntry decodes an entry, which keeps references to the payload: nobody may
+// change it any more.
 func parseEntry(payload []byte) (*Entry, error) {
 	r := reader{rest: payload}
-	e := &Entry{}
+	in := &single{}
+	e := &in.entry
 	flags := r.flags(entryFlags)
 	if flags&hasToken != 0 {
 		copy(e.Token[:], r.take(len(e.Token)))
 	}
 	e.Created = fromUnix(r.varint())
 	if flags&outputWhole != 0 {
-		e.Output = &Output{
-			Cut:     flags&outputCut != 0,
-			Text:    append([]byte(nil), r.bytes()...),
-			ID:      r.uint64(),
-			Seconds: r.float(),
-			Time:    fromUnix(r.varint()),
-		}
+		e.Output = &in.output
+		e.Output.Cut = flags&outputCut != 0
+		e.Output.Text = r.bytes()
+		e.Output.ID = r.uint64()
+		e.Output.Seconds = r.float()
+		e.Output.Time = fromUnix(r.varint())
 	}
 	if flags&hasSeries != 0 {
-		if n := r.count(seriesSize); n > 0 {
+		switch n := r.count(seriesSize); n {
+		case 0:
+		case 1:
+			e.Series = in.series[:]
+		default:
 			e.Series = make([]Series, n)
 		}
 		for i := range e.Series {
-			r.series(&e.Series[i])
+			if i > 0 {
+				in = &single{}
+			}
+			r.series(&e.Series[i], in)
 		}
 	}
 	if flags&hasCommand != 0 {
-		e.command = append([]byte(nil), r.take(len(r.rest))...)
+		e.command = r.take(len(r.rest))
 	}
 	if r.bad || len(r.rest) > 0 {
 		return nil, errPayload
@@ -253,15 +274,18 @@ const (
 	originSize = 8 + 1 + 4*8 // at least
 )
 
-func (r *reader) series(s *Series) {
+func (r *reader) series(s *Series, in *single) {
 	flags := r.flags(seriesFlags)
 	s.Repeated = flags&seriesRepeated != 0
-	s.Extraction = string(r.bytes())
+	s.Extraction = "last" // most are, and that text is there already
+	if name := r.bytes(); string(name) != s.Extraction {
+		s.Extraction = string(name)
+	}
 	s.Text = string(r.bytes())
 	if flags&seriesSingle != 0 {
 		x := r.sample()
-		s.Samples = []Sample{x}
-		s.Origins = []Origin{{x.ID, momentsOf(x.Value)}}
+		in.samples[0], in.origins[0] = x, Origin{x.ID, momentsOf(x.Value)}
+		s.Samples, s.Origins = in.samples[:], in.origins[:]
 		if flags&seriesOwn != 0 {
 			s.Own = x.ID
 		}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -130,6 +131,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 			return err
 		}
 	}
+	debug.SetGCPercent(200) // what a line leaves behind is garbage at once
 	runner := &exec.Runner{Stderr: os.Stderr, Grace: s.Grace}
 	ctx, stop := watchSignals(context.Background(), runner)
 	o, err := openCache(ui, s)
