@@ -106,11 +106,12 @@ func (b *Bolt) GetAll(ctx context.Context, ids []ID) []Got {
 	lacksToken := func(g Got) bool { return g.Gen.Namespace == (Token{}) }
 	if (err == nil || errors.Is(err, errNoFile)) && slices.ContainsFunc(all, lacksToken) {
 		err = b.update(ctx, func(tx *bbolt.Tx) error {
+			drawers := drawersOf(tx)
 			for i, id := range ids {
 				if !lacksToken(all[i]) {
 					continue
 				}
-				bucket, err := drawerOf(tx, id)
+				bucket, err := drawers.of(id)
 				if err == nil && bucket == nil {
 					bucket, err = tx.CreateBucket(bucketName(id.Namespace))
 				}
@@ -139,14 +140,29 @@ func (b *Bolt) GetAll(ctx context.Context, ids []ID) []Got {
 	return all
 }
 
-// drawerOf returns the bucket of an id's namespace, or nil, after a look at all
-// that bbolt comes by on the way to its record.
-func drawerOf(tx *bbolt.Tx, id ID) (*bbolt.Bucket, error) {
+// drawers fetches the buckets of namespaces in a transaction, after a look at
+// all that bbolt comes by on the way to a record.
+type drawers struct {
+	tx   *bbolt.Tx
+	tree *tree
+}
+
+func drawersOf(tx *bbolt.Tx) *drawers { return &drawers{tx: tx} }
+
+// of returns the bucket of an id's namespace, or nil.
+func (d *drawers) of(id ID) (*bbolt.Bucket, error) {
+	if d.tree == nil {
+		t, err := treeOf(d.tx)
+		if err != nil {
+			return nil, err
+		}
+		d.tree = &t
+	}
 	name := bucketName(id.Namespace)
-	if err := soundPath(tx, name, id.Key[:], generationKey); err != nil {
+	if err := d.tree.path(name, id.Key[:], generationKey); err != nil {
 		return nil, err
 	}
-	return tx.Bucket(name), nil
+	return d.tx.Bucket(name), nil
 }
 
 // read gets entries from a file that nobody changes meanwhile.
@@ -200,7 +216,7 @@ func decode(id ID, token, rec []byte) (*Entry, Generation, error) {
 
 // Update implements Store.
 func (b *Bolt) Update(ctx context.Context, id ID, gen Generation, change func(*Entry) *Entry) error {
-	return b.update(ctx, func(tx *bbolt.Tx) error { return updateOne(tx, Change{id, gen, change}) })
+	return b.update(ctx, func(tx *bbolt.Tx) error { return updateOne(drawersOf(tx), Change{id, gen, change}) })
 }
 
 // UpdateAll implements Grouper, in one transaction.
@@ -208,8 +224,9 @@ func (b *Bolt) UpdateAll(ctx context.Context, changes []Change) []error {
 	errs := make([]error, len(changes))
 	failed := false
 	err := b.update(ctx, func(tx *bbolt.Tx) error {
+		drawers := drawersOf(tx)
 		for i, c := range changes {
-			errs[i] = updateOne(tx, c)
+			errs[i] = updateOne(drawers, c)
 			if errors.Is(errs[i], errUnchanged) {
 				errs[i] = nil
 			} else if broken(errs[i]) {
@@ -229,8 +246,8 @@ func (b *Bolt) UpdateAll(ctx context.Context, changes []Change) []error {
 	return errs
 }
 
-func updateOne(tx *bbolt.Tx, c Change) error {
-	bucket, err := drawerOf(tx, c.ID)
+func updateOne(d *drawers, c Change) error {
+	bucket, err := d.of(c.ID)
 	if err != nil {
 		return err
 	}
@@ -261,7 +278,7 @@ func updateOne(tx *bbolt.Tx, c Change) error {
 // Delete implements Store.
 func (b *Bolt) Delete(ctx context.Context, id ID) (had bool, err error) {
 	err = b.update(ctx, func(tx *bbolt.Tx) error {
-		bucket, err := drawerOf(tx, id)
+		bucket, err := drawersOf(tx).of(id)
 		if err != nil {
 			return err
 		}

@@ -175,8 +175,9 @@ func unsealAll(part []scanned) {
 func (b *Bolt) Drop(ctx context.Context, ids []ID, which func(ID, *Entry) bool) (n int, err error) {
 	return n, b.rewrite(ctx, func(tx *bbolt.Tx) error {
 		n = 0
+		drawers := drawersOf(tx)
 		for _, id := range ids {
-			bucket, err := drawerOf(tx, id)
+			bucket, err := drawers.of(id)
 			if err != nil {
 				return err
 			}

@@ -64,7 +64,7 @@ func contend(role, dir string) {
 		t.got = time.Now().UnixNano()
 		if t.put {
 			rand.Read(id.Key[:])
-			err = s.updateLocked(func(tx *bbolt.Tx) error { return updateOne(tx, Change{id, gen, entry}) })
+			err = s.updateLocked(func(tx *bbolt.Tx) error { return updateOne(drawersOf(tx), Change{id, gen, entry}) })
 		} else {
 			var db *bbolt.DB
 			if db, err = s.open(true); err == nil {

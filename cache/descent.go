@@ -170,8 +170,8 @@ type tree struct {
 	head
 	data []byte // the pages in use, mapped: reading may fault
 	free []byte // the list of free pages
-	// checked are the pages that were looked at already, as bits. (A page
-	// that is damaged is looked at once: the transaction ends there.)
+	// checked are the pages that were found sound, as bits: each is checked
+	// once in a transaction.
 	checked []uint64
 }
 
@@ -238,6 +238,8 @@ type page struct {
 	raw   []byte
 	leaf  bool
 	count int
+	// buckets says that there are buckets on a leaf.
+	buckets bool
 }
 
 func (t *tree) page(id uint64) (p page, err error) {
@@ -247,7 +249,7 @@ func (t *tree) page(id uint64) (p page, err error) {
 	raw := t.data[id*t.pageSize:]
 	overflow := uint64(native.Uint32(raw[12:]))
 	if bit := uint64(1) << (id % 64); t.checked[id/64]&bit != 0 {
-		return page{raw[:(overflow+1)*t.pageSize], native.Uint16(raw[8:]) == flagLeaf, int(native.Uint16(raw[10:]))}, nil
+		return page{raw: raw[:(overflow+1)*t.pageSize], leaf: native.Uint16(raw[8:]) == flagLeaf, count: int(native.Uint16(raw[10:]))}, nil
 	}
 	switch {
 	case native.Uint64(raw) != id:
@@ -268,7 +270,7 @@ var errPage = errors.New("what it holds is out of place")
 
 func parsePage(raw []byte) (p page, err error) {
 	flags := native.Uint16(raw[8:])
-	p = page{raw, flags == flagLeaf, int(native.Uint16(raw[10:]))}
+	p = page{raw: raw, leaf: flags == flagLeaf, count: int(native.Uint16(raw[10:]))}
 	table := uint64(pageHeader + elementSize*p.count)
 	if flags != flagLeaf && flags != flagBranch || !p.leaf && p.count == 0 || table > uint64(len(raw)) {
 		return p, errPage
@@ -280,11 +282,12 @@ func parsePage(raw []byte) (p page, err error) {
 		if e.keySize == 0 || key < table || key+e.keySize+e.valueSize > uint64(len(raw)) || p.leaf && e.flags > 1 {
 			return p, errPage
 		}
-		now := p.key(i)
+		now := raw[key : key+e.keySize]
 		if i > 0 && bytes.Compare(before, now) >= 0 {
 			return p, errPage
 		}
 		before = now
+		p.buckets = p.buckets || e.flags != 0
 	}
 	return p, nil
 }
@@ -458,23 +461,13 @@ func (p page) bucket(i int) (root uint64, inline bool, err error) {
 		return 0, false, damaged("a bucket is none")
 	}
 	in, err := parsePage(value[bucketSize:])
-	if err == nil && (!in.leaf || native.Uint64(in.raw) != 0 || in.buckets()) {
+	if err == nil && (!in.leaf || native.Uint64(in.raw) != 0 || in.buckets) {
 		err = errPage
 	}
 	if err != nil {
 		return 0, false, damaged("a bucket: %w", err)
 	}
 	return 0, true, nil
-}
-
-// buckets reports whether there are buckets on a leaf.
-func (p page) buckets() bool {
-	for i := range p.count {
-		if p.element(i).flags != 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // bucketTree is the bucket of a namespace; the zero value is an empty one.
@@ -547,7 +540,7 @@ func (t *tree) path(bucket []byte, keys ...[]byte) error {
 		if err != nil {
 			return err
 		}
-		if p.buckets() {
+		if p.buckets {
 			return damaged("a bucket is where none belongs")
 		}
 	}
@@ -591,7 +584,7 @@ func (t *tree) all(seen []bool, id uint64, low, high []byte, top bool, depth int
 		return nil
 	}
 	if !top {
-		if p.buckets() {
+		if p.buckets {
 			return damaged("a bucket is where none belongs")
 		}
 		return nil

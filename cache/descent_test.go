@@ -318,3 +318,24 @@ func TestNoWayBack(t *testing.T) {
 		}
 	}
 }
+
+// TestFlippedVersion: a version with a flipped bit is none, or the record, or
+// the whole file, would be left alone as a newer one's.
+func TestFlippedVersion(t *testing.T) {
+	for _, v := range []byte{layoutVersion, recordVersion} {
+		if !isVersion(v) || !isVersion(nextVersion(v)) {
+			t.Errorf("%d is a version", v)
+		}
+		for bit := range 8 {
+			if isVersion(v ^ 1<<bit) {
+				t.Errorf("%d is taken for a version", v^1<<bit)
+			}
+		}
+	}
+}
+
+func nextVersion(v byte) byte {
+	for v++; !isVersion(v); v++ {
+	}
+	return v
+}

@@ -257,8 +257,15 @@ func (b *batch) prepare(ctx context.Context, works []*work) {
 		if leaser == nil {
 			continue
 		}
-		if lease, err := leaser.Lease(ctx, w.call.id, time.Millisecond); err != nil {
-			continue // leases only save work
+		if lease, err := leaser.Lease(ctx, w.call.id, time.Millisecond); scarce(err) {
+			// Leases only save work: what they hold, programs need.
+			for _, w := range leased {
+				w.lease.Abandon()
+				w.lease = nil
+			}
+			return
+		} else if err != nil {
+			continue
 		} else if w.lease = lease; lease.State == cache.LeaseTimeout {
 			w.busy = true
 			continue
@@ -309,6 +316,11 @@ func (b *batch) evaluate(ctx context.Context, w *work) {
 				return
 			}
 			w.answer, w.err = w.call.evaluateUnder(ctx, w.lease)
+			if scarce(w.err) {
+				// Its lease is given back by now, which may be what was missing.
+				w.call.counts[cache.Misses]--
+				w.answer, w.err = w.call.evaluateUnder(ctx, nil)
+			}
 		default:
 			w.lease.Release()
 			if w.err = w.call.identifyAnew(ctx); w.err == nil {
