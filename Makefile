@@ -66,7 +66,8 @@ fuzz:
 	@sh .ci/fuzz $(FUZZTIME)
 
 # Faults for TIME, drawn from SEED; UPDATE=1 writes their counts into
-# docs/guarantees.md.
+# docs/guarantees.md. TORTURE is for further flags: -torture.faults=5000,
+# -torture.only=17, -torture.kind=memcached.
 TIME ?= 10m
 SEED ?= 1
 torture: test-deps

@@ -228,6 +228,9 @@ func (r *Runner) start(c command) (cmd *osexec.Cmd, out *os.File, err error) {
 	cmd.WaitDelay = openGrace
 	if err := cmd.Start(); err != nil {
 		out.Close()
+		if errors.Is(err, syscall.EBADF) {
+			err = syscall.EMFILE // what dup3(2) says of a number beyond the limit
+		}
 		return nil, nil, err
 	}
 	return cmd, out, nil
