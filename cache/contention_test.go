@@ -37,8 +37,8 @@ type turn struct {
 	put              bool
 }
 
-// contend makes operations, one after the other, until stdin ends, and then
-// prints its turns.
+// contend makes operations until stdin ends, and then prints its turns. Between
+// them it leaves less time than a process takes to start.
 func contend(role, dir string) {
 	ctx := context.Background()
 	s := NewBolt(dir, 0, nil)
@@ -78,7 +78,7 @@ func contend(role, dir string) {
 		select {
 		case <-end:
 			more = false
-		default:
+		case <-time.After(time.Millisecond):
 		}
 	}
 	out := bufio.NewWriter(os.Stdout)
@@ -120,10 +120,12 @@ func BenchmarkContention(b *testing.B) {
 			c.stdin.Close()
 		}
 		var turns []turn
+		var all int64 // when all had started
 		for _, c := range contenders {
-			turns = append(turns, c.turns(b)...)
+			its := c.turns(b)
+			turns, all = append(turns, its...), max(all, its[0].asked)
 		}
-		reportTurns(b, turns)
+		reportTurns(b, turns, all)
 	}
 }
 
@@ -162,9 +164,10 @@ func (c *contending) turns(b *testing.B) (turns []turn) {
 	return turns
 }
 
-func reportTurns(b *testing.B, turns []turn) {
+// reportTurns reports the turns from a moment on.
+func reportTurns(b *testing.B, turns []turn, first int64) {
 	slices.SortFunc(turns, func(a, b turn) int { return int(a.asked - b.asked) })
-	first, last := turns[0].asked, turns[0].done
+	last := first
 	for _, t := range turns {
 		last = max(last, t.done)
 	}
@@ -173,7 +176,7 @@ func reportTurns(b *testing.B, turns []turn) {
 		var waits []float64
 		worst := 0.0
 		for i, t := range turns {
-			if t.put != put {
+			if t.put != put || t.asked < first {
 				continue
 			}
 			wait := t.got - t.asked
