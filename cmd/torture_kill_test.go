@@ -27,7 +27,6 @@ type victimCommand struct {
 	clears  bool // it forgets what the others have stored
 }
 
-// victimCommands: each further command is a line here.
 var victimCommands = []victimCommand{
 	{name: "run", lasts: 15 * time.Millisecond, answers: true, args: func(v *victim, i int) []string { return v.call(i) }},
 	{name: "run --refresh", lasts: 15 * time.Millisecond, answers: true, args: func(v *victim, i int) []string { return v.call(i, "--refresh") }},
@@ -43,6 +42,20 @@ var victimCommands = []victimCommand{
 	}},
 	{name: "clear --all", lasts: 15 * time.Millisecond, clears: true, args: func(*victim, int) []string {
 		return []string{"clear", "--yes", "--all"}
+	}},
+	{name: "compact", lasts: 25 * time.Millisecond, args: func(*victim, int) []string { return []string{"compact"} }},
+	{name: "import", lasts: 60 * time.Millisecond, args: func(v *victim, _ int) []string {
+		return []string{"import", "--on-conflict", "merge", v.exported}
+	}},
+	{name: "import that replaces", lasts: 60 * time.Millisecond, args: func(v *victim, _ int) []string {
+		return []string{"import", "--on-conflict", "replace", v.exported}
+	}},
+	{name: "prune", lasts: 25 * time.Millisecond, clears: true, args: func(*victim, int) []string {
+		return []string{"prune", "--yes", "--max-entries", "15"}
+	}},
+	{name: "check --salvage", lasts: 20 * time.Millisecond, args: func(*victim, int) []string { return []string{"check", "--salvage"} }},
+	{name: "export", lasts: 20 * time.Millisecond, args: func(v *victim, _ int) []string {
+		return []string{"export", "--output", filepath.Join(v.dir, "exported")}
 	}},
 }
 

@@ -185,12 +185,43 @@ func (v *victim) fill(leave int) (free func()) {
 
 // diskFaults: a disk that is full, or can't be written. Without the right to
 // mount one, a limit on the size of files stands in.
+// fullDisk is a disk that is full, but for some, when a command rewrites the file
+// or writes beside it.
+func fullDisk(name string, args func(v *victim) []string) faultKind {
+	return faultKind{name: "disk: full during " + name, plan: func(rng *rand.Rand) (string, func(*victim)) {
+		leave, fresh := rng.IntN(200)<<10, 10000+rng.IntN(10000)
+		return fmt.Sprint(leave, fresh), func(v *victim) {
+			end, ok := v.disk(4096)
+			defer end()
+			v.begin("large")
+			v.believe(20)
+			if !ok {
+				limited(v, leave>>9, fresh)
+				return
+			}
+			free := v.fill(leave)
+			if r := v.run(args(v)...); r.status != 0 && r.status != statusInternal {
+				v.fail("%s: status %d\n%s", name, r.status, r.errs)
+			}
+			v.ask(3)
+			v.ask(fresh)
+			v.sound()
+			v.noneLost()
+			free()
+			v.goesOn(fresh)
+			v.noneLost()
+		}
+	}}
+}
+
+// limited asks for a number under a limit on the size of files, in units of 512
+// bytes, the statistics of a page among them.
+func limited(v *victim, blocks, i int) {
+	r := v.end(v.start("", []string{"sh", "-c", `ulimit -f ` + strconv.Itoa(blocks) + `; exec "$@"`, "sh"}, v.call(i)...))
+	v.answered(i, r)
+}
+
 func diskFaults() []faultKind {
-	limited := func(v *victim, blocks, i int) {
-		// In units of 512 bytes, the statistics of a page among them.
-		r := v.end(v.start("", []string{"sh", "-c", `ulimit -f ` + strconv.Itoa(blocks) + `; exec "$@"`, "sh"}, v.call(i)...))
-		v.answered(i, r)
-	}
 	return []faultKind{
 		{name: "disk: full at first use", plan: func(rng *rand.Rand) (string, func(*victim)) {
 			kib, leave, fresh := 512, rng.IntN(160)<<10, 10000+rng.IntN(10000)
@@ -232,30 +263,12 @@ func diskFaults() []faultKind {
 				v.goesOn(fresh)
 			}
 		}},
-		{name: "disk: full while it is cleared", plan: func(rng *rand.Rand) (string, func(*victim)) {
-			leave, fresh := rng.IntN(200)<<10, 10000+rng.IntN(10000)
-			return fmt.Sprint(leave, fresh), func(v *victim) {
-				end, ok := v.disk(4096)
-				defer end()
-				v.begin("large")
-				v.believe(20)
-				if !ok {
-					limited(v, leave>>9, fresh)
-					return
-				}
-				free := v.fill(leave)
-				if r := v.run("clear", "--yes", "--namespace", "other"); r.status != 0 && r.status != statusInternal {
-					v.fail("clear: status %d\n%s", r.status, r.errs)
-				}
-				v.ask(3)
-				v.ask(fresh)
-				v.sound()
-				v.noneLost()
-				free()
-				v.goesOn(fresh)
-				v.noneLost()
-			}
-		}},
+		fullDisk("clear", func(*victim) []string { return []string{"clear", "--yes", "--namespace", "other"} }),
+		fullDisk("compact", func(*victim) []string { return []string{"compact"} }),
+		fullDisk("import", func(v *victim) []string { return []string{"import", "--on-conflict", "merge", v.exported} }),
+		fullDisk("export", func(v *victim) []string {
+			return []string{"export", "--output", filepath.Join(v.cache, "exported")}
+		}),
 		{name: "disk: a limit on the size of files", plan: func(rng *rand.Rand) (string, func(*victim)) {
 			blocks, used, fresh := rng.IntN(200), rng.IntN(2) == 0, 10000+rng.IntN(10000)
 			return fmt.Sprint(blocks, used, fresh), func(v *victim) {

@@ -242,7 +242,7 @@ func storageFaults() (kinds []faultKind) {
 		kinds = append(kinds, faultKind{name: file + ": " + in.name, plan: func(rng *rand.Rand) (string, func(*victim)) {
 			what, do := in.plan(rng)
 			template := []string{"small", "large"}[rng.IntN(2)]
-			use := rng.IntN(6)
+			use := rng.IntN(8)
 			known := rng.IntN(smallCache-2) + 1
 			fresh := 10000 + rng.IntN(10000)
 			what = fmt.Sprintf("%s, cache %q, use %d, calls %d and %d", what, template, use, known, fresh)
@@ -263,6 +263,7 @@ func storageFaults() (kinds []faultKind) {
 					injured, _ = os.ReadFile(paths[0])
 				}
 				v.said = ""
+				salvaged := 0
 				switch use {
 				case 0:
 					for _, args := range [][]string{{"stats"}, {"clear", "--yes", "--namespace", "other"}} {
@@ -280,12 +281,27 @@ func storageFaults() (kinds []faultKind) {
 					v.ask(known, "--repeat=3")
 				case 4:
 					v.ask(fresh, "--refresh")
+				case 5:
+					r := v.run("check", "--salvage")
+					salvaged = strings.Count(r.out, "the old file is kept as")
+					if r.status != 0 && r.status != statusFailedLines && r.status != statusInternal {
+						v.fail("check --salvage: status %d\n%s", r.status, r.errs)
+					}
+					if again := v.run("check"); salvaged > 0 && again.status != 0 {
+						v.fail("it was salvaged, and is not sound: %s", again.out)
+					}
+				case 6:
+					for _, args := range [][]string{{"list"}, {"explain", "--", v.train, "3"}, {"export"}, {"prune", "--max-entries", "20"}, {"compact"}} {
+						if r := v.run(args...); r.status != 0 && r.status != statusInternal {
+							v.fail("%q: status %d\n%s", args, r.status, r.errs)
+						}
+					}
 				}
 				v.ask(known)
 				v.ask(fresh)
 				v.ask(known + 1)
 				kept, _ := filepath.Glob(filepath.Join(v.cache, "cache.db.broken-*"))
-				if n := strings.Count(v.said, "a fresh one is begun"); n != len(kept) {
+				if n := strings.Count(v.said, "a fresh one is begun"); n+salvaged != len(kept) {
 					v.fail("%d files are set aside, and it was said %d times\n%s", len(kept), n, v.said)
 				}
 				counts, _ := filepath.Glob(filepath.Join(v.cache, "stats", "*.broken-*"))

@@ -104,6 +104,7 @@ type torture struct {
 	testing.TB
 	dir       string // readable by everybody, for the sake of other users
 	binary    string
+	exported  string            // what the largest of them exports
 	train     string            // the program, old enough for its digest to be remembered
 	templates map[string]string // folders of caches to start with
 	uids      func() uint32     // users of whom nothing runs
@@ -159,6 +160,10 @@ func newTorture(t *testing.T) *torture {
 		v.batch(1, entries)
 		v.env = append(v.env, "DVLCACHE_NAMESPACE=other")
 		v.batch(1, 10)
+		if name == "large" {
+			tor.exported = filepath.Join(dir, "exported.jsonl")
+			v.run("export", "--output", tor.exported)
+		}
 		os.Remove(filepath.Join(v.dir, "out"))
 		tor.templates[name] = v.cache
 		if v.failed {
@@ -427,6 +432,9 @@ func (v *victim) sound() {
 	path := filepath.Join(v.cache, "cache.db")
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return
+	}
+	if r := v.run("check"); r.status != 0 {
+		v.fail("check: status %d: %s%s", r.status, r.out, r.errs)
 	}
 	db, err := bbolt.Open(path, 0, &bbolt.Options{ReadOnly: true, PreLoadFreelist: true, Timeout: time.Minute})
 	if err != nil {
