@@ -165,28 +165,6 @@ func (d *drawers) of(id ID) (*bbolt.Bucket, error) {
 	return d.tx.Bucket(name), nil
 }
 
-// read gets entries from a file that nobody changes meanwhile.
-func (t *tree) read(ids []ID, into []Got) (err error) {
-	var d bucketTree
-	var token []byte
-	for i, id := range ids {
-		if i == 0 || id.Namespace != ids[i-1].Namespace {
-			if d, err = t.namespace(id.Namespace); err != nil {
-				return err
-			}
-			if token, err = d.get(generationKey); err != nil {
-				return err
-			}
-		}
-		rec, err := d.get(id.Key[:])
-		if err != nil {
-			return err
-		}
-		into[i].Entry, into[i].Gen, into[i].Err = decode(id, token, rec)
-	}
-	return nil
-}
-
 // read takes an entry and its generation from a namespace's bucket, which may
 // be nil.
 func read(bucket *bbolt.Bucket, id ID) (*Entry, Generation, error) {

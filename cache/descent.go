@@ -204,27 +204,6 @@ func treeOf(tx *bbolt.Tx) (t tree, err error) {
 	return t, nil
 }
 
-// treeIn is the tree of a file that may be damaged, except in its heads: of
-// which of the two is the newer there must be no doubt, or what was cleared
-// might come back. Which pages are free it doesn't say.
-func treeIn(data []byte) (t tree, err error) {
-	var heads [2]head
-	at := uint64(0)
-	for i := range heads {
-		if at+pageHeader+headSize > uint64(len(data)) {
-			return t, damaged("it is cut off")
-		}
-		if heads[i], err = parseHead(data[at:]); err != nil {
-			return t, &damage{err}
-		}
-		at = heads[i].pageSize
-	}
-	t = tree{head: newest(heads[0], heads[1]), data: data}
-	t.high = min(t.high, uint64(len(data))/t.pageSize)
-	t.checked = make([]uint64, t.high/64+1)
-	return t, nil
-}
-
 // isFree reports whether a page is on the list of free pages.
 func (t *tree) isFree(id uint64) bool {
 	n := len(t.free) / 8
@@ -386,67 +365,6 @@ func (t *tree) find(root uint64, key []byte) (p page, index int, err error) {
 	return p, 0, damaged("its pages form a circle")
 }
 
-// leaves calls f with the leaf elements below a page, from a key on and in the
-// order of keys, until f returns false, and reports whether it never did. Pages
-// are checked as they are come by: lost is told of one that is damaged, and
-// returns an error to end with, or nil to go on without what lies below.
-func (t *tree) leaves(root uint64, from []byte, f func(p page, i int) bool, lost func(error) error) (bool, error) {
-	return t.below(root, from, nil, nil, maxDepth, f, lost)
-}
-
-func (t *tree) below(id uint64, from, low, high []byte, depth int, f func(p page, i int) bool, lost func(error) error) (bool, error) {
-	p, err := t.page(id)
-	if err == nil {
-		err = p.within(low, high)
-	}
-	if err == nil && depth == 0 {
-		err = damaged("its pages form a circle")
-	}
-	if err != nil {
-		return true, lost(err)
-	}
-	i := p.search(from)
-	if !p.leaf && i > 0 && (i == p.count || !bytes.Equal(p.key(i), from)) {
-		i-- // it may begin before
-	}
-	for ; i < p.count; i++ {
-		if p.leaf {
-			if !f(p, i) {
-				return false, nil
-			}
-			continue
-		}
-		childLow, childHigh := p.around(i, low, high)
-		if more, err := t.below(p.element(i).child, from, childLow, childHigh, depth-1, f, lost); err != nil || !more {
-			return more, err
-		}
-	}
-	return true, nil
-}
-
-// inBucket calls f with the keys and values of the bucket that a leaf's element
-// is, as leaves does.
-func (t *tree) inBucket(p page, i int, from []byte, f func(key, value []byte) bool, lost func(error) error) (bool, error) {
-	root, inline, err := p.bucket(i)
-	if err != nil {
-		return true, lost(err)
-	}
-	element := func(p page, i int) bool { return p.element(i).flags != 0 || f(p.key(i), p.value(i)) }
-	if !inline {
-		return t.leaves(root, from, element, lost)
-	}
-	in, err := parsePage(p.value(i)[bucketSize:])
-	if err != nil {
-		return true, lost(err)
-	}
-	for i := range in.count {
-		if bytes.Compare(in.key(i), from) >= 0 && !element(in, i) {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
 // bucket takes a bucket's value apart: where its root is, unless it lies inline
 // and is sound there.
 func (p page) bucket(i int) (root uint64, inline bool, err error) {
@@ -468,52 +386,6 @@ func (p page) bucket(i int) (root uint64, inline bool, err error) {
 		return 0, false, damaged("a bucket: %w", err)
 	}
 	return 0, true, nil
-}
-
-// bucketTree is the bucket of a namespace; the zero value is an empty one.
-type bucketTree struct {
-	t      *tree
-	root   uint64
-	inline *page
-}
-
-func (t *tree) namespace(namespace string) (d bucketTree, err error) {
-	p, i, err := t.find(t.root, bucketName(namespace))
-	if err != nil || i < 0 {
-		return d, err
-	}
-	root, inline, err := p.bucket(i)
-	if err != nil {
-		return d, err
-	}
-	d = bucketTree{t: t, root: root}
-	if inline {
-		in, err := parsePage(p.value(i)[bucketSize:])
-		d.inline = &in
-		return d, err
-	}
-	return d, nil
-}
-
-// get returns a value, which is mapped, or nil.
-func (d *bucketTree) get(key []byte) ([]byte, error) {
-	if d.t == nil {
-		return nil, nil
-	}
-	p, i := d.inline, -1
-	if p == nil {
-		leaf, at, err := d.t.find(d.root, key)
-		if err != nil {
-			return nil, err
-		}
-		p, i = &leaf, at
-	} else {
-		i = p.find(key)
-	}
-	if i < 0 || p.element(i).flags != 0 {
-		return nil, nil
-	}
-	return p.value(i), nil
 }
 
 // soundPath checks all that bbolt comes by on its way to a bucket and to keys in
