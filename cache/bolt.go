@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"path/filepath"
@@ -171,17 +172,19 @@ func read(bucket *bbolt.Bucket, id ID) (*Entry, Generation, error) {
 	if bucket == nil {
 		return nil, Generation{}, nil
 	}
-	return decode(id, bucket.Get(generationKey), bucket.Get(id.Key[:]))
+	var token Token
+	copy(token[:], bucket.Get(generationKey))
+	return decode(id, token, bytes.Clone(bucket.Get(id.Key[:])))
 }
 
-// decode makes an entry and its generation of what is stored of them.
-func decode(id ID, token, rec []byte) (*Entry, Generation, error) {
-	var gen Generation
-	copy(gen.Namespace[:], token)
+// decode makes an entry and its generation of what is stored of them, of which
+// rec is nobody else's.
+func decode(id ID, token Token, rec []byte) (*Entry, Generation, error) {
+	gen := Generation{Namespace: token}
 	if rec == nil {
 		return nil, gen, nil
 	}
-	e, err := unseal(id, rec)
+	e, err := unsealOwn(id, rec)
 	if err != nil {
 		return nil, gen, err
 	}

@@ -1,6 +1,10 @@
 package cache
 
-import "bytes"
+import (
+	"bytes"
+	"runtime"
+	"sync"
+)
 
 // What is only read is read from the pages themselves, each checked as it is come
 // by (descent.go), and not through bbolt, which would go over them again.
@@ -8,23 +12,63 @@ import "bytes"
 // read gets entries from a file that nobody changes meanwhile.
 func (t *tree) read(ids []ID, into []Got) (err error) {
 	var d bucketTree
-	var token []byte
+	var token Token
+	tokens, records := make([]Token, len(ids)), make([][]byte, len(ids))
+	var arena []byte // for the records
 	for i, id := range ids {
 		if i == 0 || id.Namespace != ids[i-1].Namespace {
 			if d, err = t.namespace(id.Namespace); err != nil {
 				return err
 			}
-			if token, err = d.get(generationKey); err != nil {
+			stored, err := d.get(generationKey)
+			if err != nil {
 				return err
 			}
+			token = Token{}
+			copy(token[:], stored)
 		}
-		rec, err := d.get(id.Key[:])
+		tokens[i] = token
+		stored, err := d.get(id.Key[:])
 		if err != nil {
 			return err
 		}
-		into[i].Entry, into[i].Gen, into[i].Err = decode(id, token, rec)
+		if stored == nil {
+			continue
+		}
+		if len(arena)+len(stored) > cap(arena) {
+			arena = make([]byte, 0, max(len(stored), min(len(ids)-i, 200)*320))
+		}
+		begin := len(arena)
+		arena = append(arena, stored...)
+		records[i] = arena[begin:len(arena):len(arena)]
 	}
+	// Not from the mapped pages: a fault is ours to handle in this goroutine
+	// alone.
+	inParallel(len(ids), func(i int) {
+		into[i].Entry, into[i].Gen, into[i].Err = decode(ids[i], tokens[i], records[i])
+	})
 	return nil
+}
+
+// inParallel does n small things, on all processors where there are many.
+func inParallel(n int, do func(i int)) {
+	const few = 200
+	if n < few {
+		for i := range n {
+			do(i)
+		}
+		return
+	}
+	share := (n + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
+	var wg sync.WaitGroup
+	for from := 0; from < n; from += share {
+		wg.Go(func() {
+			for i := from; i < min(from+share, n); i++ {
+				do(i)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // bucketTree is the bucket of a namespace; the zero value is an empty one.

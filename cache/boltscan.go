@@ -5,9 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
-	"sync"
 
 	"go.etcd.io/bbolt"
 )
@@ -152,22 +150,13 @@ func (t *tree) readFrom(from place, only bool, lowest Key, within func(ID) bool,
 
 // unsealAll decodes records, on all processors.
 func unsealAll(part []scanned) {
-	share := (len(part) + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
-	var wg sync.WaitGroup
-	for len(part) > 0 {
-		mine := part[:min(share, len(part))]
-		part = part[len(mine):]
-		wg.Go(func() {
-			for i := range mine {
-				var err error
-				p := &mine[i]
-				if p.entry, err = unseal(p.id, p.record); err != nil {
-					errors.As(err, &p.bad)
-				}
-			}
-		})
-	}
-	wg.Wait()
+	inParallel(len(part), func(i int) {
+		var err error
+		p := &part[i]
+		if p.entry, err = unsealOwn(p.id, p.record); err != nil {
+			errors.As(err, &p.bad)
+		}
+	})
 }
 
 // Drop implements Pruner. What was refreshed or deleted leaves its token behind;

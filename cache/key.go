@@ -274,6 +274,15 @@ func NewIdentifier(ctx context.Context, spec CallSpec, digests *Digests) (*Ident
 	return x, nil
 }
 
+// Twin returns an Identifier of the same calls, for another goroutine. What
+// arguments name it looks at by itself.
+func (x *Identifier) Twin() *Identifier {
+	t := &Identifier{spec: x.spec, digests: x.digests, where: x.where, launcher: x.launcher, head: x.head, tail: x.tail,
+		looked: map[string]*look{}, headBytes: x.headBytes, tailBytes: x.tailBytes}
+	t.scratch = *t.newCall()
+	return t
+}
+
 func (x *Identifier) newCall() *Call {
 	return &Call{spec: &x.spec, dir: x.where.logical, digests: x.digests, looked: x.looked}
 }

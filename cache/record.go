@@ -52,6 +52,12 @@ func seal(id ID, e *Entry) []byte {
 // unseal decodes the record of id. It keeps no reference to rec. Its error is
 // a *RecordError.
 func unseal(id ID, rec []byte) (*Entry, error) {
+	// What is checked is what is read, whoever writes meanwhile.
+	return unsealOwn(id, bytes.Clone(rec))
+}
+
+// unsealOwn is unseal of a record that nobody changes any more.
+func unsealOwn(id ID, rec []byte) (*Entry, error) {
 	bad := func(reason string) (*Entry, error) { return nil, &RecordError{ID: id, Reason: reason} }
 	if len(rec) < headerSize {
 		return bad("it is too short")
@@ -63,8 +69,7 @@ func unseal(id ID, rec []byte) (*Entry, error) {
 	if rec[0] != recordVersion {
 		return bad("it has no known version")
 	}
-	// What was checked is what is read, whoever writes meanwhile.
-	payload := bytes.Clone(rec[headerSize:])
+	payload := rec[headerSize:]
 	if checksum(id, payload) != [checksumSize]byte(rec[1:headerSize]) {
 		return bad("its checksum is wrong")
 	}

@@ -416,6 +416,33 @@ func (b *batch) hit(ctx context.Context, a ask, got cache.Got) bool {
 	return true
 }
 
+// identify finds the keys of lines, on two processors where there are many.
+func (b *batch) identify(ctx context.Context, x *cache.Identifier, asked []ask) {
+	const many = 200
+	keys := func(x *cache.Identifier, asked []ask) {
+		for i := range asked {
+			a := &asked[i]
+			var key cache.Key
+			key, a.err = x.Key(ctx, a.slot.Args)
+			if a.stored = a.err == nil; a.stored {
+				a.id = cache.ID{Namespace: b.Query.Namespace, Key: key}
+			}
+		}
+	}
+	if len(asked) < many {
+		keys(x, asked)
+		return
+	}
+	half := len(asked) / 2
+	done := make(chan struct{})
+	go func() {
+		keys(x.Twin(), asked[half:])
+		close(done)
+	}()
+	keys(x, asked[:half])
+	<-done
+}
+
 // accept looks up a group of lines, and makes work of what is cold.
 func (b *batch) accept(ctx context.Context, lines []Line) error {
 	program, err := LookPath(b.Query.Args[0])
@@ -444,16 +471,15 @@ func (b *batch) accept(ctx context.Context, lines []Line) error {
 			b.done(s, Answer{Namespace: b.Query.Namespace}, line.Err)
 			continue
 		}
-		a := ask{slot: s}
-		if identifier != nil {
-			var key cache.Key
-			key, a.err = identifier.Key(ctx, line.Args)
-			if a.stored = a.err == nil; a.stored {
-				a.id = cache.ID{Namespace: b.Query.Namespace, Key: key}
-				ids = append(ids, a.id)
-			}
+		asked = append(asked, ask{slot: s})
+	}
+	if identifier != nil {
+		b.identify(ctx, identifier, asked)
+	}
+	for i := range asked {
+		if asked[i].stored {
+			ids = append(ids, asked[i].id)
 		}
-		asked = append(asked, a)
 	}
 	b.asked, b.ids = asked, ids
 	var found []cache.Got
