@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"go.etcd.io/bbolt"
 )
@@ -19,6 +21,11 @@ type Report struct {
 
 // Sound reports whether nothing is wrong.
 func (r *Report) Sound() bool { return r.Damage == nil && len(r.Bad) == 0 }
+
+// Newer reports whether all records that are bad are of a newer version.
+func (r *Report) Newer() bool {
+	return !slices.ContainsFunc(r.Bad, func(e RecordError) bool { return !e.Newer })
+}
 
 // Check looks at the file's structure and at each record. It changes nothing;
 // an error means that it could not look.
@@ -76,7 +83,11 @@ func (b *Bolt) Salvage(ctx context.Context) (s Salvaged, err error) {
 	if err != nil {
 		return s, fmt.Errorf("%s: nothing can be salvaged: %w", b.path, err)
 	}
-	if s.Aside, err = b.moveAside(); err == nil {
+	// By a link, so that there is a file at any time.
+	if s.Aside = setAsideName(b.path); os.Link(b.path, s.Aside) != nil {
+		err = os.Rename(b.path, s.Aside)
+	}
+	if err == nil {
 		err = os.Rename(fresh.path, b.path)
 	}
 	if err == nil {
@@ -128,4 +139,63 @@ func (b *Bolt) salvageTo(fresh *Bolt, t *tree, s *Salvaged) error {
 		return failure == nil
 	}, lost)
 	return errors.Join(err, failure)
+}
+
+// SalvageFrom takes over what can be read of another file, one that was set aside,
+// as Import does with what is exported; and what is there already stays.
+func (b *Bolt) SalvageFrom(ctx context.Context, path string) (s Salvaged, err error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return s, err
+	}
+	t, err := treeIn(data)
+	if err != nil {
+		return s, fmt.Errorf("%s: nothing can be salvaged: %w", path, err)
+	}
+	lost := func(err error) error {
+		s.Lost = append(s.Lost, err.Error())
+		return nil
+	}
+	const group = 2000
+	var entries []Transfer
+	var failure error
+	flush := func() bool {
+		var n Transferred
+		n, failure = Import(ctx, b, entries, ConflictMerge)
+		s.Entries += n.Added + n.Changed + n.Same
+		entries = entries[:0]
+		return failure == nil
+	}
+	_, err = t.leaves(t.root, []byte{'n'}, func(p page, i int) bool {
+		namespace, ok := strings.CutPrefix(string(p.key(i)), "n")
+		if !ok {
+			return false
+		}
+		t.inBucket(p, i, nil, func(k, v []byte) bool {
+			if len(k) != len(Key{}) {
+				return true
+			}
+			id := ID{namespace, Key(k)}
+			e, err := unseal(id, v)
+			if err != nil {
+				lost(err)
+				return true
+			}
+			if e.Token = (Token{}); !e.Empty() {
+				entries = append(entries, Transfer{id, e})
+			}
+			return len(entries) < group || flush()
+		}, lost)
+		return failure == nil
+	}, lost)
+	if failure == nil && len(entries) > 0 {
+		flush()
+	}
+	return s, errors.Join(err, failure)
+}
+
+// SetAside lists the files that were set aside.
+func (b *Bolt) SetAside() []string {
+	names, _ := filepath.Glob(b.path + ".broken-*")
+	return names
 }

@@ -159,11 +159,15 @@ func (b *Bolt) view(ctx context.Context, f func(*bbolt.Tx) error) error {
 // viewOnly runs f in a read transaction, beside other readers. Its error is
 // errNoFile where nothing was ever written.
 func (b *Bolt) viewOnly(ctx context.Context, f func(*bbolt.Tx) error) error {
+	if _, err := os.Stat(b.path); errors.Is(err, fs.ErrNotExist) {
+		return errNoFile // and no lock files for it
+	}
 	release, err := b.lock.acquire(ctx, true)
 	if errors.Is(err, fs.ErrNotExist) {
 		return errNoFile
-	} else if readOnlySystem(err) {
-		// Nobody can write there, so there is nothing to wait for.
+	} else if readOnlySystem(err) || errors.Is(err, fs.ErrPermission) {
+		// Who can't make a lock can read all the same: nobody writes, or
+		// what is torn is found to be.
 		release, err = func() {}, nil
 	}
 	if err != nil {
@@ -272,7 +276,7 @@ func (b *Bolt) replace(fill func(*bbolt.DB) error) error {
 func (b *Bolt) setAside(why error) error {
 	aside, err := b.moveAside()
 	if err == nil {
-		b.notice(fmt.Sprintf("%s can't be read: %v; it is kept as %s and a fresh one is begun", b.path, why, filepath.Base(aside)))
+		b.notice(fmt.Sprintf("%s can't be read: %v; it is kept as %s and a fresh one is begun; dvlcache check --salvage FILE takes over what can be read of it", b.path, why, filepath.Base(aside)))
 	}
 	return err
 }
@@ -302,6 +306,9 @@ func (e *CompactError) Unwrap() error { return e.Err }
 // rewrite runs f as update does, and then copies what is left into a file that
 // is as small as it can be.
 func (b *Bolt) rewrite(ctx context.Context, f func(*bbolt.Tx) error) error {
+	if _, err := os.Stat(b.path); errors.Is(err, fs.ErrNotExist) {
+		return nil // no cache, nothing to clear
+	}
 	release, err := b.lock.acquire(ctx, false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // no cache, nothing to clear

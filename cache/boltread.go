@@ -180,7 +180,9 @@ func (t *tree) inBucket(p page, i int, from []byte, f func(key, value []byte) bo
 
 // treeIn is the tree of a file that may be damaged, except in its heads: of
 // which of the two is the newer there must be no doubt, or what was cleared
-// might come back. Which pages are free it doesn't say.
+// might come back. So it might from a page that was given up, if a reference to
+// it is wrong: where the list of those can't be read, the whole tree has to be
+// sound.
 func treeIn(data []byte) (t tree, err error) {
 	var heads [2]head
 	at := uint64(0)
@@ -193,8 +195,20 @@ func treeIn(data []byte) (t tree, err error) {
 		}
 		at = heads[i].pageSize
 	}
-	t = tree{head: newest(heads[0], heads[1]), data: data}
-	t.high = min(t.high, uint64(len(data))/t.pageSize)
-	t.checked = make([]uint64, t.high/64+1)
-	return t, nil
+	h := newest(heads[0], heads[1])
+	pages := uint64(len(data)) / h.pageSize
+	t = tree{head: h, data: data, checked: make([]uint64, min(h.high, pages)/64+1)}
+	listed := checkFile(bytes.NewReader(data), int64(len(data)))
+	t.high = min(h.high, pages)
+	if listed == nil {
+		list := data[h.freelist*h.pageSize:]
+		begin, n, err := freelist(list, h)
+		t.free = list[begin : begin+8*n]
+		return t, err
+	}
+	if h.freelist >= 2 && h.freelist < t.high && h.high <= pages {
+		// Cut off it is not, so it is the list that is wrong.
+		return t, t.all(make([]bool, t.high), t.root, nil, nil, true, maxDepth)
+	}
+	return t, listed
 }

@@ -11,19 +11,27 @@ import (
 )
 
 // Peek implements Reader.
-func (b *Bolt) Peek(ctx context.Context, id ID) (e *Entry, gen Generation, err error) {
-	var got [1]Got
-	err = b.viewOnly(ctx, func(tx *bbolt.Tx) error {
+func (b *Bolt) Peek(ctx context.Context, id ID) (*Entry, Generation, error) {
+	got := b.PeekAll(ctx, []ID{id})[0]
+	return got.Entry, got.Gen, got.Err
+}
+
+// PeekAll implements Lister, in one transaction.
+func (b *Bolt) PeekAll(ctx context.Context, ids []ID) []Got {
+	all := make([]Got, len(ids))
+	err := b.viewOnly(ctx, func(tx *bbolt.Tx) error {
 		t, err := treeOf(tx)
 		if err != nil {
 			return err
 		}
-		return t.read([]ID{id}, got[:])
+		return t.read(ids, all)
 	})
 	if err != nil && !errors.Is(err, errNoFile) {
-		return nil, gen, err
+		for i := range all {
+			all[i] = Got{Err: err}
+		}
 	}
-	return got[0].Entry, got[0].Gen, got[0].Err
+	return all
 }
 
 const (

@@ -38,6 +38,10 @@ func (c *Call) Differences(stored *Command, most int) []Difference {
 	if c.spec.Paths != stored.Paths {
 		d.add(Difference{What: "--paths", Now: string(c.spec.Paths), Stored: string(stored.Paths), Hint: "--paths " + string(stored.Paths)})
 	}
+	if c.spec.TrackArgs != stored.TrackArgs {
+		track := map[bool]string{true: "args", false: "none"}
+		d.add(Difference{What: "--track", Now: track[c.spec.TrackArgs], Stored: track[stored.TrackArgs], Hint: "--track " + track[stored.TrackArgs]})
+	}
 	d.rules()
 	d.arguments()
 	d.directories()
@@ -177,12 +181,15 @@ func (d *differ) arguments() {
 // those are a difference of their own.
 func alike(a, b *Part) bool {
 	if a.Form == FormIgnored || b.Form == FormIgnored {
-		return true
+		return a.Name == b.Name
 	}
 	if a.Form == FormSorted && b.Form == FormKept || a.Form == FormKept && b.Form == FormSorted {
 		x, y := *a, *b
 		if x.Form == FormKept {
 			x, y = y, x
+		}
+		if len(y.Items) != 1 {
+			return false
 		}
 		return x.Whole == y.Items[0].Text || y.sort() && sameItems(x.Items, y.Items)
 	}
@@ -218,6 +225,14 @@ func (p *Part) written() string {
 	return p.Name + strings.Join(words, " ")
 }
 
+// shown makes an empty text visible.
+func shown(text string) string {
+	if text == "" {
+		return "''"
+	}
+	return text
+}
+
 // inserted describes arguments that are there in one call alone.
 func (d *differ) inserted(now, stored []Part) {
 	x := Difference{What: "the arguments", Now: written(now), Stored: written(stored)}
@@ -247,7 +262,13 @@ func (d *differ) reordered(now, stored []Part) bool {
 	texts := func(parts []Part) []string {
 		var list []string
 		for i := range parts {
-			list = append(list, parts[i].written())
+			text := parts[i].written()
+			for _, it := range parts[i].Items {
+				if it.Digest != nil {
+					text += string(it.Digest[:shortDigest])
+				}
+			}
+			list = append(list, text)
 		}
 		return slices.Sorted(slices.Values(list))
 	}
@@ -267,14 +288,21 @@ func (d *differ) reordered(now, stored []Part) bool {
 
 // argument describes one argument that has another value.
 func (d *differ) argument(now, stored *Part) {
-	x := Difference{What: "argument " + strings.TrimPrefix(now.Hint, "--ignore-arg "), Now: now.written(), Stored: stored.written(), Hint: now.Hint}
+	x := Difference{What: "argument " + strings.TrimPrefix(now.Hint, "--ignore-arg "), Now: shown(now.written()), Stored: shown(stored.written())}
+	if name, ok := strings.CutPrefix(now.Hint, "--ignore "); ok {
+		x.What = "--" + name
+	}
+	// A list may be the very subset.
+	if now.Hint != "" && !strings.Contains(x.Now+x.Stored, ",") {
+		x.Hint = now.Hint + ", if it can't change the number"
+	}
 	assigned := now.Name != "" && now.Name == stored.Name
 	switch {
 	case now.Flag != "":
 		x.What = now.Flag
 	case assigned:
 		x.What = strings.TrimSuffix(now.Name, "=")
-		x.Now, x.Stored = strings.TrimPrefix(x.Now, now.Name), strings.TrimPrefix(x.Stored, now.Name)
+		x.Now, x.Stored = shown(strings.TrimPrefix(now.written(), now.Name)), shown(strings.TrimPrefix(stored.written(), now.Name))
 	case strings.HasPrefix(x.Now, "-") && strings.HasPrefix(x.Stored, "-"):
 		x.What, x.Hint = "the flag", ""
 	}
@@ -346,35 +374,36 @@ func (d *differ) dependencies() {
 }
 
 func (d *differ) environment() {
-	value := func(parts []Part, name string) string {
+	value := func(parts []Part, name string) (text string, form Form, counts bool) {
 		for _, p := range ofKind(parts, PartEnvironment) {
 			switch {
 			case p.Name != name:
 			case p.Form == FormUnset:
-				return "(unset)"
-			case p.Items[0].Text == "":
-				return "(empty)"
+				return "(unset)", p.Form, true
 			default:
-				return p.Items[0].Text
+				return shown(p.Items[0].Text), p.Form, true
 			}
 		}
-		return ""
+		return "", FormKept, false
 	}
 	var names []string
 	for _, p := range ofKind(slices.Concat(d.now, d.stored), PartEnvironment) {
 		names = append(names, p.Name)
 	}
 	for _, name := range sortedSet(names) {
-		if now, stored := value(d.now, name), value(d.stored, name); now != stored {
-			x := Difference{What: "the variable " + name, Now: now, Stored: stored}
-			switch {
-			case now == "":
-				x.How, x.Hint = fmt.Sprintf("doesn't count, and did in the stored call (%s)", stored), "--env "+name
-			case stored == "":
-				x.How = fmt.Sprintf("counts (%s), and did not in the stored call", now)
-			}
-			d.add(x)
+		now, form, counts := value(d.now, name)
+		stored, storedForm, counted := value(d.stored, name)
+		if now == stored && form == storedForm && counts == counted {
+			continue
 		}
+		x := Difference{What: "the variable " + name, Now: now, Stored: stored}
+		switch {
+		case !counts:
+			x.How, x.Hint = fmt.Sprintf("doesn't count, and did in the stored call (%s)", stored), "--env "+name
+		case !counted:
+			x.How = fmt.Sprintf("counts (%s), and did not in the stored call", now)
+		}
+		d.add(x)
 	}
 }
 

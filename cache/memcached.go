@@ -167,7 +167,10 @@ func (m *Memcached) try(ctx context.Context, op func() error) error {
 			m.count(Timeouts)
 		}
 	}
-	if final(err) && (err == nil || !strings.Contains(err.Error(), "too large")) {
+	if err != nil && strings.Contains(err.Error(), "too large") {
+		return fmt.Errorf("memcached %s: %w", strings.Join(m.config.Servers, ", "), ErrTooLarge)
+	}
+	if final(err) {
 		return err
 	}
 	return fmt.Errorf("memcached %s: %s", strings.Join(m.config.Servers, ", "), oneLine(err.Error()))

@@ -33,7 +33,7 @@ func (m *Memcached) UpdateAll(ctx context.Context, changes []Change) []error {
 		if errs[i] != nil {
 			failed.Store(true)
 		}
-		if errors.Is(errs[i], ErrSuperseded) || errors.Is(errs[i], ErrNewer) {
+		if errors.Is(errs[i], ErrSuperseded) || errors.Is(errs[i], ErrNewer) || errors.Is(errs[i], ErrTooLarge) {
 			return nil
 		}
 		return errs[i]

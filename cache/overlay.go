@@ -74,6 +74,7 @@ func through(above, below *Entry) *Entry {
 		return above
 	}
 	e := below
+	e.Token = Token{} // is the base's: the session's own begins a new period
 	if above != nil {
 		e.add(above, true)
 	}
@@ -217,6 +218,15 @@ func (o *Overlay) Peek(ctx context.Context, id ID) (*Entry, Generation, error) {
 		return e, now, nil
 	}
 	return nil, now, err
+}
+
+// PeekAll implements Lister.
+func (o *Overlay) PeekAll(ctx context.Context, ids []ID) []Got {
+	all := make([]Got, len(ids))
+	for i, id := range ids {
+		all[i].Entry, all[i].Gen, all[i].Err = o.Peek(ctx, id)
+	}
+	return all
 }
 
 // Each implements Lister, where the base is one. What the session holds is read

@@ -79,6 +79,9 @@ var (
 	// ErrNewer means that the storage was written by a newer dvlcache. It
 	// is left as it is.
 	ErrNewer = errors.New("it was written by a newer version of dvlcache")
+	// ErrTooLarge means that an entry is larger than the storage takes; the
+	// others are not.
+	ErrTooLarge = errors.New("it is too large for the server")
 	// ErrLockTimeout means that another process holds the storage longer
 	// than the lock timeout.
 	ErrLockTimeout = errors.New("another process holds its lock")
@@ -228,6 +231,8 @@ type Reader interface {
 // A Lister is a store that can list what it holds.
 type Lister interface {
 	Reader
+	// PeekAll is Peek of several entries.
+	PeekAll(ctx context.Context, ids []ID) []Got
 	// Each calls f with each entry in the range, in the order of namespaces
 	// and keys (as bytes), or with the *RecordError of one that can't be
 	// read. f owns the entry, and may use the store, which isn't locked

@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -225,8 +227,8 @@ func ParseExport(b []byte) (id ID, e *Entry, err error) {
 	if err := d.Decode(&l); err != nil {
 		return id, nil, err
 	}
-	if d.More() {
-		return id, nil, errors.New("there is more than one object")
+	if _, err := d.Token(); err != io.EOF {
+		return id, nil, errors.New("there is more behind it")
 	}
 	key, err := ParseKey(l.Key)
 	if err != nil {
@@ -238,6 +240,9 @@ func ParseExport(b []byte) (id ID, e *Entry, err error) {
 	}
 	e = &Entry{Created: fromUnix(l.Created)}
 	if o := l.Output; o != nil {
+		if err := checkSeconds(o.Seconds); err != nil {
+			return id, nil, fmt.Errorf("output: %w", err)
+		}
 		e.Output = &Output{Text: []byte(o.Text), Cut: o.Cut, ID: uint64(o.ID), Seconds: float64(o.Seconds), Time: fromUnix(o.Time)}
 	}
 	for _, ls := range l.Series {
@@ -264,12 +269,16 @@ func ParseExport(b []byte) (id ID, e *Entry, err error) {
 	return id, e, nil
 }
 
+// maxCount is beyond what can be evaluated, and far from an overflow.
+const maxCount = 1 << 53
+
 func (l *lineSeries) series() (s Series, err error) {
 	s = Series{Extraction: string(l.Extraction), Repeated: l.Repeated, Text: string(l.Text)}
+	nonfinite := strings.HasPrefix(s.Extraction, "nonfinite:")
 	for _, o := range l.Origins {
 		m := Moments{o.Count, float64(o.Mean), float64(o.M2), float64(o.Min), float64(o.Max)}
-		if o.Count < 1 || m.M2 < 0 || m.Min > m.Max {
-			return s, fmt.Errorf("origin %016x: these are no moments", uint64(o.ID))
+		if !m.possible(nonfinite) {
+			return s, fmt.Errorf("origin %016x: these are no moments of numbers", uint64(o.ID))
 		}
 		if at, ok := s.origin(uint64(o.ID)); ok || at < len(s.Origins) {
 			return s, fmt.Errorf("origin %016x: out of order", uint64(o.ID))
@@ -279,19 +288,62 @@ func (l *lineSeries) series() (s Series, err error) {
 	if len(s.Origins) == 0 {
 		return s, errors.New("it has no samples")
 	}
-	s.sum()
+	if s.sum(); s.Count > maxCount {
+		return s, fmt.Errorf("%d samples are too many", s.Count)
+	}
 	for _, x := range l.Samples {
+		if err := checkSeconds(x.Seconds); err != nil {
+			return s, err
+		}
+		if !nonfinite && !finite(float64(x.Value)) {
+			return s, fmt.Errorf("sample %016x is not finite", uint64(x.ID))
+		}
 		s.Samples = append(s.Samples, Sample{uint64(x.ID), float64(x.Value), float64(x.Seconds), fromUnix(x.Time)})
 	}
 	if n := len(s.Samples); n > MaxSamples || int64(n) > s.Count {
 		return s, fmt.Errorf("%d samples are too many", n)
 	}
-	if s.Text != "" {
-		if v, err := strconv.ParseFloat(s.Text, 64); s.Count != 1 || err != nil && !errors.Is(err, strconv.ErrRange) || v != s.Mean && !math.IsNaN(v) {
-			return s, fmt.Errorf("the text %q is not its value", s.Text)
-		}
+	if s.Count == 1 && len(s.Samples) == 1 && !s.Moments.is(momentsOf(s.Samples[0].Value)) {
+		return s, errors.New("its sample is not its value")
+	}
+	if s.Text != "" && (s.Count != 1 || !writes(s.Text, s.Mean, nonfinite)) {
+		return s, fmt.Errorf("the text %q is not its value", s.Text)
 	}
 	return s, nil
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+func checkSeconds(s jsonFloat) error {
+	if v := float64(s); !(v >= 0) || v > 1e9 {
+		return fmt.Errorf("%v seconds are no time", v)
+	}
+	return nil
+}
+
+// possible reports whether there are numbers that have these moments.
+func (m Moments) possible(nonfinite bool) bool {
+	if m.Count < 1 || m.Count > maxCount {
+		return false
+	}
+	if !finite(m.Mean) || !finite(m.M2) || !finite(m.Min) || !finite(m.Max) {
+		// The squares of large ones may overflow.
+		return nonfinite || finite(m.Mean) && finite(m.Min) && finite(m.Max)
+	}
+	slack := 1e-9 * math.Max(math.Abs(m.Min), math.Abs(m.Max)) // of rounding
+	return m.M2 >= 0 && m.Min <= m.Max && m.Mean >= m.Min-slack && m.Mean <= m.Max+slack
+}
+
+// writes reports whether a text is what a program may have written for a value.
+func writes(text string, value float64, nonfinite bool) bool {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return false
+	}
+	if strings.Trim(text, "+-.0123456789eE") != "" && (!nonfinite || finite(v)) {
+		return false // hexadecimal, underscores, names
+	}
+	return v == value || math.IsNaN(v) && math.IsNaN(value)
 }
 
 func (l *lineCommand) command() (*Command, error) {
@@ -319,7 +371,7 @@ func (l *lineCommand) command() (*Command, error) {
 				return nil, fmt.Errorf("%q can't be sorted", lp.Whole)
 			}
 		}
-		if len(p.Items) == 0 && (p.Kind == PartProgram || p.Kind == PartInterpreter || p.Kind == PartDirectory || p.Kind == PartDependency || p.Kind == PartRule || p.Kind == PartEnvironment && p.Form != FormUnset) {
+		if len(p.Items) == 0 && (p.Kind == PartArgument && (p.Form == FormKept || p.Form == FormSorted || p.Form == FormList) || p.Kind == PartProgram || p.Kind == PartInterpreter || p.Kind == PartDirectory || p.Kind == PartDependency || p.Kind == PartRule || p.Kind == PartEnvironment && p.Form != FormUnset) {
 			return nil, fmt.Errorf("a part of kind %q is empty", lp.Kind)
 		}
 		c.Parts = append(c.Parts, p)
@@ -347,6 +399,7 @@ type Transfer struct {
 type Transferred struct {
 	Added, Changed int
 	Same           int // there is nothing new in it, or what was there is kept
+	TooLarge       int // for the server
 	Refused        int // the namespace was cleared, or the entry refreshed, meanwhile
 }
 
@@ -355,6 +408,7 @@ func (n *Transferred) Add(o Transferred) {
 	n.Added += o.Added
 	n.Changed += o.Changed
 	n.Same += o.Same
+	n.TooLarge += o.TooLarge
 	n.Refused += o.Refused
 }
 
@@ -386,6 +440,8 @@ func Import(ctx context.Context, s Store, entries []Transfer, conflict Conflict)
 		switch {
 		case errs != nil && errors.Is(errs[i], ErrSuperseded):
 			n.Refused++
+		case errs != nil && errors.Is(errs[i], ErrTooLarge):
+			n.TooLarge++
 		case errs != nil && errs[i] != nil:
 			err = errs[i]
 		case outcomes[i] == added:
@@ -417,7 +473,9 @@ func (e *Entry) into(old *Entry, conflict Conflict) (*Entry, int) {
 		if bytes.Equal(e.content(), old.content()) {
 			return nil, unaltered
 		}
-		return e.clone(), altered
+		fresh := e.clone()
+		fresh.Token = NewToken() // what is under way belongs to the other
+		return fresh, altered
 	}
 	changed := false
 	for i := range e.Series {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"dvlcache/cache"
 	"dvlcache/config"
 )
 
@@ -17,64 +19,103 @@ var errDamaged = errors.New("the cache is damaged")
 func newCheck(ui *terminal) *cobra.Command {
 	var salvage bool
 	cmd := &cobra.Command{
-		Use:   "check [flags]",
+		Use:   "check [flags] [FILE...]",
 		Short: "Say whether the cache's file is sound",
 		Long: `Say whether the cache's file is sound: its structure and each record's checksum.
-With --salvage, what can be read of a file that isn't is put into a fresh one,
-and the old one is kept under another name. Ends with status 1 where there is
-damage that was not mended.`,
+Ends with status 1 where there is damage that was not mended.
+
+With --salvage, what can be read of a file that isn't sound is put into a fresh
+one, and the old one is kept under another name. With FILEs, which were set aside
+before, what can be read of them is taken over; what has been cleared since then
+may come back by that.`,
+		Example: `  dvlcache check
+  dvlcache check --salvage ~/.cache/dvlcache/cache.db.broken-*`,
 		DisableFlagsInUseLine: true,
-		Args:                  noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args: func(_ *cobra.Command, files []string) error {
+			if len(files) > 0 && !salvage {
+				return usage(fmt.Errorf("%s is given, and nothing to do with it", files[0]), "check --salvage takes over what can be read of it")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, files []string) error {
 			file, err := openFile(ui, cmd)
 			if err != nil {
 				return err
 			}
 			defer file.Close()
 			ctx := context.Background()
+			for _, name := range files {
+				saved, err := file.SalvageFrom(ctx, name)
+				text := lostText(saved.Lost)
+				if err == nil {
+					text += fmt.Sprintf("salvaged: %s of %s\n", entries(saved.Entries), name)
+				}
+				if err := errors.Join(err, writeResult(text, "")); err != nil {
+					return err
+				}
+			}
+			if len(files) > 0 {
+				return nil
+			}
 			report, err := file.Check(ctx)
 			if err != nil {
 				return err
 			}
+			text := reportText(report, file.SetAside())
 			if report.Sound() {
-				return writeResult(fmt.Sprintf("sound: %s\n", entries(report.Entries)), "")
+				return writeResult(text, "")
 			}
-			text := ""
-			if report.Damage != nil {
-				text += fmt.Sprintf("damaged: %v\n", report.Damage)
-			}
-			const most = 20
-			newer := 0
-			for i, bad := range report.Bad {
-				if bad.Newer {
-					newer++
-				}
-				if i < most {
-					text += fmt.Sprintf("bad: %s in namespace %s: %s\n", bad.ID.Key, oneLine(bad.ID.Namespace), bad.Reason)
-				}
-			}
-			if more := len(report.Bad) - most; more > 0 {
-				text += fmt.Sprintf("bad: and %d more\n", more)
-			}
-			text += fmt.Sprintf("%s can be read\n", entries(report.Entries))
-			if !salvage || report.Damage == nil && newer == len(report.Bad) {
+			if !salvage || report.Damage == nil && report.Newer() {
 				return errors.Join(writeResult(text, ""), errDamaged)
 			}
 			saved, err := file.Salvage(ctx)
 			if err != nil {
 				return errors.Join(writeResult(text, ""), err)
 			}
-			for i, lost := range saved.Lost {
-				if i == most {
-					text += fmt.Sprintf("lost: and %d more\n", len(saved.Lost)-most)
-					break
-				}
-				text += fmt.Sprintf("lost: %s\n", lost)
-			}
-			return writeResult(text+fmt.Sprintf("salvaged: %s; the old file is kept as %s\n", entries(saved.Entries), filepath.Base(saved.Aside)), "")
+			return writeResult(text+lostText(saved.Lost)+
+				fmt.Sprintf("salvaged: %s; the old file is kept as %s\n", entries(saved.Entries), filepath.Base(saved.Aside)), "")
 		},
 	}
 	addSettings(cmd, config.StoreSettings)
+	cmd.Flags().SetInterspersed(true)
 	cmd.Flags().BoolVar(&salvage, "salvage", false, "put what can be read into a fresh file")
 	return cmd
+}
+
+// mostReported is how many things that are wrong are told one by one.
+const mostReported = 20
+
+func reportText(r cache.Report, aside []string) string {
+	var b strings.Builder
+	if r.Damage != nil {
+		fmt.Fprintf(&b, "damaged: %v\n", r.Damage)
+	}
+	for i, bad := range r.Bad {
+		if i == mostReported {
+			fmt.Fprintf(&b, "bad: and %d more\n", len(r.Bad)-i)
+			break
+		}
+		fmt.Fprintf(&b, "bad: %s in namespace %s: %s\n", bad.ID.Key, oneLine(bad.ID.Namespace), bad.Reason)
+	}
+	if r.Sound() {
+		fmt.Fprintf(&b, "sound: %s\n", entries(r.Entries))
+	} else {
+		fmt.Fprintf(&b, "%s can be read\n", entries(r.Entries))
+	}
+	for _, name := range aside {
+		fmt.Fprintf(&b, "set aside: %s\n", name)
+	}
+	return b.String()
+}
+
+func lostText(lost []string) string {
+	var b strings.Builder
+	for i, what := range lost {
+		if i == mostReported {
+			fmt.Fprintf(&b, "lost: and %d more\n", len(lost)-i)
+			break
+		}
+		fmt.Fprintf(&b, "lost: %s\n", what)
+	}
+	return b.String()
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -47,7 +48,14 @@ calls that differ least are shown, and in what. Nothing is run, nothing stored.`
 			if err != nil {
 				return err
 			}
-			defer o.close()
+			defer func() { o.close() }()
+			if s.Dir != "" {
+				o.digests.Close()
+				o.digests = cache.ReadDigests(filepath.Join(s.Dir, "digests"))
+			}
+			if s.NoCache {
+				o.store = nil
+			}
 			memo := &exec.Memo{Store: o.store, Digests: o.digests, Warn: ui.warn}
 			x, err := memo.Explain(context.Background(), q)
 			if err != nil {

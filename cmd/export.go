@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -86,7 +87,7 @@ func exportTo(out io.Writer, store cache.Store, sel *selection, format string) (
 		return w.WriteByte('\n')
 	})
 	table.Flush()
-	if err := errors.Join(table.Error(), w.Flush()); err != nil {
+	if err := cmp.Or(table.Error(), w.Flush()); err != nil {
 		return bad, fmt.Errorf("the entries can't be written: %w", err)
 	}
 	return bad, err

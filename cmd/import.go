@@ -63,6 +63,9 @@ changes nothing. Commands that were imported are run by nobody but verify
 			if n.Refused > 0 {
 				text += fmt.Sprintf(", %d refused, since their namespace was cleared meanwhile", n.Refused)
 			}
+			if n.TooLarge > 0 {
+				err = errors.Join(err, fmt.Errorf("%s not imported: larger than the server takes (its option -I)", entries(n.TooLarge)))
+			}
 			return errors.Join(err, writeResult(text+"\n", ""))
 		},
 	}
@@ -77,10 +80,15 @@ type importer struct {
 	store    cache.Store
 	conflict cache.Conflict
 	group    []cache.Transfer
+	size     int // of its lines, in bytes
 	total    cache.Transferred
 }
 
-const importGroup = 2000
+// importGroup and importBytes are how much is stored at a time.
+const (
+	importGroup = 2000
+	importBytes = 8 << 20
+)
 
 func (im *importer) open(name string) error {
 	f, err := os.Open(name)
@@ -106,7 +114,8 @@ func (im *importer) read(name string, from io.Reader) error {
 				return fmt.Errorf("%s: line %d is no entry that export prints: %w; the lines before it are imported", name, number, err)
 			}
 			im.group = append(im.group, cache.Transfer{ID: id, Entry: e})
-			if len(im.group) == importGroup {
+			im.size += len(line)
+			if len(im.group) == importGroup || im.size > importBytes {
 				if err := im.flush(); err != nil {
 					return err
 				}
@@ -123,7 +132,7 @@ func (im *importer) flush() error {
 		return nil
 	}
 	n, err := cache.Import(context.Background(), im.store, im.group, im.conflict)
-	im.group = im.group[:0]
+	im.group, im.size = im.group[:0], 0
 	im.total.Add(n)
 	return err
 }

@@ -13,10 +13,13 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+	"golang.org/x/text/width"
 
 	"dvlcache/cache"
 	"dvlcache/config"
@@ -97,6 +100,9 @@ and whole.`,
 			s, _, err := load(cmd)
 			if err != nil {
 				return err
+			}
+			if limit < 0 {
+				return usage(fmt.Errorf("--limit: %d is less than none", limit), "")
 			}
 			numberOf, err := sortNumber(sortBy)
 			if err != nil {
@@ -186,6 +192,10 @@ func sortNumber(by string) (func(*row) float64, error) {
 // listSorted keeps what rows are sorted by, and reads the entries again in that
 // order: so a million of them take some tens of megabytes.
 func listSorted(ctx context.Context, store cache.Store, sel *selection, numberOf func(*row) float64, reverse bool, limit int, within func(*row) bool, l *lister) (bad int, err error) {
+	reader, err := listerOf(store)
+	if err != nil {
+		return 0, err
+	}
 	var keys []sortKey
 	namespace := new(string)
 	bad, err = sel.each(ctx, store, func(id cache.ID, e *cache.Entry) error {
@@ -218,7 +228,7 @@ func listSorted(ctx context.Context, store cache.Store, sel *selection, numberOf
 		for i := range part {
 			ids[i] = cache.ID{Namespace: *part[i].namespace, Key: part[i].key}
 		}
-		for i, got := range cache.GetAll(ctx, store, ids) {
+		for i, got := range reader.PeekAll(ctx, ids) {
 			if got.Entry == nil {
 				continue // it has gone meanwhile
 			}
@@ -313,7 +323,7 @@ func (l *lister) printFitting(r *row) {
 		{"COUNT", "%5s", count, 72},
 		{"TOOK", "%9s", duration(r.seconds), 84},
 		{"AGE", "%9s", ago(r.at), 0},
-		{"NAMESPACE", "%-12s", oneLine(r.id.Namespace), 100},
+		{"NAMESPACE", "%-12s", pad(oneLine(r.id.Namespace), 12), 100},
 	} {
 		if l.width >= column.from && (column.name != "NAMESPACE" || l.namespaces) {
 			head += fmt.Sprintf(column.format, column.name) + "  "
@@ -327,16 +337,47 @@ func (l *lister) printFitting(r *row) {
 	if r.extraction != "last" && r.series != nil {
 		command = oneLine(r.extraction) + " of " + command
 	}
-	l.w.WriteString(text + cut(command, l.width-len([]rune(text))) + "\n")
+	l.w.WriteString(text + cut(command, l.width-columns(text)) + "\n")
+}
+
+// columnsOf is how many columns of a terminal a character takes.
+func columnsOf(r rune) int {
+	switch width.LookupRune(r).Kind() {
+	case width.EastAsianWide, width.EastAsianFullwidth:
+		return 2
+	}
+	if unicode.Is(unicode.Mn, r) {
+		return 0
+	}
+	return 1
+}
+
+// columns is how many columns of a terminal a text takes.
+func columns(text string) (n int) {
+	for _, r := range text {
+		n += columnsOf(r)
+	}
+	return n
 }
 
 // cut shortens a text to a number of columns.
-func cut(text string, columns int) string {
-	runes := []rune(text)
-	if len(runes) <= max(columns, 1) {
+func cut(text string, most int) string {
+	most = max(most, 1)
+	if len(text) <= most || columns(text) <= most {
 		return text
 	}
-	return string(runes[:max(columns, 1)-1]) + "…"
+	n := 0
+	for i, r := range text {
+		if n += columnsOf(r); n >= most {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}
+
+// pad fills a text up with blanks to a number of columns.
+func pad(text string, to int) string {
+	return text + strings.Repeat(" ", max(0, to-columns(text)))
 }
 
 // ago shows how long ago something was.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -70,8 +71,9 @@ spite of prune.`,
 			n := 0
 			if len(ids) > 0 {
 				// What was evaluated since then isn't old any more.
-				n, err = pruner.Drop(context.Background(), ids, func(_ cache.ID, e *cache.Entry) bool {
-					return !sel.given() || limited || sel.accepts(e)
+				all := slices.Collect(maps.Keys(ids))
+				n, err = pruner.Drop(context.Background(), all, func(id cache.ID, e *cache.Entry) bool {
+					return e.Latest().Unix() == ids[id]
 				})
 			}
 			var compact *cache.CompactError
@@ -93,8 +95,9 @@ spite of prune.`,
 }
 
 // toDrop finds the entries that the conditions hold for, and, of the others, the
-// oldest beyond most.
-func toDrop(store cache.Store, sel *selection, limited bool, most int) (ids []cache.ID, bad int, err error) {
+// oldest beyond most; and when they were last evaluated.
+func toDrop(store cache.Store, sel *selection, limited bool, most int) (ids map[cache.ID]int64, bad int, err error) {
+	ids = map[cache.ID]int64{}
 	type dated struct {
 		id cache.ID
 		at int64
@@ -104,7 +107,7 @@ func toDrop(store cache.Store, sel *selection, limited bool, most int) (ids []ca
 	bad, err = all.each(context.Background(), store, func(id cache.ID, e *cache.Entry) error {
 		switch {
 		case sel.given() && sel.accepts(e):
-			ids = append(ids, id)
+			ids[id] = e.Latest().Unix()
 		case limited:
 			others = append(others, dated{id, e.Latest().Unix()})
 		}
@@ -113,7 +116,7 @@ func toDrop(store cache.Store, sel *selection, limited bool, most int) (ids []ca
 	if extra := len(others) - most; limited && extra > 0 {
 		slices.SortStableFunc(others, func(a, b dated) int { return cmp.Compare(a.at, b.at) })
 		for _, o := range others[:extra] {
-			ids = append(ids, o.id)
+			ids[o.id] = o.at
 		}
 	}
 	return ids, bad, err

@@ -142,9 +142,13 @@ func (s *selection) each(ctx context.Context, store cache.Store, f func(cache.ID
 		return f(id, e)
 	})
 	if errors.Is(err, errors.ErrUnsupported) {
-		err = errNoList
+		err = noList()
 	}
 	return bad, err
+}
+
+func noList() error {
+	return usage(errNoList, "'dvlcache show' finds an entry by its whole key; --backend bolt lists what is on this machine")
 }
 
 // collectLess trades memory for time where many entries pass through: they are
@@ -164,7 +168,7 @@ func listerOf(store cache.Store) (cache.Lister, error) {
 	if _, ok := store.(*cache.Memory); ok {
 		return nil, usage(errors.New("the memory backend holds nothing, since this process has just begun"), "--backend bolt")
 	}
-	return nil, usage(errNoList, "'dvlcache show' finds an entry by its whole key; --backend bolt lists what is on this machine")
+	return nil, noList()
 }
 
 // warnBad tells of records that could not be read.

@@ -49,7 +49,7 @@ func exitStatus(err error) int {
 	switch {
 	case errors.As(err, &exit):
 		return exit.Status
-	case errors.As(err, &lines), errors.Is(err, exec.ErrHalted), errors.Is(err, errImpure), errors.Is(err, errDamaged):
+	case errors.As(err, &lines), errors.Is(err, exec.ErrHalted), errors.Is(err, errImpure), errors.Is(err, errUnverified), errors.Is(err, errDamaged):
 		return statusFailedLines
 	case errors.Is(err, exec.ErrNotCached):
 		return statusNotCached

@@ -120,11 +120,12 @@ func openBase(ui *terminal, s *config.Settings) (cache.Store, error) {
 				return nil, err
 			}
 		}
-		if s.Dir != "" && os.MkdirAll(s.Dir, 0o700) == nil {
+		if s.Dir != "" {
 			stats := cache.NewStats(filepath.Join(s.Dir, "stats"))
 			c.Count = func(counter cache.Counter, n int64) {
 				var delta cache.Counts
 				delta[counter] = n
+				os.MkdirAll(s.Dir, 0o700)
 				stats.Add(s.Namespace, delta)
 			}
 		}

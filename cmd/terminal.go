@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"unicode"
 
 	"golang.org/x/term"
 
@@ -157,7 +158,11 @@ func (t *terminal) confirm(question string) bool {
 // oneLine keeps what a message quotes from breaking the line, or the terminal.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if r >= ' ' && r < 0x7f {
+			return r
+		}
+		// Those that steer a terminal, or the direction in which it writes.
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
 			return ' '
 		}
 		return r

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"dvlcache/cache"
 	"dvlcache/config"
@@ -79,8 +81,11 @@ those as well.`,
 	return cmd
 }
 
-// errImpure says that stored numbers differ from new ones.
-var errImpure = errors.New("numbers differ")
+// How verify ends where not all is well.
+var (
+	errImpure     = errors.New("numbers differ")
+	errUnverified = errors.New("programs failed, so their numbers are not verified")
+)
 
 // candidate is an entry to verify, in the directory where it was called.
 type candidate struct {
@@ -113,6 +118,13 @@ func (f *verifyFlags) candidates(ctx context.Context, store cache.Store) (all []
 }
 
 func runVerify(ui *terminal, s *config.Settings, f verifyFlags) error {
+	// The working directory changes, and the cache stays where it is.
+	if s.Dir != "" {
+		var err error
+		if s.Dir, err = filepath.Abs(s.Dir); err != nil {
+			return err
+		}
+	}
 	o, err := openExisting(ui, s)
 	if err != nil {
 		return err
@@ -136,6 +148,7 @@ func runVerify(ui *terminal, s *config.Settings, f verifyFlags) error {
 		tally    = map[exec.Verdict]int{}
 		state    = exec.BatchState{Read: int64(len(all))}
 		repaired int
+		gone     int // meanwhile
 		failure  error
 	)
 	progress := ui.batchProgress(batchFlags{quiet: f.quiet, progress: "auto"})
@@ -148,13 +161,13 @@ func runVerify(ui *terminal, s *config.Settings, f verifyFlags) error {
 		}
 	}
 	verify := func(c candidate) {
-		e, _, err := reader.Peek(ctx, c.id)
+		e, gen, err := reader.Peek(ctx, c.id)
 		if err != nil || e == nil {
-			note(func() { state.Done++ }) // it has gone meanwhile
+			note(func() { state.Done++; gone++ })
 			return
 		}
 		note(func() { state.Running++ })
-		r := v.Verify(ctx, c.id, e)
+		r := v.Verify(ctx, c.id, e, gen)
 		if ctx.Err() != nil {
 			return
 		}
@@ -175,8 +188,11 @@ func runVerify(ui *terminal, s *config.Settings, f verifyFlags) error {
 			case r.Verdict == exec.Differs:
 				state.Failed++
 				ui.endProgress()
-				fmt.Printf("%.12s\t%s\tstored %s, now %s\t%s\n", c.id.Key, oneLine(r.Extraction), r.Stored, r.Now, commandText(r.Command))
-				if err == nil && f.repair != "" {
+				fmt.Printf("%.12s\t%s\tstored %s, now %s\t%s\n", c.id.Key, oneLine(r.Extraction), r.Stored, r.Now, forTerminal(commandText(r.Command)))
+				if errors.Is(err, cache.ErrSuperseded) {
+					ui.message(fmt.Sprintf("%.12s was cleared or refreshed meanwhile, and is left as it is", c.id.Key), "")
+					err = nil
+				} else if err == nil && f.repair != "" {
 					repaired++
 				}
 			case r.Verdict == exec.Failed:
@@ -217,14 +233,24 @@ func runVerify(ui *terminal, s *config.Settings, f verifyFlags) error {
 	if err := stop(); err != nil {
 		return err
 	}
-	fmt.Println(tallyText(tally, repaired, f.repair))
-	if failure != nil {
+	fmt.Println(tallyText(tally, gone, repaired, f.repair))
+	switch {
+	case failure != nil:
 		return failure
-	}
-	if tally[exec.Differs] > 0 {
+	case tally[exec.Differs] > 0:
 		return errImpure
+	case tally[exec.Failed] > 0:
+		return errUnverified
 	}
 	return nil
+}
+
+// forTerminal cuts a command that would fill a terminal.
+func forTerminal(command string) string {
+	if _, _, err := term.GetSize(int(os.Stdout.Fd())); err != nil {
+		return command
+	}
+	return cut(command, 200)
 }
 
 // byDirectory yields runs of candidates of one directory.
@@ -244,7 +270,7 @@ func byDirectory(all []candidate) func(yield func([]candidate) bool) {
 }
 
 // tallyText counts verdicts in words, a line for each kind.
-func tallyText(tally map[exec.Verdict]int, repaired int, repair string) string {
+func tallyText(tally map[exec.Verdict]int, gone, repaired int, repair string) string {
 	ran := tally[exec.Same] + tally[exec.Differs] + tally[exec.Failed]
 	parts := []string{fmt.Sprintf("%d run: %d the same, %d differ", ran, tally[exec.Same], tally[exec.Differs])}
 	for _, p := range []struct {
@@ -260,6 +286,9 @@ func tallyText(tally map[exec.Verdict]int, repaired int, repair string) string {
 		if n := tally[p.verdict]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, p.text))
 		}
+	}
+	if gone > 0 {
+		parts = append(parts, fmt.Sprintf("%d gone meanwhile", gone))
 	}
 	if repaired > 0 {
 		parts = append(parts, fmt.Sprintf("%d %sd", repaired, repair))

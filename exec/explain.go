@@ -172,8 +172,12 @@ func (c *call) whyNone(ctx context.Context, x *Explanation) error {
 	}
 	// The same key elsewhere is no matter of search.
 	err := lister.Each(ctx, cache.Range{Prefix: c.id.Key.String()}, func(id cache.ID, e *cache.Entry, _ *cache.RecordError) error {
-		if e != nil && x.Reason == "" {
+		switch {
+		case e == nil || x.Hint != "":
+		case e.Find(c.Extraction.String()) != nil || c.fromOutput(e) != nil:
 			x.Reason, x.Hint = "same call in namespace "+id.Namespace, "--namespace "+id.Namespace
+		default:
+			x.Reason = fmt.Sprintf("same call in namespace %s, without a number for --extract %s", id.Namespace, c.Extraction)
 		}
 		return nil
 	})
@@ -182,12 +186,13 @@ func (c *call) whyNone(ctx context.Context, x *Explanation) error {
 	}
 	calls := 0
 	name := filepath.Base(c.program)
+	scripts := c.scripts()
 	err = lister.Each(ctx, cache.Range{Namespace: &c.Namespace}, func(id cache.ID, e *cache.Entry, _ *cache.RecordError) error {
-		if e == nil || !e.CommandMentions(name) {
+		if e == nil || !e.CommandMentions(name) && !slices.ContainsFunc(scripts, e.CommandMentions) {
 			return nil
 		}
 		stored := e.Command()
-		if stored == nil || filepath.Base(stored.Program()) != name {
+		if stored == nil || filepath.Base(stored.Program()) != name && !slices.ContainsFunc(stored.Args, func(arg string) bool { return slices.Contains(scripts, filepath.Base(arg)) }) {
 			return nil
 		}
 		calls++
@@ -206,6 +211,9 @@ func (c *call) whyNone(ctx context.Context, x *Explanation) error {
 	}
 	near := x.Near[0]
 	x.Reason, x.Hint = "differs in "+phrase(near.Differences), hints(near.Differences)
+	if len(near.Differences) == 0 {
+		x.Reason = "differs in nothing that is recorded"
+	}
 	if len(near.Differences) == 1 {
 		d := near.Differences[0]
 		if d.How == d.Now+", stored "+d.Stored {
@@ -216,6 +224,18 @@ func (c *call) whyNone(ctx context.Context, x *Explanation) error {
 	}
 	x.Reason += fmt.Sprintf(" (nearest of %d stored)", calls)
 	return nil
+}
+
+// scripts are the base names of the files that the arguments of a launcher name:
+// what another launcher was called with may be the same.
+func (c *call) scripts() (names []string) {
+	if !cache.IsLauncher(c.program) {
+		return nil
+	}
+	for _, path := range c.key.Tracked() {
+		names = append(names, filepath.Base(path))
+	}
+	return names
 }
 
 // phrase lists differences in a line.
@@ -254,8 +274,12 @@ func closest(all []Near) []Near {
 // weight is how far a stored call is away. Many arguments weigh more than one.
 func weight(n Near) (w int) {
 	for _, d := range n.Differences {
-		if w++; strings.HasSuffix(d.What, " arguments") || d.What == "the arguments" {
-			w += mostDifferences
+		// Of what differs, an argument is the most likely to be meant.
+		switch w += 3; {
+		case strings.HasSuffix(d.What, " arguments"), d.What == "the arguments":
+			w += 3 * mostDifferences
+		case strings.HasPrefix(d.What, "-") && d.What != "--depends-on" && d.What != "--paths" && d.What != "--track", strings.HasPrefix(d.What, "argument "):
+			w++
 		}
 	}
 	return w

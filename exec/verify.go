@@ -37,6 +37,7 @@ type Verified struct {
 	// Extraction, Stored and Now are, of one that differs, the numbers.
 	Extraction, Stored, Now string
 
+	gen     cache.Generation // before it was run
 	outcome outcome
 	samples []sampleOf
 }
@@ -59,10 +60,11 @@ type Verifier struct {
 	Leave     string // see cache.CallSpec
 }
 
-// Verify runs the command of an entry again, as it was called, and compares. The
-// working directory, and the variable PWD, must be those of the command.
-func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry) Verified {
-	r := Verified{ID: id, Command: e.Command()}
+// Verify runs the command of an entry again, as it was called, and compares. gen
+// is what the store gave with the entry. The working directory, and the variable
+// PWD, must be those of the command.
+func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen cache.Generation) Verified {
+	r := Verified{ID: id, Command: e.Command(), gen: gen}
 	verdict := func(as Verdict, format string, args ...any) Verified {
 		r.Verdict, r.Reason = as, fmt.Sprintf(format, args...)
 		return r
@@ -142,6 +144,9 @@ func (v *Verifier) near(now, stored float64) bool {
 	if now == stored || math.IsNaN(now) && math.IsNaN(stored) {
 		return true
 	}
+	if math.IsInf(now, 0) || math.IsInf(stored, 0) {
+		return false
+	}
 	return math.Abs(now-stored) <= v.Tolerance*math.Max(1, math.Abs(stored))
 }
 
@@ -161,13 +166,10 @@ func (v *Verifier) environment(counted map[string]*string) []string {
 }
 
 // Replace puts the numbers that were found anew in the place of the stored ones,
-// and refuses evaluations that are under way.
+// and refuses evaluations that are under way. Its error is cache.ErrSuperseded
+// where the entry was cleared or refreshed meanwhile, or as of Store.Update.
 func (v *Verifier) Replace(ctx context.Context, r Verified, keepOutput int) error {
-	_, gen, err := v.Memo.Store.Get(ctx, r.ID)
-	if err != nil {
-		return err
-	}
-	return v.Memo.Store.Update(ctx, r.ID, gen, func(old *cache.Entry) *cache.Entry {
+	return v.Memo.Store.Update(ctx, r.ID, r.gen, func(old *cache.Entry) *cache.Entry {
 		at := r.samples[0].sample
 		e := &cache.Entry{Token: cache.NewToken(), Created: at.Time}
 		e.Output = &cache.Output{ID: at.ID, Seconds: at.Seconds, Time: at.Time}
