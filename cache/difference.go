@@ -225,6 +225,11 @@ func (p *Part) written() string {
 	return p.Name + strings.Join(words, " ")
 }
 
+// readsFile reports whether an argument names a file.
+func (p *Part) readsFile() bool {
+	return p.File != nil || slices.ContainsFunc(p.Items, func(it Item) bool { return it.Digest != nil })
+}
+
 // shown makes an empty text visible.
 func shown(text string) string {
 	if text == "" {
@@ -293,7 +298,7 @@ func (d *differ) argument(now, stored *Part) {
 		x.What = "--" + name
 	}
 	// A list may be the very subset.
-	if now.Hint != "" && !strings.Contains(x.Now+x.Stored, ",") {
+	if now.Hint != "" && !strings.Contains(x.Now+x.Stored, ",") && now.Form == FormKept && !now.readsFile() {
 		x.Hint = now.Hint + ", if it can't change the number"
 	}
 	assigned := now.Name != "" && now.Name == stored.Name

@@ -800,6 +800,44 @@ func TestOverlaySave(t *testing.T) {
 	}
 }
 
+// TestOverlayOfARefreshedEntry: it goes on as any other, and what others add to
+// the base meanwhile stays.
+func TestOverlayOfARefreshedEntry(t *testing.T) {
+	ctx := context.Background()
+	base := NewBolt(filepath.Join(t.TempDir(), "base"), time.Second, nil)
+	o := NewOverlay(NewSession(t.TempDir(), time.Second, nil), base)
+	id := ID{"a", Key{1}}
+	add := func(s Store, token Token, sample uint64) {
+		t.Helper()
+		_, gen, err := s.Get(ctx, id)
+		if err == nil {
+			err = s.Update(ctx, id, gen, func(e *Entry) *Entry {
+				if e == nil || token != (Token{}) {
+					e = &Entry{Token: token}
+				}
+				l := e.FindOrAdd("last")
+				l.Repeated = l.Add(Sample{ID: sample, Value: float64(sample)}, "")
+				return e
+			})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(base, Token{}, 1)
+	add(base, NewToken(), 2)
+	add(o, Token{}, 3)
+	add(base, Token{}, 4)
+	add(o, Token{}, 5)
+	if _, refused, err := o.Save(ctx); err != nil || refused > 0 {
+		t.Fatal(refused, err)
+	}
+	e, _, err := base.Get(ctx, id)
+	if err != nil || e.Find("last").Count != 4 || e.Find("last").Mean != 3.5 {
+		t.Errorf("%+v, %v", e.Find("last"), err)
+	}
+}
+
 func TestMemory(t *testing.T) {
 	m := NewMemory()
 	testStore(t, func(*testing.T) Store { return m })

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -60,6 +61,8 @@ To resume a batch, run it again.`,
 	}
 	addSettings(cmd, config.KeySettings, without(config.RunSettings), config.RepeatSettings, config.StoreSettings)
 	flags := cmd.Flags()
+	flags.Lookup("jobs").Usage = "run N programs at a time"
+	flags.Lookup("only-cached").Usage = "never run COMMAND; print NA where the number is not there"
 	flags.StringVar(&f.input, "input", "", "read lines from `FILE` instead of stdin")
 	flags.StringVar(&f.inputFormat, "input-format", "lines", "`lines`, null, tsv or csv (with a header), json (an object a line); {NAME} is a field's value")
 	flags.BoolVar(&f.null, "null", false, "lines end with a NUL byte, as of find -print0")
@@ -173,6 +176,10 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	}
 	var failed *failedLines
 	err = errors.Join(err, finish(err == nil || errors.As(err, &failed)), o.close())
+	if errors.Is(err, syscall.EPIPE) {
+		// Whoever read the results has gone, as any program in a pipe ends.
+		err = &signalError{syscall.SIGPIPE}
+	}
 	var signal *signalError
 	if signalled := stop(); signalled != nil || errors.Is(err, exec.ErrHalted) || errors.As(err, &signal) {
 		ui.message(fmt.Sprintf("%d of the %d lines read are answered; what was evaluated is stored: run it again to resume", state.Done, state.Read), "")

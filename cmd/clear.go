@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -92,9 +93,12 @@ back.`,
 			return writeResult(fmt.Sprintf("%s cleared\n", entries(n)), "")
 		},
 	}
-	addSettings(cmd, config.KeySettings, config.StoreSettings)
+	addSettings(cmd, config.KeySettings, config.StoreSettings, config.RunSettings, config.RepeatSettings)
+	for _, s := range slices.Concat(config.RunSettings, config.RepeatSettings) {
+		cmd.Flags().Lookup(s.Name).Hidden = true // a call's, that make no difference to its key
+	}
 	cmd.Flags().BoolVar(&all, "all", false, "forget everything")
-	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
+	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask (only on a terminal it is asked)")
 	cmd.Flags().BoolVar(&stdin, "stdin", false, "what stdin holds counts")
 	return cmd
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -61,7 +62,7 @@ calls that differ least are shown, and in what. Nothing is run, nothing stored.`
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			if asJSON || s.Format == "json" {
 				return writeJSON(explanationJSON(s, x))
 			}
 			return writeResult(explanationText(s, q, x), "")
@@ -157,7 +158,10 @@ func explanationText(s *config.Settings, q exec.Query, x exec.Explanation) strin
 		what, value, how := partText(&x.Call.Parts[i])
 		fmt.Fprintf(w, "%s\t%s\t%s\n", what, oneLine(value), how)
 	}
-	fmt.Fprintf(w, "extraction\t%s\tof one entry each has its own numbers\n", oneLine(q.Extraction.String()))
+	for _, rule := range idleRules(q, x.Call.Parts) {
+		fmt.Fprintf(w, "rule\t%s\tmatches no argument\n", oneLine(rule))
+	}
+	fmt.Fprintf(w, "extraction\t%s\teach has its own numbers in an entry\n", oneLine(q.Extraction.String()))
 	w.Flush()
 	for _, near := range x.Near {
 		fmt.Fprintf(&b, "near %.12s  %s\n", near.ID.Key, entryCommand(near.Entry))
@@ -170,6 +174,29 @@ func explanationText(s *config.Settings, q exec.Query, x exec.Explanation) strin
 		}
 	}
 	return trimRight(b.String())
+}
+
+// idleRules are the rules of a query that had no say.
+func idleRules(q exec.Query, parts []cache.Part) (idle []string) {
+	had := map[string]bool{}
+	for _, p := range parts {
+		if p.Kind == cache.PartRule {
+			had[p.Items[0].Text] = true
+		}
+	}
+	add := func(rule string, names []string) {
+		for _, name := range names {
+			if !had[rule+" "+name] {
+				idle = append(idle, "--"+rule+" "+name)
+			}
+		}
+	}
+	add("ignore", q.Rules.Ignore)
+	add("unordered", q.Rules.Unordered)
+	for _, n := range q.Rules.IgnoreArg {
+		add("ignore-arg", []string{strconv.Itoa(n)})
+	}
+	return idle
 }
 
 // trimRight takes the blanks off the ends of lines, which a table leaves.

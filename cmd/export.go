@@ -67,6 +67,7 @@ import needs, or as CSV, a line for each number, for R and pandas. Without
 	addSelection(cmd, &sel)
 	cmd.Flags().StringVar(&format, "format", "json", "`json` (lines) or csv")
 	cmd.Flags().StringVar(&output, "output", "", "write to `FILE` instead of stdout, whole or not at all")
+	complete(cmd, "format", "json", "csv")
 	return cmd
 }
 

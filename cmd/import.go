@@ -24,7 +24,7 @@ func newImport(ui *terminal) *cobra.Command {
 		Long: `Store what export printed, from files or from stdin, in any backend. Where there
 is an entry already: keep it, replace it, or merge both, which joins the samples
 of averaged numbers and keeps a single number. The same file a second time
-changes nothing. Commands that were imported are run by nobody but verify
+changes nothing. With --namespace, all goes into that one. Commands that were imported are run by nobody but verify
 --trust.`,
 		Example: `  dvlcache import cache.jsonl
   dvlcache export | ssh cluster dvlcache import --memcached node1:11211 --on-conflict merge`,
@@ -48,6 +48,9 @@ changes nothing. Commands that were imported are run by nobody but verify
 				return usage(errors.New("the memory backend would forget it at once"), "--backend bolt, or --memcached HOST:PORT")
 			}
 			im := importer{store: o.store, conflict: policy}
+			if cmd.Flags().Changed("namespace") {
+				im.namespace = &s.Namespace
+			}
 			if len(files) == 0 {
 				err = im.read("stdin", os.Stdin)
 			}
@@ -72,6 +75,7 @@ changes nothing. Commands that were imported are run by nobody but verify
 	addSettings(cmd, config.StoreSettings)
 	cmd.Flags().SetInterspersed(true)
 	cmd.Flags().StringVar(&conflict, "on-conflict", "keep", "where there is an entry: `keep` it, replace it, or merge both")
+	complete(cmd, "on-conflict", "keep", "replace", "merge")
 	return cmd
 }
 
@@ -79,9 +83,11 @@ changes nothing. Commands that were imported are run by nobody but verify
 type importer struct {
 	store    cache.Store
 	conflict cache.Conflict
-	group    []cache.Transfer
-	size     int // of its lines, in bytes
-	total    cache.Transferred
+	// namespace takes all entries, if it isn't nil.
+	namespace *string
+	group     []cache.Transfer
+	size      int // of its lines, in bytes
+	total     cache.Transferred
 }
 
 // importGroup and importBytes are how much is stored at a time.
@@ -112,6 +118,9 @@ func (im *importer) read(name string, from io.Reader) error {
 			id, e, err := cache.ParseExport(line)
 			if err != nil {
 				return fmt.Errorf("%s: line %d is no entry that export prints: %w; the lines before it are imported", name, number, err)
+			}
+			if im.namespace != nil {
+				id.Namespace = *im.namespace
 			}
 			im.group = append(im.group, cache.Transfer{ID: id, Entry: e})
 			im.size += len(line)

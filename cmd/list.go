@@ -155,6 +155,7 @@ and whole.`,
 	flags.BoolVar(&reverse, "reverse", false, "the other way round")
 	flags.IntVar(&limit, "limit", 0, "at most `N` lines")
 	flags.BoolVar(&asJSON, "json", false, "print a JSON object a line")
+	complete(cmd, "sort", "value", "stderr", "count", "seconds", "time", "size")
 	return cmd
 }
 

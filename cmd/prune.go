@@ -90,7 +90,7 @@ spite of prune.`,
 	flags := cmd.Flags()
 	flags.IntVar(&most, "max-entries", 0, "keep `N` of them, the latest")
 	flags.BoolVar(&dryRun, "dry-run", false, "say how many, and drop none")
-	flags.BoolVar(&yes, "yes", false, "don't ask")
+	flags.BoolVar(&yes, "yes", false, "don't ask (only on a terminal it is asked)")
 	return cmd
 }
 

@@ -56,6 +56,7 @@ its arguments, so that no subset is evaluated twice:
 		root.CompletionOptions.DisableDefaultCmd = true
 		return root
 	}
+	root.Version = version()
 	root.AddCommand(newRun(ui), newBatch(ui), newSession(ui), newExplain(ui), newList(ui), newShow(ui), newVerify(ui),
 		newStats(ui), newClear(ui), newPrune(ui), newExport(ui), newImport(ui), newCheck(ui), newCompact(ui), newConfig(ui), newVersion())
 	for _, cmd := range root.Commands() {

@@ -85,6 +85,9 @@ func load(cmd *cobra.Command) (*config.Settings, []config.Origin, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if s.Namespace == "" {
+		return nil, nil, badSetting(origins, "namespace", errors.New("the name is empty"))
+	}
 	if len(s.Namespace) > cache.MaxNamespace {
 		return nil, nil, badSetting(origins, "namespace", fmt.Errorf("longer than %d bytes", cache.MaxNamespace))
 	}

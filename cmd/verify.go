@@ -78,6 +78,7 @@ those as well.`,
 	flags.StringVar(&f.repair, "repair", "", "`replace` the entries that differ by the new number, or remove them")
 	flags.BoolVar(&f.trust, "trust", false, "run commands that were imported, too")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
+	complete(cmd, "repair", "replace", "remove")
 	return cmd
 }
 

@@ -14,11 +14,15 @@ func newVersion() *cobra.Command {
 		Short: "Print the version",
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			version := "(unknown)"
-			if info, ok := debug.ReadBuildInfo(); ok {
-				version = info.Main.Version
-			}
-			return writeResult(fmt.Sprintf("dvlcache %s %s/%s %s\n", version, runtime.GOOS, runtime.GOARCH, runtime.Version()), "")
+			return writeResult(fmt.Sprintf("dvlcache %s %s/%s %s\n", version(), runtime.GOOS, runtime.GOARCH, runtime.Version()), "")
 		},
 	}
+}
+
+// version is that of the build: a tag, or the commit.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "(unknown)"
 }

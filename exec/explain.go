@@ -278,6 +278,8 @@ func weight(n Near) (w int) {
 		switch w += 3; {
 		case strings.HasSuffix(d.What, " arguments"), d.What == "the arguments":
 			w += 3 * mostDifferences
+		case strings.Contains(d.How, "in another order"), strings.HasPrefix(d.What, "the order of"):
+			w -= 2
 		case strings.HasPrefix(d.What, "-") && d.What != "--depends-on" && d.What != "--paths" && d.What != "--track", strings.HasPrefix(d.What, "argument "):
 			w++
 		}

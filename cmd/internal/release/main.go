@@ -205,6 +205,16 @@ func gather(binary, share string) ([]file, error) {
 	for _, name := range []string{"README.md", "LICENSE", "CHANGELOG.md"} {
 		err = errors.Join(err, add("share/doc/dvlcache/"+name, name, 0o644))
 	}
+	err = errors.Join(err, filepath.WalkDir("docs", func(source string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		return add("share/doc/dvlcache/"+filepath.ToSlash(source), source, 0o644|info.Mode()&0o111)
+	}))
 	return files, errors.Join(err, filepath.WalkDir(share, func(source string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
