@@ -316,6 +316,17 @@ func TestNoWayBack(t *testing.T) {
 		if e != nil && e.Find("last").Text != "7" {
 			t.Errorf("%s: the number before the refresh is back", name)
 		}
+		// Nor does a salvage bring it back.
+		if err := os.WriteFile(s.Path(), file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		salvaged, err := s.Salvage(ctx)
+		if name == "head" && err == nil || name == "page" && (err != nil || len(salvaged.Lost) == 0 || salvaged.Entries == 0) {
+			t.Errorf("%s: salvaged: %+v, %v", name, salvaged, err)
+		}
+		if e, _, err := s.Get(ctx, id); err != nil || e != nil && e.Find("last").Text != "7" {
+			t.Errorf("%s: the number before the refresh is salvaged: %v", name, err)
+		}
 	}
 }
 
