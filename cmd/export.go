@@ -65,7 +65,7 @@ import needs, or as CSV, a line for each number, for R and pandas. Without
 	}
 	addSettings(cmd, config.StoreSettings)
 	addSelection(cmd, &sel)
-	cmd.Flags().StringVar(&format, "format", "json", "`json` (lines) or csv")
+	cmd.Flags().StringVar(&format, "format", "json", "`json|csv`: JSON Lines or CSV")
 	cmd.Flags().StringVar(&output, "output", "", "write to `FILE` instead of stdout, whole or not at all")
 	complete(cmd, "format", "json", "csv")
 	return cmd

@@ -74,7 +74,7 @@ changes nothing. With --namespace, all goes into that one. Commands that were im
 	}
 	addSettings(cmd, config.StoreSettings)
 	cmd.Flags().SetInterspersed(true)
-	cmd.Flags().StringVar(&conflict, "on-conflict", "keep", "where there is an entry: `keep` it, replace it, or merge both")
+	cmd.Flags().StringVar(&conflict, "on-conflict", "keep", "`keep|replace|merge`: what to do where there is an entry")
 	complete(cmd, "on-conflict", "keep", "replace", "merge")
 	return cmd
 }

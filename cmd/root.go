@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -37,10 +38,14 @@ func newRoot(ui *terminal, args []string) *cobra.Command {
 its arguments, so that no subset is evaluated twice:
 
   dvlcache run -- ./train.sh --indices 1,4,7`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		SuggestionsMinimumDistance: 2,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
+				if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+					return usage(fmt.Errorf("there is no command %q", args[0]), "did you mean "+strings.Join(like, " or ")+"?")
+				}
 				return usage(fmt.Errorf("there is no command %q", args[0]), "'dvlcache help' lists the commands; to answer a program's call, use dvlcache run -- "+args[0])
 			}
 			return nil

@@ -128,6 +128,14 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 	if s.Converge && s.Repeat.Samples > 0 {
 		return exec.Query{}, usage(fmt.Errorf("--converge and --repeat=%d are given", s.Repeat.Samples), "leave one of them out")
 	}
+	for _, against := range []struct {
+		given bool
+		name  string
+	}{{s.Refresh, "--refresh"}, {s.NoCache, "--no-cache"}} {
+		if s.OnlyCached && against.given {
+			return exec.Query{}, usage(fmt.Errorf("--only-cached and %s are given", against.name), "leave one of them out")
+		}
+	}
 	if slices.Contains(s.DependsOn, "") {
 		return exec.Query{}, badSetting(origins, "depends-on", errors.New("it names no file or folder"))
 	}

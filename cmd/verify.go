@@ -75,7 +75,7 @@ those as well.`,
 	flags.IntVar(&f.sample, "sample", 0, "`N` of them, chosen at random (0: all)")
 	flags.IntVar(&f.jobs, "jobs", runtime.NumCPU(), "run `N` programs at a time")
 	flags.Float64Var(&f.tolerance, "tolerance", 0, "a number within `X` of the stored one, or within X times that, is the same")
-	flags.StringVar(&f.repair, "repair", "", "`replace` the entries that differ by the new number, or remove them")
+	flags.StringVar(&f.repair, "repair", "", "`replace|remove`: put the new number in the place of one that differs, or forget it")
 	flags.BoolVar(&f.trust, "trust", false, "run commands that were imported, too")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	complete(cmd, "repair", "replace", "remove")

@@ -3,7 +3,7 @@
 # four tasks one after the other, on a machine without Slurm.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-mkdir -p "$1"
+mkdir -p "${1:?usage: by-hand.sh FOLDER}"
 cd "$1"
 cp "$here/array.sbatch" "$here/../iris/train.sh" "$here/../iris/iris.csv" "$here/../iris/dvlcache.yaml" .
 "$here/../leave-one-out/subsets.sh" >subsets.txt
