@@ -197,7 +197,8 @@ func treeIn(data []byte) (t tree, err error) {
 	}
 	h := newest(heads[0], heads[1])
 	pages := uint64(len(data)) / h.pageSize
-	t = tree{head: h, data: data, checked: make([]uint64, min(h.high, pages)/64+1)}
+	words := min(h.high, pages)/64 + 1
+	t = tree{head: h, data: data, checked: make([]uint64, words), buckets: make([]uint64, words)}
 	listed := checkFile(bytes.NewReader(data), int64(len(data)))
 	t.high = min(h.high, pages)
 	if listed == nil {

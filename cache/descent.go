@@ -173,6 +173,7 @@ type tree struct {
 	// checked are the pages that were found sound, as bits: each is checked
 	// once in a transaction.
 	checked []uint64
+	buckets []uint64 // those of them that have buckets on them
 }
 
 // treeOf needs a file that checkFile has passed. It is valid until the
@@ -200,7 +201,7 @@ func treeOf(tx *bbolt.Tx) (t tree, err error) {
 		return t, err
 	}
 	t.free = list[begin : begin+8*n]
-	t.checked = make([]uint64, t.high/64+1)
+	t.checked, t.buckets = make([]uint64, t.high/64+1), make([]uint64, t.high/64+1)
 	return t, nil
 }
 
@@ -228,7 +229,7 @@ func (t *tree) page(id uint64) (p page, err error) {
 	raw := t.data[id*t.pageSize:]
 	overflow := uint64(native.Uint32(raw[12:]))
 	if bit := uint64(1) << (id % 64); t.checked[id/64]&bit != 0 {
-		return page{raw: raw[:(overflow+1)*t.pageSize], leaf: native.Uint16(raw[8:]) == flagLeaf, count: int(native.Uint16(raw[10:]))}, nil
+		return page{raw: raw[:(overflow+1)*t.pageSize], leaf: native.Uint16(raw[8:]) == flagLeaf, count: int(native.Uint16(raw[10:])), buckets: t.buckets[id/64]&bit != 0}, nil
 	}
 	switch {
 	case native.Uint64(raw) != id:
@@ -242,6 +243,9 @@ func (t *tree) page(id uint64) (p page, err error) {
 		return p, damaged("page %d: %w", id, err)
 	}
 	t.checked[id/64] |= 1 << (id % 64)
+	if p.buckets {
+		t.buckets[id/64] |= 1 << (id % 64)
+	}
 	return p, nil
 }
 

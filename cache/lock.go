@@ -96,7 +96,12 @@ type rwLock struct {
 	timeout    time.Duration // 0: none
 }
 
-const lobbies = 8
+const (
+	lobbies = 8
+	// lobbyWait is how long to wait in a lobby at least: who holds it may
+	// have been stopped while it waited at the gate.
+	lobbyWait = 200 * time.Millisecond
+)
 
 // acquire returns the function that gives the lock back. Its error is
 // ErrLockTimeout, the context's, or the file system's.
@@ -106,12 +111,15 @@ func (l rwLock) acquire(ctx context.Context, shared bool) (release func(), err e
 		more = l.patience()
 	}
 	lobby := newLock(fmt.Sprintf("%s.%d", l.gate, os.Getpid()%lobbies))
-	if err := lockWithin(ctx, lobby, false, l.timeout, more); errors.Is(err, errWait) || err != nil && ctx.Err() != nil {
-		return nil, l.explain(err)
+	waited := lockWithin(ctx, lobby, false, max(l.timeout/5, lobbyWait), nil)
+	if waited != nil && ctx.Err() != nil {
+		return nil, l.explain(waited)
 	} // Otherwise go on: a lobby that can't be had only means less order.
 	gate := newLock(l.gate)
 	err = lockWithin(ctx, gate, false, l.timeout, more)
-	lobby.Unlock()
+	if waited == nil {
+		lobby.Unlock()
+	}
 	if err != nil {
 		return nil, l.explain(err)
 	}

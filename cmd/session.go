@@ -101,24 +101,36 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 	defer signal.Stop(signals)
 	err = runBelow(path, args, env, signals)
 	stats := cache.NewStats(filepath.Join(dir, "stats"))
+	counts, _ := stats.Read(nil)
 	if save {
 		os.Setenv(sessionVariable, dir)
 		os.Setenv(saveVariable, "1")
-		if saveErr := saveSession(ui, s, stats); saveErr != nil {
+		if saveErr := saveSession(ui, s, stats, resume != ""); saveErr != nil {
 			text, hint := fmt.Sprintf("the session could not be saved: %v", saveErr), ""
 			if kept, ok := keepSession(dir); ok {
 				end = func() {}
 				text += "; what is new is kept in " + kept
-				hint = fmt.Sprintf("dvlcache session --resume %s -- true saves it, once the cache is in order", kept)
+				hint = fmt.Sprintf("%sdvlcache session --resume %s -- true saves it, once the cache is in order", settingsGiven(origins), kept)
 			}
 			ui.message(text, hint)
 			err = errors.Join(err, saveErr)
 		}
 	}
-	counts, _ := stats.Read(nil)
 	ui.message(fmt.Sprintf("session: %s, %s, %s saved", number(counts[cache.Hits], "hit"), number(counts[cache.Misses], "miss"),
 		duration(counts.Seconds(cache.NanosSaved))), "")
 	return err
+}
+
+// settingsGiven are the settings that flags gave, as they stand before a command
+// for a shell.
+func settingsGiven(origins []config.Origin) string {
+	var b strings.Builder
+	for _, o := range origins {
+		if strings.HasPrefix(o.From, "flag ") {
+			b.WriteString(o.Setting.Variable() + "=" + wordsText([]string{o.Value}) + " ")
+		}
+	}
+	return b.String()
 }
 
 func number(n int64, what string) string {
@@ -132,8 +144,9 @@ func number(n int64, what string) string {
 }
 
 // saveSession merges what is new into the store below the session, and its
-// counts into those there.
-func saveSession(ui *terminal, s *config.Settings, stats *cache.Stats) error {
+// counts into those there. What a session that is resumed can't save is not lost
+// by that: it may be another store's.
+func saveSession(ui *terminal, s *config.Settings, stats *cache.Stats, resumed bool) error {
 	o, err := openExisting(ui, s)
 	if err != nil {
 		return err
@@ -149,6 +162,9 @@ func saveSession(ui *terminal, s *config.Settings, stats *cache.Stats) error {
 	_, refused, err := overlay.Save(context.Background())
 	if err != nil {
 		return err
+	}
+	if refused > 0 && resumed {
+		return fmt.Errorf("%s not of this cache, or it was cleared since", entries(refused))
 	}
 	if refused > 0 {
 		ui.message(fmt.Sprintf("%s of the session not saved: the cache was cleared meanwhile, or is not the one that they were evaluated for", entries(refused)), "")
@@ -198,7 +214,13 @@ func keepSession(dir string) (kept string, ok bool) {
 	if _, err := os.Stat(filepath.Join(dir, "cache.db")); err != nil {
 		return "", false // there is nothing new
 	}
-	return kept, os.Rename(dir, kept) == nil
+	if kept == dir {
+		return dir, true
+	}
+	if os.Rename(dir, kept) != nil {
+		return dir, true // and may not last beyond the next session
+	}
+	return kept, true
 }
 
 // resumeSession takes a folder that keepSession has kept.
@@ -207,7 +229,9 @@ func resumeSession(dir string) (abs string, end func(), err error) {
 		return "", nil, err
 	}
 	alive := filepath.Join(abs, "alive")
-	if info, err := os.Lstat(alive); err != nil || !info.Mode().IsRegular() {
+	// It is removed at the end, so it has to be one of ours.
+	ours := strings.HasPrefix(filepath.Base(abs), keptPrefix) || strings.HasPrefix(filepath.Base(abs), sessionPrefix)
+	if info, err := os.Lstat(alive); err != nil || !info.Mode().IsRegular() || !ours {
 		return "", nil, usage(fmt.Errorf("%s is not the folder of a session", dir), "")
 	}
 	l := flock.New(alive)

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"dvlcache/cache"
@@ -212,13 +213,16 @@ func (b *batch) run(ctx context.Context, groups <-chan []Line) (err error) {
 // start starts evaluations while there is work and room, and sees to it that
 // there is some. Work whose turn another process has comes last.
 func (b *batch) start(ctx context.Context) {
-	jobs := max(b.Jobs, 1)
+	// A program takes three descriptors, and we some for ourselves.
+	jobs := max(min(b.Jobs, (descriptors()-12)/3), 1)
 	ahead := jobs
 	if n := b.counts[cache.Evaluations]; n > 0 && b.counts[cache.NanosSpent]/n < int64(50*time.Millisecond) {
 		// Where evaluations are short, what leads up to them counts;
 		// where they are long, another batch may want the next.
 		ahead = 4 * jobs
 	}
+	// Leases hold descriptors, which programs may need.
+	ahead = min(ahead, max(1, descriptors()/8-jobs))
 	if !b.stopping && !b.preparing && len(b.cold) > 0 && len(b.ready) < (ahead+1)/2 {
 		n := min(len(b.cold), ahead)
 		works := b.cold[:n:n]
@@ -306,8 +310,8 @@ func (b *batch) take(ctx context.Context, works []*work) {
 
 func (b *batch) evaluate(ctx context.Context, w *work) {
 	for try := 0; ; try++ {
-		if try >= b.Retries && !b.Halt { // a failure may be the last to start
-			w.call.ran = func() { b.idle <- w }
+		if try == b.Retries && !b.Halt { // a failure may be the last to start
+			w.call.ran = sync.OnceFunc(func() { b.idle <- w })
 		}
 		switch {
 		case try == 0 && !w.busy && !w.call.outdated(ctx):
@@ -316,7 +320,8 @@ func (b *batch) evaluate(ctx context.Context, w *work) {
 				return
 			}
 			w.answer, w.err = w.call.evaluateUnder(ctx, w.lease)
-			if scarce(w.err) {
+			var notStarted *StartError
+			if errors.As(w.err, &notStarted) && scarce(w.err) {
 				// Its lease is given back by now, which may be what was missing.
 				w.call.counts[cache.Misses]--
 				w.answer, w.err = w.call.evaluateUnder(ctx, nil)

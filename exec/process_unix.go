@@ -6,12 +6,22 @@ import (
 	"errors"
 	"os"
 	osexec "os/exec"
+	"sync"
 	"syscall"
 )
 
 const sigcont = syscall.SIGCONT
 
 func signalGroup(pid int, sig syscall.Signal) { syscall.Kill(-pid, sig) }
+
+// descriptors is how many files this process may have open.
+var descriptors = sync.OnceValue(func() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024
+	}
+	return int(min(limit.Cur, 1<<20))
+})
 
 // exitError says how a program that was waited for failed, or nil.
 func exitError(name string, state *os.ProcessState, err error) error {
