@@ -41,6 +41,9 @@ func openCache(ui *terminal, s *config.Settings) (opened, error) {
 	if s.NoCache {
 		return opened{digests: cache.NewDigests("")}, nil
 	}
+	if s.Backend == "memcached" && s.Dir != "" {
+		os.MkdirAll(s.Dir, 0o700) // for statistics and digests
+	}
 	o, err := openExisting(ui, s)
 	var wrong *usageError
 	if err == nil || s.Strict || errors.As(err, &wrong) && !errors.Is(err, errNoDir) {
