@@ -166,9 +166,11 @@ func BenchmarkScale(b *testing.B) {
 		many = n
 	}
 	ctx := context.Background()
+	command := exampleCommand(1).encode() // of about a hundred characters
 	entry := func(*Entry) *Entry {
 		e := &Entry{Output: &Output{Text: []byte("0.9130\n"), ID: 1, Time: time.Now()}}
 		e.FindOrAdd("last").Add(Sample{ID: 1, Value: 0.913, Seconds: 1, Time: time.Now()}, "0.9130")
+		e.command = command
 		return e
 	}
 	key := func(i int) Key { return sha256.Sum256(binary.AppendUvarint(nil, uint64(i))) }
