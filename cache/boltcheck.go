@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -72,7 +74,7 @@ func (b *Bolt) Salvage(ctx context.Context) (s Salvaged, err error) {
 	if err := fresh.create(); err != nil {
 		return s, b.explain(err)
 	}
-	data, err := os.ReadFile(b.path)
+	data, err := readRegular(b.path)
 	if err != nil {
 		return s, err
 	}
@@ -94,6 +96,23 @@ func (b *Bolt) Salvage(ctx context.Context) (s Salvaged, err error) {
 		err = syncDir(filepath.Dir(b.path))
 	}
 	return s, b.explain(err)
+}
+
+// readRegular reads a file that has an end.
+func readRegular(path string) ([]byte, error) {
+	f, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "read", Path: path, Err: errNotRegular}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(f)
 }
 
 // salvageTo copies the namespaces that a tree has.
@@ -144,7 +163,7 @@ func (b *Bolt) salvageTo(fresh *Bolt, t *tree, s *Salvaged) error {
 // SalvageFrom takes over what can be read of another file, one that was set aside,
 // as Import does with what is exported; and what is there already stays.
 func (b *Bolt) SalvageFrom(ctx context.Context, path string) (s Salvaged, err error) {
-	data, err := os.ReadFile(path)
+	data, err := readRegular(path)
 	if err != nil {
 		return s, err
 	}

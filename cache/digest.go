@@ -164,7 +164,7 @@ func (d *Digests) table() *os.File {
 			d.file, err = openRegular(d.path, os.O_RDWR|os.O_CREATE, 0o600)
 		}
 		if err != nil {
-			d.file, _ = os.Open(d.path)
+			d.file, _ = openFile(d.path) // not waiting where it is a pipe
 		}
 	})
 	return d.file
