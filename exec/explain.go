@@ -197,7 +197,7 @@ func (c *call) whyNone(ctx context.Context, x *Explanation) error {
 		}
 		calls++
 		x.Near = append(x.Near, Near{id, e, c.key.Differences(stored, mostDifferences)})
-		if len(x.Near) > 1000 {
+		if len(x.Near) > 10*nearest { // each may hold on to a whole part of the file
 			x.Near = closest(x.Near)
 		}
 		return nil
