@@ -37,7 +37,18 @@ func newRoot(ui *terminal, args []string) *cobra.Command {
 		Long: `dvlcache remembers the number that a program printed, keyed on the program and
 its arguments, so that no subset is evaluated twice:
 
-  dvlcache run -- ./train.sh --indices 1,4,7`,
+  dvlcache run -- ./train.sh --indices 1,4,7
+
+Each flag can also be set in the environment (--time-threshold is
+DVLCACHE_TIME_THRESHOLD), in dvlcache.yaml in this folder or one above, or in
+dvlcache/config.yaml in the user's configuration directory; dvlcache config shows
+which counts. The cache lies in DVLCACHE_DIR, by default dvlcache in the user's
+cache directory.
+
+Exit statuses are COMMAND's own, or: 1 lines of a batch failed, verify or check
+found something; 3 not cached (--only-cached); 64 wrong usage; 65 COMMAND printed no
+number; 124 it timed out; 125 dvlcache failed; 126 COMMAND can't be executed; 127 it
+is not there; 128+N it was ended by signal N.`,
 		SuggestionsMinimumDistance: 2,
 		SilenceErrors:              true,
 		SilenceUsage:               true,
