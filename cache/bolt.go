@@ -97,13 +97,7 @@ func (b *Bolt) Get(ctx context.Context, id ID) (*Entry, Generation, error) {
 // GetAll implements Grouper, in one transaction.
 func (b *Bolt) GetAll(ctx context.Context, ids []ID) []Got {
 	all := make([]Got, len(ids))
-	err := b.view(ctx, func(tx *bbolt.Tx) error {
-		t, err := treeOf(tx)
-		if err != nil {
-			return err
-		}
-		return t.read(ids, all)
-	})
+	err := b.view(ctx, readInto(ids, all))
 	lacksToken := func(g Got) bool { return g.Gen.Namespace == (Token{}) }
 	if (err == nil || errors.Is(err, errNoFile)) && slices.ContainsFunc(all, lacksToken) {
 		err = b.update(ctx, func(tx *bbolt.Tx) error {
@@ -278,7 +272,7 @@ func (b *Bolt) Delete(ctx context.Context, id ID) (had bool, err error) {
 // Clear implements Clearer. The disk space is given back; if only that fails,
 // the error is a *CompactError.
 func (b *Bolt) Clear(ctx context.Context, namespace string) (n int, err error) {
-	return n, b.rewrite(ctx, func(tx *bbolt.Tx) error {
+	err = b.rewrite(ctx, func(tx *bbolt.Tx) error {
 		if err := soundTree(tx); err != nil {
 			return err
 		}
@@ -289,11 +283,12 @@ func (b *Bolt) Clear(ctx context.Context, namespace string) (n int, err error) {
 		n = countEntries(bucket)
 		return tx.DeleteBucket(bucketName(namespace))
 	})
+	return n, err
 }
 
 // ClearAll implements Clearer.
 func (b *Bolt) ClearAll(ctx context.Context) (n int, err error) {
-	return n, b.rewrite(ctx, func(tx *bbolt.Tx) error {
+	err = b.rewrite(ctx, func(tx *bbolt.Tx) error {
 		if err := soundTree(tx); err != nil {
 			return err
 		}
@@ -312,6 +307,7 @@ func (b *Bolt) ClearAll(ctx context.Context) (n int, err error) {
 		}
 		return err
 	})
+	return n, err
 }
 
 // Usage implements Measurer.

@@ -4,10 +4,23 @@ import (
 	"bytes"
 	"runtime"
 	"sync"
+
+	"go.etcd.io/bbolt"
 )
 
 // What is only read is read from the pages themselves, each checked as it is come
 // by (descent.go), and not through bbolt, which would go over them again.
+
+// readInto is a transaction that gets entries.
+func readInto(ids []ID, into []Got) func(*bbolt.Tx) error {
+	return func(tx *bbolt.Tx) error {
+		t, err := treeOf(tx)
+		if err != nil {
+			return err
+		}
+		return t.read(ids, into)
+	}
+}
 
 // read gets entries from a file that nobody changes meanwhile.
 func (t *tree) read(ids []ID, into []Got) (err error) {

@@ -19,13 +19,7 @@ func (b *Bolt) Peek(ctx context.Context, id ID) (*Entry, Generation, error) {
 // PeekAll implements Lister, in one transaction.
 func (b *Bolt) PeekAll(ctx context.Context, ids []ID) []Got {
 	all := make([]Got, len(ids))
-	err := b.viewOnly(ctx, func(tx *bbolt.Tx) error {
-		t, err := treeOf(tx)
-		if err != nil {
-			return err
-		}
-		return t.read(ids, all)
-	})
+	err := b.viewOnly(ctx, readInto(ids, all))
 	if err != nil && !errors.Is(err, errNoFile) {
 		for i := range all {
 			all[i] = Got{Err: err}
@@ -67,7 +61,7 @@ func (b *Bolt) Each(ctx context.Context, r Range, f func(ID, *Entry, *RecordErro
 		err := b.viewOnly(ctx, func(tx *bbolt.Tx) error {
 			t, err := treeOf(tx)
 			if err == nil {
-				part, next, more, err = t.readFrom(next, r.Namespace != nil, lowest, within, func(err error) error { return err })
+				part, next, more, err = t.readFrom(next, r.Namespace != nil, lowest, within)
 			}
 			return err
 		})
@@ -111,8 +105,9 @@ type place struct {
 
 // readFrom copies records from a place on, and says where to go on and whether
 // there may be more. only keeps to one namespace; keys begin at lowest in each
-// and go on while they are within. lost is as for tree.leaves.
-func (t *tree) readFrom(from place, only bool, lowest Key, within func(ID) bool, lost func(error) error) (part []scanned, next place, more bool, err error) {
+// and go on while they are within.
+func (t *tree) readFrom(from place, only bool, lowest Key, within func(ID) bool) (part []scanned, next place, more bool, err error) {
+	lost := func(err error) error { return err }
 	var arena []byte // one piece of memory for all records
 	full := false
 	var inner error
@@ -145,7 +140,7 @@ func (t *tree) readFrom(from place, only bool, lowest Key, within func(ID) bool,
 			}
 			begin := len(arena)
 			arena = append(arena, v...)
-			part = append(part, scanned{id: id, record: arena[begin:]})
+			part = append(part, scanned{id: id, record: arena[begin:len(arena):len(arena)]})
 			return true
 		}, lost)
 		return inner == nil && !full
@@ -170,8 +165,7 @@ func unsealAll(part []scanned) {
 // Drop implements Pruner. What was refreshed or deleted leaves its token behind;
 // see Generation.
 func (b *Bolt) Drop(ctx context.Context, ids []ID, which func(ID, *Entry) bool) (n int, err error) {
-	return n, b.rewrite(ctx, func(tx *bbolt.Tx) error {
-		n = 0
+	err = b.rewrite(ctx, func(tx *bbolt.Tx) error {
 		drawers := drawersOf(tx)
 		for _, id := range ids {
 			bucket, err := drawers.of(id)
@@ -198,6 +192,7 @@ func (b *Bolt) Drop(ctx context.Context, ids []ID, which func(ID, *Entry) bool) 
 		}
 		return nil
 	})
+	return n, err
 }
 
 // Compact gives back the disk space that the file doesn't need.

@@ -22,7 +22,19 @@ type Difference struct {
 	// Hint is the flag of ours, if there is one, with which the two would
 	// be the same call.
 	Hint string `json:"hint,omitempty"`
+	// Weight is how far apart it puts the calls, from 1, the same arguments
+	// in another order, on.
+	Weight int `json:"-"`
 }
+
+// Weights of differences. Of what differs, an argument is the most likely to be
+// meant.
+const (
+	weightOrder     = 1
+	weightOther     = 3
+	weightArgument  = 4
+	weightArguments = 12 // many, or more or less of them
+)
 
 func (d Difference) String() string { return d.What + " " + d.How }
 
@@ -66,6 +78,9 @@ func (d *differ) add(x Difference) {
 		x.How = x.Now + " is new"
 	default:
 		x.How = x.Now + ", stored " + x.Stored
+	}
+	if x.Weight == 0 {
+		x.Weight = weightOther
 	}
 	d.found = append(d.found, x)
 }
@@ -168,7 +183,7 @@ func (d *differ) arguments() {
 			}
 		}
 		if len(pairs) > d.most {
-			d.add(Difference{What: fmt.Sprintf("%d arguments", len(pairs)), How: "differ", Now: written(now), Stored: written(stored)})
+			d.add(Difference{What: fmt.Sprintf("%d arguments", len(pairs)), How: "differ", Now: written(now), Stored: written(stored), Weight: weightArguments})
 			return
 		}
 		for _, i := range pairs {
@@ -240,7 +255,7 @@ func shown(text string) string {
 
 // inserted describes arguments that are there in one call alone.
 func (d *differ) inserted(now, stored []Part) {
-	x := Difference{What: "the arguments", Now: written(now), Stored: written(stored)}
+	x := Difference{What: "the arguments", Now: written(now), Stored: written(stored), Weight: weightArguments}
 	switch {
 	case len(stored) == 0:
 		x.How = "have more: " + x.Now
@@ -249,7 +264,7 @@ func (d *differ) inserted(now, stored []Part) {
 	}
 	if one := slices.Concat(now, stored); len(one) == 1 && len(one[0].Items) == 1 {
 		if name := strings.TrimLeft(one[0].Items[0].Text, "-"); one[0].Items[0].Text != name && !strings.Contains(name, "=") {
-			x.What, x.Hint = one[0].Items[0].Text, "--ignore-switch "+name
+			x.What, x.Hint, x.Weight = one[0].Items[0].Text, "--ignore-switch "+name, weightArgument
 			if x.Now, x.How = "", "is missing, and was there in the stored call"; len(now) == 1 {
 				x.How = "is new"
 			}
@@ -280,7 +295,7 @@ func (d *differ) reordered(now, stored []Part) bool {
 	if !slices.Equal(texts(now), texts(stored)) {
 		return false
 	}
-	x := Difference{What: "the arguments", Now: written(now), Stored: written(stored)}
+	x := Difference{What: "the arguments", Now: written(now), Stored: written(stored), Weight: weightOrder}
 	if flag := now[0].Flag; flag != "" && !slices.ContainsFunc(now, func(p Part) bool { return p.Flag != flag }) {
 		x.What = "the order of the values of " + flag
 		x.Hint = "--unordered " + strings.TrimLeft(flag, "-") + "..."
@@ -293,7 +308,7 @@ func (d *differ) reordered(now, stored []Part) bool {
 
 // argument describes one argument that has another value.
 func (d *differ) argument(now, stored *Part) {
-	x := Difference{What: "argument " + strings.TrimPrefix(now.Hint, "--ignore-arg "), Now: shown(now.written()), Stored: shown(stored.written())}
+	x := Difference{What: "argument " + strings.TrimPrefix(now.Hint, "--ignore-arg "), Now: shown(now.written()), Stored: shown(stored.written()), Weight: weightArgument}
 	if name, ok := strings.CutPrefix(now.Hint, "--ignore "); ok {
 		x.What = "--" + name
 	}
@@ -337,7 +352,7 @@ func (d *differ) argument(now, stored *Part) {
 	// Two lists that differ in their order?
 	p, q := *now, *stored
 	if p.sort() && q.sort() && len(p.Items) > 1 && sameItems(p.Items, q.Items) {
-		x.How = fmt.Sprintf("%s is the stored %s in another order", x.Now, x.Stored)
+		x.How, x.Weight = fmt.Sprintf("%s is the stored %s in another order", x.Now, x.Stored), weightOrder
 		if flag := strings.TrimLeft(x.What, "-"); now.Flag != "" || assigned {
 			x.Hint = "--unordered " + flag
 		}

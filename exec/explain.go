@@ -259,7 +259,7 @@ func hints(all []cache.Difference) string {
 			list = append(list, d.Hint)
 		}
 	}
-	return strings.Join(list, " ")
+	return strings.Join(list, "; ")
 }
 
 // closest keeps the stored calls that differ least, the latest first among
@@ -271,18 +271,10 @@ func closest(all []Near) []Near {
 	return all[:min(nearest, len(all))]
 }
 
-// weight is how far a stored call is away. Many arguments weigh more than one.
+// weight is how far a stored call is away.
 func weight(n Near) (w int) {
 	for _, d := range n.Differences {
-		// Of what differs, an argument is the most likely to be meant.
-		switch w += 3; {
-		case strings.HasSuffix(d.What, " arguments"), d.What == "the arguments":
-			w += 3 * mostDifferences
-		case strings.Contains(d.How, "in another order"), strings.HasPrefix(d.What, "the order of"):
-			w -= 2
-		case strings.HasPrefix(d.What, "-") && d.What != "--depends-on" && d.What != "--paths" && d.What != "--track", strings.HasPrefix(d.What, "argument "):
-			w++
-		}
+		w += d.Weight
 	}
 	return w
 }
