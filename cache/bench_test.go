@@ -5,12 +5,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -86,12 +88,7 @@ func BenchmarkSession(b *testing.B) {
 // that these take, in per cent.
 func BenchmarkGuards(b *testing.B) {
 	dir := b.TempDir()
-	binary := filepath.Join(dir, "dvlcache")
-	build := osexec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "..")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("%v: %s", err, out)
-	}
+	binary := program(b)
 	run := func() {
 		c := osexec.Command(binary, "run", "--", "/bin/echo", "0.9130")
 		c.Env = append(os.Environ(), "DVLCACHE_DIR="+dir)
@@ -153,6 +150,51 @@ func BenchmarkGuards(b *testing.B) {
 	}
 	b.ReportMetric(100*float64(guards)/float64(hit), "%-of-a-hit")
 	b.ReportMetric(float64(guards.Microseconds())/float64(b.N), "µs-of-guards/op")
+}
+
+// program builds dvlcache.
+func program(b *testing.B) string {
+	binary := filepath.Join(b.TempDir(), "dvlcache")
+	build := osexec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "..")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	return binary
+}
+
+// anonymous is how much memory of its own a process has, in MiB; 0 where the
+// system doesn't say.
+func anonymous(pid int) float64 {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, rest, _ := strings.Cut(string(status), "RssAnon:")
+	var kib float64
+	fmt.Sscan(rest, &kib)
+	return kib / 1024
+}
+
+// runOn runs a command on a cache to its end, and returns what it took in seconds
+// and the most memory of its own that it was seen to have, in MiB.
+func runOn(b *testing.B, binary, dir string, args ...string) (seconds, most float64) {
+	c := osexec.Command(binary, args...)
+	c.Env = append(os.Environ(), "DVLCACHE_DIR="+dir)
+	start := time.Now()
+	if err := c.Start(); err != nil {
+		b.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				b.Fatal(err)
+			}
+			return time.Since(start).Seconds(), most
+		case <-time.After(20 * time.Millisecond):
+			most = max(most, anonymous(c.Process.Pid))
+		}
+	}
 }
 
 // BenchmarkScale compares a store of many entries, as many as the variable
@@ -222,6 +264,14 @@ func BenchmarkScale(b *testing.B) {
 		measure(i, "list", func() error { return s.Each(ctx, Range{}, func(ID, *Entry, *RecordError) error { return nil }) })
 	}
 	var net int
+	binary, large := program(b), filepath.Dir(stores[1].Path())
+	runOn(b, binary, large, "list") // now the file is in memory
+	for _, args := range [][]string{{"list"}, {"list", "--sort", "value", "--limit", "10"}, {"stats"}} {
+		name := "s-to-" + strings.Join(args[:min(2, len(args))], "-")
+		seconds, most := runOn(b, binary, large, args...)
+		b.ReportMetric(seconds, strings.ReplaceAll(name, "---", "-"))
+		b.ReportMetric(most, strings.ReplaceAll("MiB"+name[1:], "---", "-"))
+	}
 	size := func(s *Bolt) (ratio float64) {
 		net = 0
 		if err := s.viewOnly(ctx, func(tx *bbolt.Tx) error {
