@@ -452,6 +452,29 @@ func TestSchedulersSignals(t *testing.T) {
 	}
 }
 
+// TestSignalAtOnce: a signal that comes as soon as the program runs reaches it.
+func TestSignalAtOnce(t *testing.T) {
+	b := newWorkbench(t)
+	b.write("train.sh", `#!/bin/sh
+trap 'echo 7; exit 0' USR1
+kill -USR1 $PPID
+for i in $(seq 1000); do sleep 0.01; done
+exit 1
+`)
+	var wg sync.WaitGroup
+	for worker := range 8 {
+		wg.Go(func() {
+			for i := range 8 {
+				if _, errs, status := b.run("run", "--", "./train.sh", strconv.Itoa(8*worker+i)); status != 0 {
+					t.Errorf("status %d\n%s", status, errs)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // TestNohup: a signal that we are told to ignore is ignored.
 func TestNohup(t *testing.T) {
 	b := newWorkbench(t)
@@ -478,7 +501,12 @@ func TestCtrlZ(t *testing.T) {
 		t.Skip("looks into /proc")
 	}
 	b := newWorkbench(t)
-	b.write("train.sh", "#!/bin/sh\necho $$ >>pids\nwhile ! test -e go; do sleep 0.01; done\necho 1\n")
+	b.write("train.sh", "#!/bin/sh\necho $$ >>pids\nread line <go\necho 1\n")
+	// One process that waits: a shell whose child is stopped before it has
+	// become its program is stopped with it, and looks otherwise.
+	if err := syscall.Mkfifo(filepath.Join(b.dir, "go"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	// In a group that is not orphaned, or the kernel would not stop it.
 	c := b.command("run", "--", "./train.sh")
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -501,7 +529,7 @@ func TestCtrlZ(t *testing.T) {
 		b.wait("both go on", func() bool { return state(program) != "T" && state(c.Process.Pid) != "T" })
 		time.Sleep(20 * time.Millisecond)
 	}
-	b.write("go", "")
+	b.write("go", "\n")
 	if err := c.Wait(); err != nil || out.String() != "1\n" {
 		t.Errorf("%v, %q", err, out.String())
 	}

@@ -111,13 +111,17 @@ type Runner struct {
 	// Grace is how long a program has to end after SIGTERM, before SIGKILL.
 	Grace time.Duration
 
-	starting sync.Mutex
+	starting sync.Mutex // held while a program is started, until it is in groups
 	mu       sync.Mutex
 	groups   map[int]struct{}
 }
 
-// Signal sends a signal to the process groups of all running programs.
+// Signal sends a signal to the process groups of all running programs, and of
+// one that is being started as soon as it is: it may have done something by
+// which others know that it runs.
 func (r *Runner) Signal(sig syscall.Signal) {
+	r.starting.Lock()
+	defer r.starting.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for pid := range r.groups {
@@ -140,8 +144,9 @@ func (r *Runner) setRunning(pid int, running bool) {
 
 // run runs a program to its end, in a session of its own: one that wants to ask
 // on the terminal fails, where in a mere group it would be stopped for ever.
-// When the context ends first, or the timeout, it ends the program's whole group. Its errors are *StartError, *ExitError,
-// *TimeoutError, and the cause of the context's end.
+// When the context ends first, or the timeout, it ends the program's whole
+// group. Its errors are *StartError, *ExitError, *TimeoutError, and the cause of
+// the context's end.
 func (r *Runner) run(ctx context.Context, c command) (outcome, error) {
 	name := c.args[0]
 	// The kernel ends the program when the thread that started it ends: this
@@ -165,7 +170,6 @@ func (r *Runner) run(ctx context.Context, c command) (outcome, error) {
 	}
 	defer out.Close()
 	pid := cmd.Process.Pid
-	r.setRunning(pid, true)
 	defer r.setRunning(pid, false)
 
 	kept := &tail{limit: captured}
@@ -213,7 +217,7 @@ func (r *Runner) run(ctx context.Context, c command) (outcome, error) {
 	return result, nil
 }
 
-// start starts a program; out is its stdout.
+// start starts a program and sets it running; out is its stdout.
 func (r *Runner) start(c command) (cmd *osexec.Cmd, out *os.File, err error) {
 	r.starting.Lock() // several at once could take from each other what one needs
 	defer r.starting.Unlock()
@@ -233,6 +237,7 @@ func (r *Runner) start(c command) (cmd *osexec.Cmd, out *os.File, err error) {
 		}
 		return nil, nil, err
 	}
+	r.setRunning(cmd.Process.Pid, true)
 	return cmd, out, nil
 }
 
