@@ -163,14 +163,8 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 		Flush:    w.flush,
 		Progress: ui.batchProgress(f),
 	}
-	groups := make(chan []exec.Line, 1)
-	readErr := make(chan error, 1)
-	go func() { readErr <- lines.run(ctx, groups) }()
-	state, err := batch.Run(ctx, groups)
+	state, err := batch.Run(ctx, lines.group)
 	ui.endProgress()
-	if err == nil {
-		err = <-readErr
-	}
 	if err == nil && state.Failed > 0 {
 		err = &failedLines{state.Failed, state.Done}
 	}

@@ -3,7 +3,6 @@ package cmd
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -135,29 +134,20 @@ func (l *lineReader) column(name string) int {
 	return -1
 }
 
-// run sends groups of lines: as many as are there, never waiting for more.
-func (l *lineReader) run(ctx context.Context, groups chan<- []exec.Line) error {
-	defer close(groups)
-	for {
-		var group []exec.Line
-		for len(group) == 0 || len(group) < groupSize && l.more() {
-			line, err := l.read()
-			if err == io.EOF {
-				break
-			} else if err != nil {
-				return err
-			}
-			group = append(group, line)
+// group reads as many lines as are there, never waiting for more, and says
+// whether still more are. Its error is io.EOF at the end.
+func (l *lineReader) group() (group []exec.Line, more bool, err error) {
+	for len(group) == 0 || len(group) < groupSize && more {
+		line, err := l.read()
+		if err != nil && len(group) > 0 {
+			return group, false, nil // the error comes again
+		} else if err != nil {
+			return nil, false, err
 		}
-		if len(group) == 0 {
-			return nil
-		}
-		select {
-		case groups <- group:
-		case <-ctx.Done():
-			return nil
-		}
+		group = append(group, line)
+		more = l.more()
 	}
+	return group, more, nil
 }
 
 func (l *lineReader) end() byte {

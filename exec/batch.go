@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"time"
 
@@ -81,24 +82,30 @@ type work struct {
 	err    error
 }
 
-// batch is a Batch that runs. All but works' evaluations is done by one
-// goroutine.
+// batch is a Batch that runs. Whoever has read lines, or has come to the end of
+// an evaluation, takes the next step himself: see step.
 type batch struct {
 	*Batch
 	committer *committer
+	cancel    func()        // ends the programs that run
+	ended     chan struct{} // closed when there is nothing left to do
+
+	mu        sync.Mutex // over all that follows, and Emit, Flush and Progress
+	stepped   sync.Cond
 	state     BatchState
 	waiting   []*slot // in order, the first not yet emitted
 	cold      []*work
 	ready     []*work // leased, looked up again, and not found
 	busy      []*work
-	prepared  chan []*work
 	preparing bool
 	pending   map[cache.ID]*work
 	refreshed map[cache.ID]bool
-	storing   int        // works whose program has ended and that aren't stored
-	idle      chan *work // whose program has ended
-	ended     chan *work
+	storing   int  // works whose program has ended and that aren't stored
+	reading   bool // there may be more lines
 	stopping  bool
+	over      bool  // ended is closed
+	err       error // ours, not a line's
+	unread    error // why lines may be missing
 	counts    cache.Counts
 	reader    *call // of hits, one after the other
 	asked     []ask // of the latest group
@@ -113,13 +120,17 @@ type ask struct {
 	err    error // why it has no key
 }
 
-// Run answers lines, which come in groups: files are looked at anew for each
-// group. It returns when all are answered, or soon after the
-// context's end, or, with ErrHalted, after a failure under Halt; what was
-// finished is stored. Other
-// errors are those of Emit and Flush, of cache.NewIdentifier, and *StartError.
-func (q *Batch) Run(ctx context.Context, groups <-chan []Line) (BatchState, error) {
-	b := &batch{Batch: q, committer: &committer{}, pending: map[cache.ID]*work{}, refreshed: map[cache.ID]bool{}, prepared: make(chan []*work), idle: make(chan *work), ended: make(chan *work)}
+// Run answers the lines that read returns until its error, which is io.EOF where
+// there are no more. They come in groups, and files are looked at anew for each;
+// more says that lines of the next one are there already. Run returns when all
+// are answered, or soon after the context's end, or, with ErrHalted, after a
+// failure under Halt; what was finished is stored. Then read may not have
+// returned yet. Other errors are those of read, Emit and Flush, of
+// cache.NewIdentifier, and *StartError.
+func (q *Batch) Run(ctx context.Context, read func() (lines []Line, more bool, err error)) (BatchState, error) {
+	b := &batch{Batch: q, committer: &committer{}, ended: make(chan struct{}), reading: true,
+		pending: map[cache.ID]*work{}, refreshed: map[cache.ID]bool{}}
+	b.stepped.L = &b.mu
 	memo := *q.Memo
 	if memo.Store != nil {
 		b.committer = newCommitter(memo.Store)
@@ -128,14 +139,14 @@ func (q *Batch) Run(ctx context.Context, groups <-chan []Line) (BatchState, erro
 	}
 	b.Memo = &memo
 	b.reader = memo.newCall(q.Query)
-	err := b.run(ctx, groups)
+	err := b.run(ctx, read)
 	if q.Memo.Store != nil {
 		q.Memo.Stats.Add(q.Query.Namespace, b.counts)
 	}
 	return b.state, err
 }
 
-func (b *batch) run(ctx context.Context, groups <-chan []Line) (err error) {
+func (b *batch) run(ctx context.Context, read func() ([]Line, bool, error)) error {
 	cancelled := ctx.Done()
 	var tick <-chan time.Time // so that time shows in Progress
 	if b.Progress != nil {
@@ -144,70 +155,104 @@ func (b *batch) run(ctx context.Context, groups <-chan []Line) (err error) {
 		tick = t.C
 	}
 	// An error of ours ends the programs that run, too.
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	for {
-		b.start(ctx)
-		b.committer.running.Store(int64(b.state.Running))
-		b.state.Input = groups != nil && !b.stopping
-		if b.Progress != nil {
-			b.Progress(b.state)
-		}
-		in := groups
-		if b.stopping || len(b.waiting) >= window {
-			in = nil
-		}
-		if b.state.Running == 0 && b.storing == 0 && !b.preparing && (b.stopping || groups == nil) {
-			break
-		}
+	ctx, b.cancel = context.WithCancel(ctx)
+	defer b.cancel()
+	go b.read(ctx, read)
+	for over := false; !over; {
 		select {
-		case lines, ok := <-in:
-			if !ok {
-				groups = nil
-			} else if failed := b.accept(ctx, lines); err == nil {
-				err = failed
-			}
-		case works := <-b.prepared:
-			b.preparing = false
-			b.take(ctx, works)
-		case w := <-b.idle:
-			// Its worker goes on while the store waits for the disk.
-			w.idle = true
-			b.state.Running--
-			b.storing++
-		case w := <-b.ended:
-			if w.idle {
-				b.storing--
-			} else {
-				b.state.Running--
-			}
-			w.idle = false
-			b.finish(ctx, w)
+		case <-b.ended:
+			over = true
 		case <-tick:
+			b.step(ctx, func() {})
 		case <-cancelled:
 			cancelled = nil
-			b.stopping = true
-		}
-		if failed := b.emit(); err == nil {
-			err = failed
-		}
-		if err != nil {
-			b.stopping = true
-			cancel()
+			b.step(ctx, func() { b.stopping = true })
 		}
 	}
+	b.mu.Lock() // what still reads finds that it is over
+	defer b.mu.Unlock()
 	for _, w := range b.ready {
 		w.lease.Abandon()
 	}
 	switch {
-	case err != nil:
-		return err
+	case b.err != nil:
+		return b.err
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case b.stopping && len(b.waiting) > 0 || b.stopping && groups != nil:
+	case b.stopping && (len(b.waiting) > 0 || b.reading):
 		return ErrHalted
 	}
-	return nil
+	return b.unread
+}
+
+// step makes a change and does all that follows from it: hands on answers,
+// starts evaluations, and finds out whether it was the last.
+func (b *batch) step(ctx context.Context, change func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change()
+	if b.over {
+		return
+	}
+	if err := b.emit(); b.err == nil {
+		b.err = err
+	}
+	if b.err != nil {
+		b.stopping = true
+		b.cancel()
+	}
+	b.start(ctx)
+	b.committer.running.Store(int64(b.state.Running))
+	b.state.Input = b.reading && !b.stopping
+	if b.Progress != nil {
+		b.Progress(b.state)
+	}
+	if b.state.Running == 0 && b.storing == 0 && !b.preparing && !b.state.Input {
+		b.over = true
+		close(b.ended)
+	}
+	b.stepped.Broadcast()
+}
+
+// read reads lines and looks them up, until there are no more or it is over.
+// Where more are there already they are read meanwhile. Where not, somebody may
+// be waiting for the answer before he sends the next, and it comes sooner from
+// the thread that has read the line than from another, which would have to wake
+// up first.
+func (b *batch) read(ctx context.Context, read func() ([]Line, bool, error)) {
+	turn := make(chan struct{}, 1)
+	for {
+		lines, more, err := read()
+		turn <- struct{}{}
+		if err != nil {
+			b.step(ctx, func() {
+				b.reading = false
+				if err != io.EOF {
+					b.unread = err
+				}
+			})
+			return
+		}
+		accept := func() {
+			b.step(ctx, func() {
+				for len(b.waiting) >= window && !b.stopping {
+					b.stepped.Wait()
+				}
+				if b.stopping {
+					return
+				}
+				if err := b.accept(ctx, lines); b.err == nil {
+					b.err = err
+				}
+			})
+			<-turn
+		}
+		if more {
+			go accept()
+		} else {
+			accept()
+		}
+	}
 }
 
 // start starts evaluations while there is work and room, and sees to it that
@@ -230,7 +275,10 @@ func (b *batch) start(ctx context.Context) {
 		b.preparing = true
 		go func() {
 			b.prepare(ctx, works)
-			b.prepared <- works
+			b.step(ctx, func() {
+				b.preparing = false
+				b.take(ctx, works)
+			})
 		}()
 	}
 	for b.state.Running < jobs && !b.stopping {
@@ -246,7 +294,15 @@ func (b *batch) start(ctx context.Context) {
 		b.state.Running++
 		go func() {
 			b.evaluate(ctx, w)
-			b.ended <- w
+			b.step(ctx, func() {
+				if w.idle {
+					b.storing--
+				} else {
+					b.state.Running--
+				}
+				w.idle = false
+				b.finish(ctx, w)
+			})
 		}()
 	}
 }
@@ -311,7 +367,14 @@ func (b *batch) take(ctx context.Context, works []*work) {
 func (b *batch) evaluate(ctx context.Context, w *work) {
 	for try := 0; ; try++ {
 		if try == b.Retries && !b.Halt { // a failure may be the last to start
-			w.call.ran = sync.OnceFunc(func() { b.idle <- w })
+			w.call.ran = sync.OnceFunc(func() {
+				// Another goes on while the store waits for the disk.
+				b.step(ctx, func() {
+					w.idle = true
+					b.state.Running--
+					b.storing++
+				})
+			})
 		}
 		switch {
 		case try == 0 && !w.busy && !w.call.outdated(ctx):

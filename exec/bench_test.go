@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"io"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -40,13 +41,6 @@ func BenchmarkBatch(b *testing.B) {
 					lines[i] = Line{Number: i + 1, Input: subset, Args: []string{"echo", "--indices", subset}}
 				}
 				run := func(n int) {
-					groups := make(chan []Line, 1)
-					go func() {
-						defer close(groups)
-						for ; n > 0; n -= len(lines) {
-							groups <- lines[:min(n, len(lines))]
-						}
-					}()
 					batch := &Batch{
 						Memo:  memo,
 						Query: Query{Args: []string{"echo"}, Rules: rules, TrackArgs: true, Paths: cache.PathsAbsolute, Extraction: extraction},
@@ -54,7 +48,15 @@ func BenchmarkBatch(b *testing.B) {
 						Emit:  func(a LineAnswer) error { return a.Err },
 						Flush: func() error { return nil },
 					}
-					if _, err := batch.Run(context.Background(), groups); err != nil {
+					read := func() (group []Line, more bool, err error) {
+						if n <= 0 {
+							return nil, false, io.EOF
+						}
+						group = lines[:min(n, len(lines))]
+						n -= len(group)
+						return group, n > 0, nil
+					}
+					if _, err := batch.Run(context.Background(), read); err != nil {
 						b.Fatal(err)
 					}
 				}
