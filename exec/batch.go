@@ -68,20 +68,6 @@ type slot struct {
 	done bool
 }
 
-// work is an evaluation that is called for, and the lines that wait for it.
-type work struct {
-	call  *call
-	id    cache.ID // under which it is pending
-	slots []*slot
-	lease *cache.Lease
-	busy  bool // another process had its turn
-	found bool // … and its number answers
-	idle  bool // no program runs for it any more
-	// what came of it
-	answer Answer
-	err    error
-}
-
 // batch is a Batch that runs. Whoever has read lines, or has come to the end of
 // an evaluation, takes the next step himself: see step.
 type batch struct {
@@ -255,197 +241,6 @@ func (b *batch) read(ctx context.Context, read func() ([]Line, bool, error)) {
 	}
 }
 
-// start starts evaluations while there is work and room, and sees to it that
-// there is some. Work whose turn another process has comes last.
-func (b *batch) start(ctx context.Context) {
-	// A program takes three descriptors, and we some for ourselves.
-	jobs := max(min(b.Jobs, (descriptors()-12)/3), 1)
-	ahead := jobs
-	if n := b.counts[cache.Evaluations]; n > 0 && b.counts[cache.NanosSpent]/n < int64(50*time.Millisecond) {
-		// Where evaluations are short, what leads up to them counts;
-		// where they are long, another batch may want the next.
-		ahead = 4 * jobs
-	}
-	// Leases hold descriptors, which programs may need.
-	ahead = min(ahead, max(1, descriptors()/8-jobs))
-	if !b.stopping && !b.preparing && len(b.cold) > 0 && len(b.ready) < (ahead+1)/2 {
-		n := min(len(b.cold), ahead)
-		works := b.cold[:n:n]
-		b.cold = b.cold[n:]
-		b.preparing = true
-		go func() {
-			b.prepare(ctx, works)
-			b.step(ctx, func() {
-				b.preparing = false
-				b.take(ctx, works)
-			})
-		}()
-	}
-	for b.state.Running < jobs && !b.stopping {
-		var w *work
-		switch {
-		case len(b.ready) > 0:
-			w, b.ready = b.ready[0], b.ready[1:]
-		case len(b.busy) > 0 && !b.preparing:
-			w, b.busy = b.busy[0], b.busy[1:]
-		default:
-			return
-		}
-		b.state.Running++
-		go func() {
-			b.evaluate(ctx, w)
-			b.step(ctx, func() {
-				if w.idle {
-					b.storing--
-				} else {
-					b.state.Running--
-				}
-				w.idle = false
-				b.finish(ctx, w)
-			})
-		}()
-	}
-}
-
-// prepare takes leases for works, and looks up those again, together, that it
-// has got: another process may have stored them just before.
-func (b *batch) prepare(ctx context.Context, works []*work) {
-	var leased []*work
-	var ids []cache.ID
-	for _, w := range works {
-		leaser := w.call.leaser()
-		if leaser == nil {
-			continue
-		}
-		if lease, err := leaser.Lease(ctx, w.call.id, time.Millisecond); scarce(err) {
-			// Leases only save work: what they hold, programs need.
-			for _, w := range leased {
-				w.lease.Abandon()
-				w.lease = nil
-			}
-			return
-		} else if err != nil {
-			continue
-		} else if w.lease = lease; lease.State == cache.LeaseTimeout {
-			w.busy = true
-			continue
-		}
-		leased, ids = append(leased, w), append(ids, w.call.id)
-	}
-	if len(leased) == 0 {
-		return
-	}
-	for i, got := range cache.GetAll(ctx, b.Memo.Store, ids) {
-		w := leased[i]
-		if w.answer, w.found, w.err = w.call.found(ctx, got); w.found || w.err != nil {
-			w.lease.Release()
-		}
-	}
-}
-
-// take sorts prepared works.
-func (b *batch) take(ctx context.Context, works []*work) {
-	var seeds []*call
-	for _, w := range works {
-		switch {
-		case w.busy:
-			w.call.waited = true
-			w.call.counts[cache.Waits]++
-			b.busy = append(b.busy, w)
-		case w.found && w.call.unsaved:
-			seeds = append(seeds, w.call)
-			fallthrough
-		case w.found, w.err != nil:
-			b.finish(ctx, w)
-		default:
-			b.ready = append(b.ready, w)
-		}
-	}
-	b.seed(ctx, seeds)
-}
-
-func (b *batch) evaluate(ctx context.Context, w *work) {
-	for try := 0; ; try++ {
-		if try == b.Retries && !b.Halt { // a failure may be the last to start
-			w.call.ran = sync.OnceFunc(func() {
-				// Another goes on while the store waits for the disk.
-				b.step(ctx, func() {
-					w.idle = true
-					b.state.Running--
-					b.storing++
-				})
-			})
-		}
-		switch {
-		case try == 0 && !w.busy && !w.call.outdated(ctx):
-			if w.err = w.call.recursion(); w.err != nil {
-				w.lease.Release()
-				return
-			}
-			w.answer, w.err = w.call.evaluateUnder(ctx, w.lease)
-			var notStarted *StartError
-			if errors.As(w.err, &notStarted) && scarce(w.err) {
-				// Its lease is given back by now, which may be what was missing.
-				w.call.counts[cache.Misses]--
-				w.answer, w.err = w.call.evaluateUnder(ctx, nil)
-			}
-		default:
-			w.lease.Release()
-			if w.err = w.call.identifyAnew(ctx); w.err == nil {
-				w.answer, w.err = w.call.takeTurn(ctx)
-			}
-		}
-		if w.err == nil || try >= b.Retries || !defaultable(w.err) && !isTimeout(w.err) || ctx.Err() != nil {
-			return
-		}
-	}
-}
-
-// outdated reports whether a file that counts has changed since the key was
-// made: a line may have waited long.
-func (c *call) outdated(ctx context.Context) bool {
-	if c.key == nil {
-		return false
-	}
-	changed, _ := c.key.Changed(ctx)
-	appeared, _ := c.key.Appeared()
-	return changed != "" || appeared != ""
-}
-
-// identifyAnew makes the key of what the files are now.
-func (c *call) identifyAnew(ctx context.Context) error {
-	if !c.outdated(ctx) {
-		return nil
-	}
-	c.key, c.stored, c.series = nil, false, &cache.Series{}
-	return c.identify(ctx)
-}
-
-func isTimeout(err error) bool {
-	var t *TimeoutError
-	return errors.As(err, &t)
-}
-
-// finish takes note of what came of an evaluation.
-func (b *batch) finish(ctx context.Context, w *work) {
-	b.count(w.call)
-	b.state.Cold--
-	if !w.found {
-		b.state.Evaluated++
-	}
-	delete(b.pending, w.id)
-	if ctx.Err() != nil && w.err != nil {
-		return // it was ended, not answered
-	}
-	a, err := w.call.orDefault(w.answer, w.err)
-	for i, s := range w.slots {
-		if i > 0 && err == nil && a.Count > 0 {
-			a.Cached = true
-		}
-		b.done(s, a, err)
-	}
-}
-
 // count takes over what a call has counted.
 func (b *batch) count(c *call) {
 	for i, n := range c.counts {
@@ -559,64 +354,75 @@ func (b *batch) accept(ctx context.Context, lines []Line) error {
 		var got cache.Got
 		if a.stored {
 			got, found = found[0], found[1:]
-			if w := b.pending[a.id]; w != nil {
-				w.slots = append(w.slots, a.slot)
-				continue
-			}
-			if b.hit(ctx, a, got) {
+			if b.joins(a.slot, a.id) || b.hit(ctx, a, got) {
 				continue
 			}
 		}
 		c := b.Memo.newCall(b.Query)
 		c.Args, c.program = a.slot.Args, program
-		if identifier != nil {
-			var key *cache.Call
-			err := a.err
-			if err == nil {
-				key, err = identifier.Identify(ctx, c.Args)
-			}
-			if err := c.identified(ctx, key, err); err != nil {
-				b.done(a.slot, Answer{Namespace: c.Namespace}, err)
-				continue
-			}
+		if b.settle(ctx, c, a, got, identifier) && c.unsaved {
+			seeds = append(seeds, c)
 		}
-		if c.stored && c.id != a.id { // a file has changed just now
-			if w := b.pending[c.id]; w != nil {
-				w.slots = append(w.slots, a.slot)
-				continue
-			}
-			got = cache.GetAll(ctx, b.Memo.Store, []cache.ID{c.id})[0]
-		}
-		if c.stored {
-			// A line that comes again is refreshed once.
-			c.Refresh = c.Refresh && !b.refreshed[c.id]
-			answer, ok, err := c.found(ctx, got)
-			b.count(c)
-			if ok && c.unsaved {
-				seeds = append(seeds, c)
-			}
-			if ok || err != nil {
-				b.done(a.slot, answer, err)
-				continue
-			}
-		}
-		if c.OnlyCached {
-			b.counts[cache.Misses]++
-			b.done(a.slot, Answer{Namespace: c.Namespace}, ErrNotCached)
-			continue
-		}
-		w := &work{call: c, id: c.id, slots: []*slot{a.slot}}
-		if c.stored {
-			b.pending[c.id] = w
-			if c.Refresh {
-				b.refreshed[c.id] = true
-			}
-		}
-		b.cold = append(b.cold, w)
-		b.state.Cold++
 	}
 	b.seed(ctx, seeds)
 	return nil
+}
+
+// joins has a line wait for the evaluation of its key that is pending, if one is.
+func (b *batch) joins(s *slot, id cache.ID) bool {
+	w := b.pending[id]
+	if w != nil {
+		w.slots = append(w.slots, s)
+	}
+	return w != nil
+}
+
+// settle does for one line, and with the whole of its call, what hit could not:
+// it answers from the store, or fails, or makes work of it. It reports whether
+// the store has answered.
+func (b *batch) settle(ctx context.Context, c *call, a ask, got cache.Got, identifier *cache.Identifier) bool {
+	if identifier != nil {
+		var key *cache.Call
+		err := a.err
+		if err == nil {
+			key, err = identifier.Identify(ctx, c.Args)
+		}
+		if err := c.identified(ctx, key, err); err != nil {
+			b.done(a.slot, Answer{Namespace: c.Namespace}, err)
+			return false
+		}
+	}
+	if c.stored && c.id != a.id { // a file has changed just now
+		if b.joins(a.slot, c.id) {
+			return false
+		}
+		got = cache.GetAll(ctx, b.Memo.Store, []cache.ID{c.id})[0]
+	}
+	if c.stored {
+		// A line that comes again is refreshed once.
+		c.Refresh = c.Refresh && !b.refreshed[c.id]
+		answer, ok, err := c.found(ctx, got)
+		b.count(c)
+		if ok || err != nil {
+			b.done(a.slot, answer, err)
+			return ok
+		}
+	}
+	if c.OnlyCached {
+		b.counts[cache.Misses]++
+		b.done(a.slot, Answer{Namespace: c.Namespace}, ErrNotCached)
+		return false
+	}
+	w := &work{call: c, id: c.id, slots: []*slot{a.slot}}
+	if c.stored {
+		b.pending[c.id] = w
+		if c.Refresh {
+			b.refreshed[c.id] = true
+		}
+	}
+	b.cold = append(b.cold, w)
+	b.state.Cold++
+	return false
 }
 
 // seed stores, together, the numbers that were found in kept outputs.
