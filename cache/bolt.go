@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -14,9 +15,10 @@ import (
 
 // Bolt is a Store in one bbolt file, shared by the processes of one machine.
 //
-// The file is opened for each operation and closed again, behind a lock of our
-// own (bbolt's polls and is unfair), so no process holds it while a program
-// runs. Writes are synced to the disk before Update returns.
+// Each operation is behind a lock of our own (bbolt's polls and is unfair), which
+// no process holds while a program runs. To be written the file is opened and
+// closed again; writes are synced to the disk before Update returns. To be read
+// it stays mapped for the next reading.
 //
 // Layout: the bucket "dvlcache" holds the layout's version under "layout". The
 // bucket "n" + namespace holds its generation token under "generation" and its
@@ -28,6 +30,8 @@ type Bolt struct {
 	notice func(string)
 	remote sync.Once // the check for a network file system
 	noSync bool
+	// mapping is of the latest reading, for the next one.
+	mapping atomic.Pointer[mapping]
 }
 
 var (
@@ -77,8 +81,13 @@ func NewSession(dir string, lockTimeout time.Duration, notice func(string)) *Bol
 	return b
 }
 
-// Close does nothing: the file is open only within the other methods.
-func (b *Bolt) Close() error { return nil }
+// Close lets go of the file. No other method may be at work.
+func (b *Bolt) Close() error {
+	if m := b.mapping.Swap(nil); m != nil {
+		m.close()
+	}
+	return nil
+}
 
 // Path is the file's path.
 func (b *Bolt) Path() string { return b.path }
@@ -273,14 +282,16 @@ func (b *Bolt) Delete(ctx context.Context, id ID) (had bool, err error) {
 // the error is a *CompactError.
 func (b *Bolt) Clear(ctx context.Context, namespace string) (n int, err error) {
 	err = b.rewrite(ctx, func(tx *bbolt.Tx) error {
-		if err := soundTree(tx); err != nil {
-			return err
+		t, err := soundTree(tx)
+		if err == nil {
+			n, err = t.count(&namespace)
 		}
-		bucket := tx.Bucket(bucketName(namespace))
-		if bucket == nil {
+		if err == nil && tx.Bucket(bucketName(namespace)) == nil {
 			return errUnchanged
 		}
-		n = countEntries(bucket)
+		if err != nil {
+			return err
+		}
 		return tx.DeleteBucket(bucketName(namespace))
 	})
 	return n, err
@@ -289,14 +300,17 @@ func (b *Bolt) Clear(ctx context.Context, namespace string) (n int, err error) {
 // ClearAll implements Clearer.
 func (b *Bolt) ClearAll(ctx context.Context) (n int, err error) {
 	err = b.rewrite(ctx, func(tx *bbolt.Tx) error {
-		if err := soundTree(tx); err != nil {
+		t, err := soundTree(tx)
+		if err == nil {
+			n, err = t.count(nil)
+		}
+		if err != nil {
 			return err
 		}
 		var names [][]byte
-		err := tx.ForEach(func(name []byte, bucket *bbolt.Bucket) error {
+		err = tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
 			if name[0] == 'n' {
-				n += countEntries(bucket)
-				names = append(names, append([]byte(nil), name...))
+				names = append(names, bytes.Clone(name))
 			}
 			return nil
 		})
@@ -312,34 +326,18 @@ func (b *Bolt) ClearAll(ctx context.Context) (n int, err error) {
 
 // Usage implements Measurer.
 func (b *Bolt) Usage(ctx context.Context, namespace *string) (u Usage, err error) {
-	err = b.viewOnly(ctx, func(tx *bbolt.Tx) error {
-		u = Usage{Bytes: tx.Size()}
-		if err := soundTree(tx); err != nil {
+	err = b.viewOnly(ctx, func(t *tree) error {
+		if err := t.sound(); err != nil {
 			return err
 		}
-		return tx.ForEach(func(name []byte, bucket *bbolt.Bucket) error {
-			if name[0] == 'n' && (namespace == nil || string(name[1:]) == *namespace) {
-				u.Entries += int64(countEntries(bucket))
-			}
-			return nil
-		})
+		n, err := t.count(namespace)
+		u = Usage{Bytes: int64(len(t.data)), Entries: int64(n)}
+		return err
 	})
 	if errors.Is(err, errNoFile) {
 		err = nil
 	}
 	return u, err
-}
-
-// countEntries counts what is neither the generation token nor a token left
-// behind by a deletion.
-func countEntries(bucket *bbolt.Bucket) (n int) {
-	c := bucket.Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
-		if len(k) == len(Key{}) && len(v) > headerSize && !holdsNothing(v[headerSize:]) {
-			n++
-		}
-	}
-	return n
 }
 
 func bucketName(namespace string) []byte { return append([]byte{'n'}, namespace...) }

@@ -32,7 +32,7 @@ func (r *Report) Newer() bool {
 // Check looks at the file's structure and at each record. It changes nothing;
 // an error means that it could not look.
 func (b *Bolt) Check(ctx context.Context) (r Report, err error) {
-	err = b.viewOnly(ctx, soundTree)
+	err = b.viewOnly(ctx, (*tree).sound)
 	if err == nil {
 		err = b.Each(ctx, Range{}, func(_ ID, _ *Entry, bad *RecordError) error {
 			if bad != nil {

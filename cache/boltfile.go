@@ -70,20 +70,29 @@ func (b *Bolt) open(readOnly bool) (*bbolt.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := guard(func() error { return db.View(checkLayout) }); err != nil {
+	if err := guard(func() error { return db.View(layoutOf) }); err != nil {
 		db.Close()
 		return nil, err
 	}
 	return db, nil
 }
 
-func checkLayout(tx *bbolt.Tx) error {
-	if err := soundPath(tx, metaBucket, layoutKey); err != nil {
+func layoutOf(tx *bbolt.Tx) error {
+	t, err := treeOf(tx)
+	if err != nil {
 		return err
 	}
-	var layout []byte
-	if meta := tx.Bucket(metaBucket); meta != nil {
-		layout = meta.Get(layoutKey)
+	return t.checkLayout()
+}
+
+func (t *tree) checkLayout() error {
+	meta, err := t.bucket(metaBucket)
+	if err != nil {
+		return err
+	}
+	layout, err := meta.get(layoutKey)
+	if err != nil {
+		return err
 	}
 	switch {
 	case len(layout) != 1 || !isVersion(layout[0]):
@@ -98,9 +107,8 @@ func (b *Bolt) openFile(path string, readOnly bool) (db *bbolt.DB, err error) {
 	var file *os.File
 	err = guard(func() error {
 		db, err = bbolt.Open(path, 0o600, &bbolt.Options{
-			ReadOnly: readOnly,
-			// Only a foreign program can hold bbolt's own lock.
-			Timeout:      max(b.lock.timeout, time.Second),
+			ReadOnly:     readOnly,
+			Timeout:      b.foreignTimeout(),
 			NoSync:       b.noSync,
 			NoGrowSync:   b.noSync,
 			FreelistType: bbolt.FreelistArrayType, // the faster one to load
@@ -135,9 +143,13 @@ func (b *Bolt) openFile(path string, readOnly bool) (db *bbolt.DB, err error) {
 	return db, err
 }
 
+// foreignTimeout is how long to wait for bbolt's own lock, which only a foreign
+// program can hold.
+func (b *Bolt) foreignTimeout() time.Duration { return max(b.lock.timeout, time.Second) }
+
 // view runs f as viewOnly does, and, if the file is broken, on a fresh one that
 // takes its place.
-func (b *Bolt) view(ctx context.Context, f func(*bbolt.Tx) error) error {
+func (b *Bolt) view(ctx context.Context, f func(*tree) error) error {
 	err := b.viewOnly(ctx, f)
 	if !broken(err) {
 		return err
@@ -146,7 +158,11 @@ func (b *Bolt) view(ctx context.Context, f func(*bbolt.Tx) error) error {
 	// itself: another may have done so already.
 	var found error
 	if err := b.update(ctx, func(tx *bbolt.Tx) error {
-		if found = f(tx); broken(found) {
+		t, err := treeOf(tx)
+		if found = err; err == nil {
+			found = f(&t)
+		}
+		if broken(found) {
 			return found
 		}
 		return errUnchanged
@@ -156,9 +172,9 @@ func (b *Bolt) view(ctx context.Context, f func(*bbolt.Tx) error) error {
 	return b.explain(found)
 }
 
-// viewOnly runs f in a read transaction, beside other readers. Its error is
+// viewOnly runs f on the file's tree, beside other readers. Its error is
 // errNoFile where nothing was ever written.
-func (b *Bolt) viewOnly(ctx context.Context, f func(*bbolt.Tx) error) error {
+func (b *Bolt) viewOnly(ctx context.Context, f func(*tree) error) error {
 	if _, err := os.Stat(b.path); errors.Is(err, fs.ErrNotExist) {
 		return errNoFile // and no lock files for it
 	}
@@ -173,14 +189,7 @@ func (b *Bolt) viewOnly(ctx context.Context, f func(*bbolt.Tx) error) error {
 	if err != nil {
 		return b.explain(err)
 	}
-	err = guard(func() error {
-		db, err := b.open(true)
-		if err != nil {
-			return err
-		}
-		defer db.Close()
-		return db.View(f)
-	})
+	err = b.viewLocked(f)
 	release()
 	return b.explain(err)
 }
@@ -327,7 +336,7 @@ func (b *Bolt) rewrite(ctx context.Context, f func(*bbolt.Tx) error) error {
 			return err
 		}
 		defer src.Close()
-		if err := src.View(soundTree); err != nil {
+		if err := src.View(func(tx *bbolt.Tx) error { _, err := soundTree(tx); return err }); err != nil {
 			return err
 		}
 		return b.replace(func(dst *bbolt.DB) error { return bbolt.Compact(dst, src, 64<<20) })

@@ -4,22 +4,14 @@ import (
 	"bytes"
 	"runtime"
 	"sync"
-
-	"go.etcd.io/bbolt"
 )
 
 // What is only read is read from the pages themselves, each checked as it is come
 // by (descent.go), and not through bbolt, which would go over them again.
 
-// readInto is a transaction that gets entries.
-func readInto(ids []ID, into []Got) func(*bbolt.Tx) error {
-	return func(tx *bbolt.Tx) error {
-		t, err := treeOf(tx)
-		if err != nil {
-			return err
-		}
-		return t.read(ids, into)
-	}
+// readInto gets entries.
+func readInto(ids []ID, into []Got) func(*tree) error {
+	return func(t *tree) error { return t.read(ids, into) }
 }
 
 // read gets entries from a file that nobody changes meanwhile.
@@ -30,7 +22,7 @@ func (t *tree) read(ids []ID, into []Got) (err error) {
 	var arena []byte // for the records
 	for i, id := range ids {
 		if i == 0 || id.Namespace != ids[i-1].Namespace {
-			if d, err = t.namespace(id.Namespace); err != nil {
+			if d, err = t.bucket(bucketName(id.Namespace)); err != nil {
 				return err
 			}
 			stored, err := d.get(generationKey)
@@ -84,15 +76,15 @@ func inParallel(n int, do func(i int)) {
 	wg.Wait()
 }
 
-// bucketTree is the bucket of a namespace; the zero value is an empty one.
+// bucketTree is a bucket; the zero value is an empty one.
 type bucketTree struct {
 	t      *tree
 	root   uint64
 	inline *page
 }
 
-func (t *tree) namespace(namespace string) (d bucketTree, err error) {
-	p, i, err := t.find(t.root, bucketName(namespace))
+func (t *tree) bucket(name []byte) (d bucketTree, err error) {
+	p, i, err := t.find(t.root, name)
 	if err != nil || i < 0 {
 		return d, err
 	}
@@ -166,6 +158,29 @@ func (t *tree) below(id uint64, from, low, high []byte, depth int, f func(p page
 		}
 	}
 	return true, nil
+}
+
+// count counts the entries of a namespace, or of all: what is neither the
+// generation token nor a token left behind by a deletion.
+func (t *tree) count(namespace *string) (n int, err error) {
+	lost := func(err error) error { return err }
+	var inner error
+	_, err = t.leaves(t.root, []byte{'n'}, func(p page, i int) bool {
+		name := p.key(i)
+		if name[0] == 'n' && (namespace == nil || string(name[1:]) == *namespace) {
+			_, inner = t.inBucket(p, i, nil, func(k, v []byte) bool {
+				if len(k) == len(Key{}) && len(v) > headerSize && !holdsNothing(v[headerSize:]) {
+					n++
+				}
+				return true
+			}, lost)
+		}
+		return inner == nil
+	}, lost)
+	if err == nil {
+		err = inner
+	}
+	return n, err
 }
 
 // inBucket calls f with the keys and values of the bucket that a leaf's element

@@ -58,11 +58,8 @@ func (b *Bolt) Each(ctx context.Context, r Range, f func(ID, *Entry, *RecordErro
 	within := func(id ID) bool { return prefix == "" || strings.HasPrefix(id.Key.String(), prefix) }
 	for more := true; more; {
 		var part []scanned
-		err := b.viewOnly(ctx, func(tx *bbolt.Tx) error {
-			t, err := treeOf(tx)
-			if err == nil {
-				part, next, more, err = t.readFrom(next, r.Namespace != nil, lowest, within)
-			}
+		err := b.viewOnly(ctx, func(t *tree) (err error) {
+			part, next, more, err = t.readFrom(next, r.Namespace != nil, lowest, within)
 			return err
 		})
 		if errors.Is(err, errNoFile) {

@@ -66,11 +66,7 @@ func contend(role, dir string) {
 			rand.Read(id.Key[:])
 			err = s.updateLocked(func(tx *bbolt.Tx) error { return updateOne(drawersOf(tx), Change{id, gen, entry}) })
 		} else {
-			var db *bbolt.DB
-			if db, err = s.open(true); err == nil {
-				err = db.View(func(tx *bbolt.Tx) error { _, _, err := read(tx.Bucket(bucketName("n")), id); return err })
-				db.Close()
-			}
+			err = s.viewLocked(readInto([]ID{id}, make([]Got, 1)))
 		}
 		release()
 		t.done = time.Now().UnixNano()

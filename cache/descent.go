@@ -93,40 +93,48 @@ func newest(a, b head) head {
 	return a
 }
 
-// checkFile checks, before bbolt opens a file, what opening it relies on: the
-// heads, that no page in use is cut off, and the list of free pages. bbolt would
-// go back to the other head where one is wrong, and so to what was stored before
+// readHead reads the head of a file that counts. Both have to be sound: bbolt would
+// go back to the other one where one is wrong, and so to what was stored before
 // the last change; a number that was refreshed would come back.
-func checkFile(f io.ReaderAt, size int64) error {
-	if size == 0 {
-		return nil // a new one
-	}
+func readHead(f io.ReaderAt) (h head, err error) {
 	var page [pageHeader + headSize]byte
 	var heads [2]head
 	at := int64(0)
 	for i := range heads {
 		if _, err := f.ReadAt(page[:], at); err == io.EOF {
-			return damaged("it is cut off")
+			return h, damaged("it is cut off")
 		} else if err != nil {
-			return err
+			return h, err
 		}
-		var err error
 		if heads[i], err = parseHead(page[:]); errors.Is(err, berrors.ErrVersionMismatch) {
-			return err
+			return h, err
 		} else if err != nil {
-			return &damage{err}
+			return h, &damage{err}
 		}
 		at = int64(heads[i].pageSize)
 	}
-	h := newest(heads[0], heads[1])
+	return newest(heads[0], heads[1]), nil
+}
+
+// checkFile checks, before bbolt opens a file, what opening it relies on: the
+// heads, that no page in use is cut off, and the list of free pages.
+func checkFile(f io.ReaderAt, size int64) error {
+	if size == 0 {
+		return nil // a new one
+	}
+	h, err := readHead(f)
+	if err != nil {
+		return err
+	}
 	if h.high > uint64(size)/h.pageSize {
 		return damaged("it is cut off")
 	}
 	if h.freelist < 2 || h.freelist >= h.high {
 		return damaged("its list of free pages is nowhere")
 	}
-	at = int64(h.freelist * h.pageSize)
-	if _, err := f.ReadAt(page[:pageHeader+8], at); err != nil {
+	var page [pageHeader + 8]byte
+	at := int64(h.freelist * h.pageSize)
+	if _, err := f.ReadAt(page[:], at); err != nil {
 		return err
 	}
 	begin, n, err := freelist(page[:], h)
@@ -165,19 +173,30 @@ func freelist(page []byte, h head) (begin, n int64, err error) {
 	return int64(begins), int64(count), nil
 }
 
-// tree is a file's pages as a transaction began with them.
+// tree is a file's pages as they were when it was last written.
 type tree struct {
 	head
 	data []byte // the pages in use, mapped: reading may fault
 	free []byte // the list of free pages
 	// checked are the pages that were found sound, as bits: each is checked
-	// once in a transaction.
+	// once.
 	checked []uint64
 	buckets []uint64 // those of them that have buckets on them
 }
 
-// treeOf needs a file that checkFile has passed. It is valid until the
-// transaction writes.
+// newTree needs the data of a file that checkFile has passed, and its head.
+func newTree(h head, data []byte) (t tree, err error) {
+	list := data[h.freelist*h.pageSize:]
+	begin, n, err := freelist(list, h)
+	if err != nil {
+		return t, err
+	}
+	words := h.high/64 + 1
+	return tree{head: h, data: data[:h.high*h.pageSize], free: list[begin : begin+8*n],
+		checked: make([]uint64, words), buckets: make([]uint64, words)}, nil
+}
+
+// treeOf is the tree of a transaction, valid until that writes.
 func treeOf(tx *bbolt.Tx) (t tree, err error) {
 	info := tx.DB().Info()
 	size := uint64(info.PageSize)
@@ -190,19 +209,11 @@ func treeOf(tx *bbolt.Tx) (t tree, err error) {
 			return t, &damage{err}
 		}
 	}
-	t.head = newest(heads[0], heads[1])
-	if t.pageSize != size {
+	h := newest(heads[0], heads[1])
+	if h.pageSize != size {
 		return t, damaged("its heads differ")
 	}
-	t.data = unsafe.Slice((*byte)(at(0)), t.high*size)
-	list := t.data[t.freelist*size:]
-	begin, n, err := freelist(list, t.head)
-	if err != nil {
-		return t, err
-	}
-	t.free = list[begin : begin+8*n]
-	t.checked, t.buckets = make([]uint64, t.high/64+1), make([]uint64, t.high/64+1)
-	return t, nil
+	return newTree(h, unsafe.Slice((*byte)(at(0)), h.high*size))
 }
 
 // isFree reports whether a page is on the list of free pages.
@@ -392,16 +403,8 @@ func (p page) bucket(i int) (root uint64, inline bool, err error) {
 	return 0, true, nil
 }
 
-// soundPath checks all that bbolt comes by on its way to a bucket and to keys in
-// it, be they there or not.
-func soundPath(tx *bbolt.Tx, bucket []byte, keys ...[]byte) error {
-	t, err := treeOf(tx)
-	if err != nil {
-		return err
-	}
-	return t.path(bucket, keys...)
-}
-
+// path checks all that bbolt comes by on its way to a bucket and to keys in it, be
+// they there or not.
 func (t *tree) path(bucket []byte, keys ...[]byte) error {
 	p, i, err := t.find(t.root, bucket)
 	if err != nil || i < 0 {
@@ -423,14 +426,18 @@ func (t *tree) path(bucket []byte, keys ...[]byte) error {
 	return nil
 }
 
-// soundTree checks every page in use: for whoever wants to see them all.
-func soundTree(tx *bbolt.Tx) error {
-	t, err := treeOf(tx)
-	if err != nil {
-		return err
+// soundTree is the tree of a transaction, each page of which has been checked: for
+// whoever has bbolt go over all of them.
+func soundTree(tx *bbolt.Tx) (t tree, err error) {
+	if t, err = treeOf(tx); err == nil {
+		err = t.sound()
 	}
-	seen := make([]bool, t.high)
-	return t.all(seen, t.root, nil, nil, true, maxDepth)
+	return t, err
+}
+
+// sound checks every page in use.
+func (t *tree) sound() error {
+	return t.all(make([]bool, t.high), t.root, nil, nil, true, maxDepth)
 }
 
 func (t *tree) all(seen []bool, id uint64, low, high []byte, top bool, depth int) error {

@@ -76,7 +76,8 @@ func TestSoundTree(t *testing.T) {
 			for err := range tx.Check() {
 				t.Error(err)
 			}
-			return soundTree(tx)
+			_, err := soundTree(tx)
+			return err
 		}); err != nil {
 			t.Errorf("%d entries: %v", n, err)
 		}

@@ -1,0 +1,111 @@
+package cache
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// mapping is the file as it is read: mapped, and the tree that its pages are. It
+// is for one reading at a time, under the lock.
+type mapping struct {
+	mapped
+	info os.FileInfo // of when it was mapped
+	tree tree
+}
+
+// viewLocked runs f on the file's tree.
+func (b *Bolt) viewLocked(f func(*tree) error) error {
+	m, err := b.mapFile()
+	if err != nil {
+		return err
+	}
+	err = guard(func() error {
+		t, err := m.current()
+		if err != nil {
+			return err
+		}
+		return f(t)
+	})
+	m.unlock()
+	if broken(err) || !keepsMapped || !b.mapping.CompareAndSwap(nil, m) {
+		m.close()
+	}
+	return err
+}
+
+// mapFile returns the mapping that was kept, if the file is still the one that
+// was mapped, or maps it. A file that isn't there is errNoFile.
+func (b *Bolt) mapFile() (*mapping, error) {
+	m := b.mapping.Swap(nil)
+	info, err := os.Stat(b.path)
+	// A file grows, and is put in another's place, but never shrinks.
+	if m != nil && (err != nil || !os.SameFile(info, m.info) || info.Size() != m.info.Size()) {
+		m.close()
+		m = nil
+	}
+	switch {
+	case m != nil:
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, errNoFile
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errForeign
+	case info.Size() == 0: // a creation that was cut short
+		return nil, errNoFile
+	default:
+		if m, err = b.mapAnew(); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.lockMapped(m); err != nil {
+		m.close()
+		return nil, err
+	}
+	return m, nil
+}
+
+func (b *Bolt) mapAnew() (*mapping, error) {
+	f, err := openRegular(b.path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	m := &mapping{}
+	if m.info, err = f.Stat(); err == nil {
+		m.mapped, err = b.mapAll(f, m.info.Size())
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// current is the tree as the file is now. What was checked before counts, if
+// nothing was written since.
+func (m *mapping) current() (*tree, error) {
+	h, err := readHead(bytes.NewReader(m.data))
+	if errors.Is(err, berrors.ErrVersionMismatch) {
+		return nil, ErrNewer
+	} else if err != nil {
+		return nil, err
+	}
+	if m.tree.data != nil && m.tree.head == h {
+		return &m.tree, nil
+	}
+	if err := checkFile(bytes.NewReader(m.data), int64(len(m.data))); err != nil {
+		return nil, err
+	}
+	if m.tree, err = newTree(h, m.data); err != nil {
+		return nil, err
+	}
+	if err := m.tree.checkLayout(); err != nil {
+		m.tree = tree{}
+		return nil, err
+	}
+	return &m.tree, nil
+}
