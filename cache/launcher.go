@@ -2,7 +2,7 @@ package cache
 
 import (
 	"bytes"
-	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -28,17 +28,17 @@ func IsLauncher(program string) bool {
 	return false
 }
 
-// interpreter returns the path of what the #! line of a script names, or "".
-// For env that is the program that it finds on PATH.
+// interpreter returns the path of what the #! line of a script, a regular file,
+// names, or "". For env that is the program that it finds on PATH.
 func interpreter(script string) string {
-	f, err := openFile(script)
+	f, err := openRegular(script, os.O_RDONLY, 0)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
 	// As much as the kernel reads.
 	head := make([]byte, 256)
-	n, _ := io.ReadFull(f, head)
+	n, _ := f.Read(head)
 	line, ok := bytes.CutPrefix(head[:n], []byte("#!"))
 	if !ok {
 		return ""
