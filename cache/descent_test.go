@@ -165,7 +165,8 @@ func injure(file []byte, rng *rand.Rand) ([]byte, string) {
 }
 
 // TestInjuredFiles: whatever happened to the pages of a file, its answers are
-// right or missing, and all ends.
+// right or missing, and all ends; also where it happened to a file that was read
+// before, and is mapped.
 func TestInjuredFiles(t *testing.T) {
 	files := [][]byte{deepFile(t, 20), deepFile(t, 2000)}
 	ctx := context.Background()
@@ -176,16 +177,26 @@ func TestInjuredFiles(t *testing.T) {
 	aside := 0
 	for trial := range trials {
 		rng := rand.New(rand.NewPCG(7, uint64(trial)))
-		file, what := injure(bytes.Clone(files[trial%len(files)]), rng)
+		sound := files[trial%len(files)]
+		file, what := injure(bytes.Clone(sound), rng)
 		dir, err := os.MkdirTemp(t.TempDir(), "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, "cache.db"), file, 0o600); err != nil {
-			t.Fatal(err)
-		}
 		notices := 0
 		s := NewSession(dir, time.Minute, func(string) { notices++ })
+		if trial%4 < 2 {
+			if err := os.WriteFile(s.Path(), sound, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Each(ctx, Range{}, func(ID, *Entry, *RecordError) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+			what += " while it is mapped"
+		}
+		if err := os.WriteFile(s.Path(), file, 0o600); err != nil {
+			t.Fatal(err)
+		}
 		fail := func(format string, args ...any) {
 			t.Errorf("trial %d: %s: %s", trial, what, fmt.Sprintf(format, args...))
 		}
@@ -239,12 +250,56 @@ func TestInjuredFiles(t *testing.T) {
 			fail("%d files are set aside, and it was said %d times", len(kept), notices)
 		}
 		aside += notices
+		s.Close()
 		os.RemoveAll(dir)
 	}
 	t.Logf("%d of %d files were set aside", aside, trials)
 	if aside == 0 {
 		t.Error("no injury was seen")
 	}
+}
+
+// TestCutAtEachPage: of a file that ends at any of its pages, or in it, the
+// answers are right or missing, and it goes on being used.
+func TestCutAtEachPage(t *testing.T) {
+	const entries = 1000
+	size := os.Getpagesize()
+	file := deepFile(t, entries)
+	ctx := context.Background()
+	dir := t.TempDir()
+	for page := range len(file)/size + 1 {
+		for _, end := range []int{page * size, page*size + 1 + page%(size-1)} {
+			notices := 0
+			s := NewSession(dir, time.Minute, func(string) { notices++ })
+			if err := os.WriteFile(s.Path(), file[:min(end, len(file))], 0o600); err != nil {
+				t.Fatal(err)
+			}
+			found := 0
+			for k := range 20 {
+				i := (page + 50*k) % entries
+				e, _, err := s.Get(ctx, ID{"n", numbered(i)})
+				if err != nil {
+					t.Fatalf("cut after %d bytes: %v", end, err)
+				}
+				if e != nil {
+					found++
+				}
+				if e != nil && e.Find("last").Text != fmt.Sprint(i) {
+					t.Fatalf("cut after %d bytes: %q instead of %d", end, e.Find("last").Text, i)
+				}
+			}
+			// Nothing is lost silently.
+			if found < 20 && notices == 0 && end > 0 {
+				t.Errorf("cut after %d bytes: %d of 20 found, and nothing is said", end, found)
+			}
+			if err := putNumbered(s, "n", entries, entries+1); err != nil {
+				t.Errorf("cut after %d bytes: %v", end, err)
+			}
+			s.Close()
+		}
+	}
+	aside, _ := filepath.Glob(filepath.Join(dir, "*.broken-*"))
+	t.Logf("%d pages; %d files were set aside", len(file)/size, len(aside))
 }
 
 // TestNoWayBack: a damaged head, or a reference to a page that was given up,
