@@ -18,7 +18,7 @@ import (
 // Each operation is behind a lock of our own (bbolt's polls and is unfair), which
 // no process holds while a program runs. To be written the file is opened and
 // closed again; writes are synced to the disk before Update returns. To be read
-// it stays mapped for the next reading.
+// it is mapped, and stays so for a second.
 //
 // Layout: the bucket "dvlcache" holds the layout's version under "layout". The
 // bucket "n" + namespace holds its generation token under "generation" and its

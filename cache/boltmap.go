@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"time"
 
 	berrors "go.etcd.io/bbolt/errors"
 )
@@ -14,8 +15,14 @@ import (
 type mapping struct {
 	mapped
 	info os.FileInfo // of when it was mapped
+	till time.Time   // how long it may be kept
 	tree tree
 }
+
+// keepMapped is how long the file stays mapped: who asks again and again gains by
+// it, and who runs a program for hours must not keep the disk space of a file
+// that has been replaced.
+const keepMapped = time.Second
 
 // viewLocked runs f on the file's tree.
 func (b *Bolt) viewLocked(f func(*tree) error) error {
@@ -31,7 +38,7 @@ func (b *Bolt) viewLocked(f func(*tree) error) error {
 		return f(t)
 	})
 	m.unlock()
-	if broken(err) || !keepsMapped || !b.mapping.CompareAndSwap(nil, m) {
+	if broken(err) || !canKeepMapped || !time.Now().Before(m.till) || !b.mapping.CompareAndSwap(nil, m) {
 		m.close()
 	}
 	return err
@@ -74,7 +81,7 @@ func (b *Bolt) mapAnew() (*mapping, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &mapping{}
+	m := &mapping{till: time.Now().Add(keepMapped)}
 	if m.info, err = f.Stat(); err == nil {
 		m.mapped, err = b.mapAll(f, m.info.Size())
 	}
@@ -82,6 +89,11 @@ func (b *Bolt) mapAnew() (*mapping, error) {
 		f.Close()
 		return nil, err
 	}
+	time.AfterFunc(keepMapped, func() {
+		if b.mapping.CompareAndSwap(m, nil) {
+			m.close()
+		} // otherwise it is in use, or closed
+	})
 	return m, nil
 }
 

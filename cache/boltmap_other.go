@@ -9,9 +9,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// keepsMapped: a file that is open can't be replaced here, or bbolt knows better
+// canKeepMapped: a file that is open can't be replaced here, or bbolt knows better
 // than we how to map it.
-const keepsMapped = false
+const canKeepMapped = false
 
 // mapped is a file that bbolt has opened, locked and mapped, and what it holds.
 type mapped struct {

@@ -10,8 +10,8 @@ import (
 	sys "golang.org/x/sys/unix"
 )
 
-// keepsMapped: a mapped file can be replaced here, so one stays mapped.
-const keepsMapped = true
+// canKeepMapped: a mapped file can be replaced here, so one stays mapped.
+const canKeepMapped = true
 
 // mapped is a file and what it holds.
 type mapped struct {
