@@ -195,26 +195,36 @@ func (r *Runner) run(ctx context.Context, c command) (outcome, error) {
 	if err := exitError(name, cmd.ProcessState, err); err != nil {
 		return outcome{}, err
 	}
-	// In steps: where the machine is so busy that we ourselves did not run
-	// for a while, the grace would be over before we have read what is there.
-	const steps = 20
-	result.open = true
-	for i := 0; i < steps && result.open; i++ {
-		t := time.NewTimer(openGrace / steps)
-		select {
-		case <-drained:
-			result.open = false
-		case <-t.C:
-		case <-ctx.Done():
-			r.end(pid, nil)
-			return outcome{}, context.Cause(ctx)
-		}
-		t.Stop()
+	if result.open = staysOpen(ctx, drained); result.open && ctx.Err() != nil {
+		r.end(pid, nil)
+		return outcome{}, context.Cause(ctx)
 	}
 	out.SetReadDeadline(time.Now())
 	<-drained
 	result.stdout, result.cut = kept.lines()
 	return result, nil
+}
+
+// staysOpen waits until stdout is read to its end, and reports whether somebody
+// holds it for longer than the grace.
+func staysOpen(ctx context.Context, drained <-chan struct{}) bool {
+	// In steps: where the machine is so busy that we ourselves did not run
+	// for a while, the grace would be over before we have read what is there.
+	const steps = 20
+	done := ctx.Done()
+	for i := 0; i < steps; i++ {
+		t := time.NewTimer(openGrace / steps)
+		select {
+		case <-drained:
+			return false
+		case <-t.C:
+		case <-done:
+			// What is there is still read: the program has ended.
+			done, i = nil, max(i, steps-4)
+		}
+		t.Stop()
+	}
+	return true
 }
 
 // start starts a program and sets it running; out is its stdout.
@@ -259,7 +269,8 @@ func scarce(err error) bool {
 }
 
 // guard ends a program's group if the context or the timeout ends before the
-// program, and says which it was.
+// program, and says which it was. On a busy machine we may hear of both ends at
+// once: a group that is gone was first.
 func (r *Runner) guard(ctx context.Context, name string, pid int, timeout time.Duration, ended <-chan struct{}) error {
 	var expired <-chan time.Time
 	if timeout > 0 {
@@ -267,16 +278,26 @@ func (r *Runner) guard(ctx context.Context, name string, pid int, timeout time.D
 		defer t.Stop()
 		expired = t.C
 	}
+	var err error
 	select {
 	case <-ended:
 		return nil
 	case <-ctx.Done():
-		r.end(pid, ended)
-		return context.Cause(ctx)
+		err = context.Cause(ctx)
 	case <-expired:
-		r.end(pid, ended)
-		return &TimeoutError{name, timeout}
+		err = &TimeoutError{name, timeout}
 	}
+	select {
+	case <-ended:
+		return nil
+	default:
+	}
+	if !groupExists(pid) {
+		<-ended
+		return nil
+	}
+	r.end(pid, ended)
+	return err
 }
 
 // end ends a group: SIGTERM, and SIGKILL for what is left of it after the

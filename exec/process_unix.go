@@ -14,6 +14,10 @@ const sigcont = syscall.SIGCONT
 
 func signalGroup(pid int, sig syscall.Signal) { syscall.Kill(-pid, sig) }
 
+// groupExists reports whether there is a group still: not if all that was in it
+// has ended and was waited for.
+func groupExists(pid int) bool { return syscall.Kill(-pid, 0) != syscall.ESRCH }
+
 // descriptors is how many files this process may have open.
 var descriptors = sync.OnceValue(func() int {
 	var limit syscall.Rlimit
