@@ -21,7 +21,7 @@ import (
 // on.
 // Signals that were ignored when we were started stay ignored, as nohup and
 // background jobs want it. stop gives the signals back to the system, and
-// returns the *signalError if there was a signal.
+// returns the *signalError if there was a signal, be it one that came just now.
 func watchSignals(ctx context.Context, runner *exec.Runner) (watched context.Context, stop func() error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 16)
@@ -34,35 +34,32 @@ func watchSignals(ctx context.Context, runner *exec.Runner) (watched context.Con
 	ignoreBrokenPipe() // or --tee could end us before the number is stored
 	done := make(chan struct{})
 	go func() {
-		for {
-			select {
-			case <-done:
-				return
-			case s := <-signals:
-				switch s := s.(syscall.Signal); s {
-				case syscall.SIGUSR1, syscall.SIGUSR2:
-					runner.Signal(s)
-				case syscall.SIGTSTP:
-					// Not the signal itself: in a session of its own a
-					// program would not be stopped by it.
-					runner.Signal(syscall.SIGSTOP)
-					// Go's runtime keeps its handler for good, so the
-					// signal itself would not stop us.
-					syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-				case syscall.SIGCONT:
-					runner.Signal(s)
-				default:
-					if ctx.Err() != nil {
-						runner.Signal(syscall.SIGKILL)
-					}
-					cancel(&signalError{s})
+		defer close(done)
+		for s := range signals {
+			switch s := s.(syscall.Signal); s {
+			case syscall.SIGUSR1, syscall.SIGUSR2:
+				runner.Signal(s)
+			case syscall.SIGTSTP:
+				// Not the signal itself: in a session of its own a
+				// program would not be stopped by it.
+				runner.Signal(syscall.SIGSTOP)
+				// Go's runtime keeps its handler for good, so the
+				// signal itself would not stop us.
+				syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+			case syscall.SIGCONT:
+				runner.Signal(s)
+			default:
+				if ctx.Err() != nil {
+					runner.Signal(syscall.SIGKILL)
 				}
+				cancel(&signalError{s})
 			}
 		}
 	}()
 	return ctx, func() error {
 		signal.Stop(signals)
-		close(done)
+		close(signals)
+		<-done // a busy machine may not have come round to the last one
 		defer cancel(nil)
 		return context.Cause(ctx)
 	}
