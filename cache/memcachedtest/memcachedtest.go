@@ -27,14 +27,7 @@ type Server struct {
 // Without memcached on the machine the test is skipped, or, in CI, fails.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
-	_, port, _ := net.SplitHostPort(address)
-	return start(t, address, append([]string{"-l", "127.0.0.1", "-p", port, "-U", "0"}, args...))
+	return start(t, "", append([]string{"-l", "127.0.0.1", "-U", "0"}, args...))
 }
 
 // StartUnix starts a server on a Unix socket.
@@ -70,22 +63,42 @@ func start(t testing.TB, address string, args []string) *Server {
 // Restart starts the server again, empty.
 func (s *Server) Restart() {
 	s.t.Helper()
-	s.cmd = exec.Command("memcached", s.args...)
+	args, env, listens := s.args, os.Environ(), func() bool {
+		c, err := net.Dial("unix", s.Address)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	}
+	if !strings.Contains(s.Address, "/") {
+		// It chooses a port itself, which then is no other program's, and
+		// writes it to a file when it listens.
+		chosen := "-1"
+		if s.Address != "" {
+			_, chosen, _ = net.SplitHostPort(s.Address)
+		}
+		port := filepath.Join(s.t.TempDir(), "port")
+		args, env = append([]string{"-p", chosen}, args...), append(env, "MEMCACHED_PORT_FILENAME="+port)
+		listens = func() bool {
+			line, _ := os.ReadFile(port)
+			_, chosen, ok := strings.Cut(strings.TrimSpace(string(line)), "TCP INET: ")
+			if ok {
+				s.Address = net.JoinHostPort("127.0.0.1", chosen)
+			}
+			return ok
+		}
+	}
+	s.cmd = exec.Command("memcached", args...)
+	s.cmd.Env = env
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	network := "tcp"
-	if strings.Contains(s.Address, "/") {
-		network = "unix"
-	}
-	for range 500 {
-		if c, err := net.Dial(network, s.Address); err == nil {
-			c.Close()
+	for limit := time.Now().Add(2 * time.Minute); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+		if listens() {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	s.t.Fatalf("memcached does not listen on %s", s.Address)
+	s.t.Fatalf("memcached %q does not listen", args)
 }
 
 // Kill ends the server by SIGKILL.
