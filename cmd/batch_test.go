@@ -170,20 +170,24 @@ func TestBatchInterrupted(t *testing.T) {
 	b.write("lines", numbers(1000))
 	b.write("u.sh", "#!/bin/sh\necho $1 >>calls\n[ $1 -lt 20 ] || exec sleep 100\necho 0.$1\n")
 	c := b.command("batch", "--jobs", "2", "--input", "lines", "--", "./u.sh")
-	var out, errs bytes.Buffer
-	c.Stdout, c.Stderr = &out, &errs
+	out, err := os.Create(b.path("out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	var errs bytes.Buffer
+	c.Stdout, c.Stderr = out, &errs
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	b.wait("two are slow", func() bool { return len(b.lines("calls")) >= 21 })
-	time.Sleep(100 * time.Millisecond)
+	b.wait("two are slow, and the others printed", func() bool { return len(b.lines("calls")) >= 21 && len(b.lines("out")) >= 19 })
 	c.Process.Signal(syscall.SIGINT)
 	c.Wait()
 	if got := c.ProcessState.Sys().(syscall.WaitStatus); !got.Signaled() || got.Signal() != syscall.SIGINT {
 		t.Errorf("it ended with %v", c.ProcessState)
 	}
-	if strings.Count(out.String(), "\n") != 19 || !strings.Contains(errs.String(), "run it again to resume") {
-		t.Errorf("%q\n%s", out.String(), errs.String())
+	if printed := b.lines("out"); len(printed) != 19 || !strings.Contains(errs.String(), "run it again to resume") {
+		t.Errorf("%q\n%s", printed, errs.String())
 	}
 	if n := len(b.lines("calls")); n != 21 {
 		t.Errorf("%d evaluations were begun", n)

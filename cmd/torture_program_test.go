@@ -22,7 +22,7 @@ var programs = []struct {
 	stored     bool // and stored
 }{
 	{name: "leaves a process behind", text: "#!/bin/sh\n(sleep 0.3; echo) >/dev/null 2>&1 </dev/null &\necho N\n", stored: true},
-	{name: "leaves a process behind that holds stdout", slow: true, text: "#!/bin/sh\nsleep 3 2>/dev/null &\necho N\n"},
+	{name: "leaves a process behind that holds stdout", slow: true, text: "#!/bin/sh\nsleep 30 2>/dev/null &\necho N\n"},
 	{name: "closes stdout early", text: "#!/bin/sh\necho N\nexec >&-\n:\n", stored: true},
 	{name: "closes all early", text: "#!/bin/sh\necho N\nexec >&- 2>&- <&-\n:\n", stored: true},
 	{name: "closes stdout first", text: "#!/bin/sh\nexec >&-\necho N 2>/dev/null\nexit 0\n", status: statusNoNumber},
