@@ -409,7 +409,7 @@ func testStore(t *testing.T, open func(t *testing.T) Store) {
 func TestBolt(t *testing.T) {
 	dir := t.TempDir()
 	testStore(t, func(t *testing.T) Store {
-		return NewBolt(dir, 10*time.Second, func(text string) { t.Error(text) })
+		return NewBolt(dir, time.Minute, func(text string) { t.Error(text) })
 	})
 }
 
@@ -745,7 +745,7 @@ func TestLongRewriteIsNoTimeout(t *testing.T) {
 func TestSession(t *testing.T) {
 	dir := t.TempDir()
 	testStore(t, func(t *testing.T) Store {
-		return NewSession(dir, 10*time.Second, func(text string) { t.Error(text) })
+		return NewSession(dir, time.Minute, func(text string) { t.Error(text) })
 	})
 }
 
@@ -753,7 +753,7 @@ func TestOverlay(t *testing.T) {
 	dir := t.TempDir()
 	testStore(t, func(t *testing.T) Store {
 		notice := func(text string) { t.Error(text) }
-		return NewOverlay(NewSession(dir, 10*time.Second, notice), NewBolt(filepath.Join(dir, "base"), 10*time.Second, notice))
+		return NewOverlay(NewSession(dir, time.Minute, notice), NewBolt(filepath.Join(dir, "base"), time.Minute, notice))
 	})
 }
 

@@ -194,12 +194,25 @@ func stopFaults() (kinds []faultKind) {
 					if c.answers {
 						v.ask(i)
 					}
+					ended := make(chan struct{})
 					if killed {
 						p.Process.Kill()
 					} else {
-						p.Process.Signal(syscall.SIGCONT)
+						// Again and again: on a busy machine it may have
+						// the Ctrl-Z still before it.
+						go func() {
+							for over := false; !over; {
+								p.Process.Signal(syscall.SIGCONT)
+								select {
+								case <-ended:
+									over = true
+								case <-time.After(time.Second):
+								}
+							}
+						}()
 					}
 					r := v.end(p)
+					close(ended)
 					// Before Go has set up its handling, Ctrl-Z in a
 					// group of its own is discarded or stops it as any.
 					if !killed && r.status != 0 {
