@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,7 +25,10 @@ import (
 func examplesBench(t *testing.T) *workbench {
 	t.Helper()
 	b := newWorkbench(t)
-	if err := os.CopyFS(b.path("examples"), os.DirFS("../docs/examples")); err != nil {
+	syscall.ForkLock.RLock() // see writeProgram
+	err := os.CopyFS(b.path("examples"), os.DirFS("../docs/examples"))
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	b.env = append(b.env, "PATH="+filepath.Dir(b.binary)+":"+os.Getenv("PATH"), "TMPDIR="+t.TempDir())

@@ -79,7 +79,7 @@ func (b *workbench) path(name string) string { return filepath.Join(b.dir, name)
 
 func (b *workbench) write(name, text string) {
 	b.Helper()
-	if err := os.WriteFile(b.path(name), []byte(text), 0o755); err != nil {
+	if err := writeProgram(b.path(name), text); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -2,10 +2,12 @@ package cmd
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -32,6 +34,15 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// writeProgram writes a file that is to be run. A process that another goroutine
+// starts meanwhile has our open files for a moment, and one that is open for
+// writing can't be run ("text file busy").
+func writeProgram(path, text string) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(path, []byte(text), 0o755)
+}
+
 // TestScript runs the scripts in testdata/script, each in a folder, and with a
 // cache, of its own.
 func TestScript(t *testing.T) {
@@ -47,7 +58,19 @@ func TestScript(t *testing.T) {
 			env.Setenv("IRIS", iris)
 			// Or each call would take a second under the race detector.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
-			return nil
+			return filepath.WalkDir(env.WorkDir, func(path string, d fs.DirEntry, err error) error {
+				if err != nil || !d.Type().IsRegular() {
+					return err
+				}
+				text, err := os.ReadFile(path)
+				if err == nil {
+					err = os.Remove(path) // a process may have it open
+				}
+				if err == nil {
+					err = writeProgram(path, string(text))
+				}
+				return errors.Join(err, os.Chmod(path, 0o644)) // scripts say what is to be run
+			})
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,

@@ -372,7 +372,7 @@ func limitFaults() []faultKind {
 		n := 3*jobs + rng.IntN(jobs)
 		return fmt.Sprint(n, jobs), func(v *victim) {
 			prog := "#!/bin/sh\nsleep 0.0$(($1 % 4))\nexec " + v.train + " $1\n"
-			if err := os.WriteFile(filepath.Join(v.dir, "prog"), []byte(prog), 0o755); err != nil {
+			if err := writeProgram(filepath.Join(v.dir, "prog"), prog); err != nil {
 				v.fail("%v", err)
 			}
 			r := v.end(v.start(batchInput(1, 80), limit("n", n), "batch", "--jobs", strconv.Itoa(jobs), "--", "./prog"))

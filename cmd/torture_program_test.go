@@ -71,7 +71,7 @@ func programFaults() (kinds []faultKind) {
 				make := func() {
 					if p.make != nil {
 						p.make(path)
-					} else if err := os.WriteFile(path, []byte(strings.ReplaceAll(p.text, "N", fmt.Sprint(n))), 0o755); err != nil {
+					} else if err := writeProgram(path, strings.ReplaceAll(p.text, "N", fmt.Sprint(n))); err != nil {
 						v.fail("%v", err)
 					}
 				}
@@ -110,7 +110,7 @@ func programFaults() (kinds []faultKind) {
 				target = "-$$"
 			}
 			text := fmt.Sprintf("#!/bin/sh\nulimit -c 0\nkill -%d %s\necho %d\n", signal, target, n)
-			if err := os.WriteFile(filepath.Join(v.dir, "prog"), []byte(text), 0o755); err != nil {
+			if err := writeProgram(filepath.Join(v.dir, "prog"), text); err != nil {
 				v.fail("%v", err)
 			}
 			r := v.run("run", "--timeout", "500ms", "--grace", "100ms", "--", "./prog")

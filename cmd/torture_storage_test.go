@@ -390,7 +390,7 @@ func clockFaults() []faultKind {
 func (v *victim) edit(at time.Time, kept bool, a, b int, age time.Duration) {
 	path := filepath.Join(v.dir, "edited.sh")
 	write := func(n int) time.Time {
-		if err := os.WriteFile(path, fmt.Appendf(nil, "#!/bin/sh\necho %d\n", n), 0o755); err != nil {
+		if err := writeProgram(path, fmt.Sprintf("#!/bin/sh\necho %d\n", n)); err != nil {
 			v.fail("%v", err)
 		}
 		info, _ := os.Stat(path)
