@@ -43,9 +43,10 @@ examples: $(BIN)
 	@sh .ci/deps bash awk memcached parallel python3
 	@sh .ci/examples $(BIN)
 
-# All tests, under the race detector. What they need beyond Go they get.
+# All tests, under the race detector. What they need beyond Go they get. The limit
+# is for tests that hang.
 test: test-deps lint
-	go test -race -timeout 10m ./...
+	go test -race -timeout 30m ./...
 
 test-deps:
 	@sh .ci/deps gcc bash awk memcached ip parallel python3
