@@ -67,6 +67,11 @@ func lockWithin(ctx context.Context, f *flock.Flock, shared bool, timeout time.D
 			abandon()
 			return context.Cause(ctx)
 		case <-expired:
+			select {
+			case err := <-got: // in time; it was we who did not run
+				return err
+			default:
+			}
 			if more != nil {
 				if left := more(); left > 0 {
 					t.Reset(left)
