@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
-	"dvlcache/config"
 )
 
 // errDamaged says that a cache is damaged, and what was found is printed.
@@ -76,7 +75,7 @@ may come back by that.`,
 				fmt.Sprintf("salvaged: %s; the old file is kept as %s\n", entries(saved.Entries), filepath.Base(saved.Aside)), "")
 		},
 	}
-	addSettings(cmd, config.StoreSettings)
+	addSettings(cmd, fileSettings())
 	cmd.Flags().SetInterspersed(true)
 	cmd.Flags().BoolVar(&salvage, "salvage", false, "put what can be read into a fresh file")
 	return cmd

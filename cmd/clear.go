@@ -95,8 +95,10 @@ back.`,
 	}
 	addSettings(cmd, config.KeySettings, config.StoreSettings, config.RunSettings, config.RepeatSettings)
 	for _, s := range slices.Concat(config.RunSettings, config.RepeatSettings) {
-		cmd.Flags().Lookup(s.Name).Hidden = true // a call's, that make no difference to its key
+		hide(cmd, s.Name) // a call's, that make no difference to its key
 	}
+	cmd.Flags().String("output", "", "of run")
+	hide(cmd, "strict", "output")
 	cmd.Flags().BoolVar(&all, "all", false, "forget everything")
 	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask (only on a terminal it is asked)")
 	cmd.Flags().BoolVar(&stdin, "stdin", false, "what stdin holds counts")

@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"dvlcache/config"
 )
 
 func newCompact(ui *terminal) *cobra.Command {
@@ -39,6 +37,6 @@ do this by themselves.`,
 			return writeResult(fmt.Sprintf("%d bytes, %d before\n", after.Bytes, before.Bytes), "")
 		},
 	}
-	addSettings(cmd, config.StoreSettings)
+	addSettings(cmd, fileSettings())
 	return cmd
 }

@@ -69,6 +69,11 @@ calls that differ least are shown, and in what. Nothing is run, nothing stored.`
 		},
 	}
 	addSettings(cmd, config.KeySettings, config.RunSettings, config.RepeatSettings, config.StoreSettings)
+	cmd.Flags().String("output", "", "of run")
+	// What says how a call is run says nothing about its key or its number.
+	// (--format json is --json.)
+	hide(cmd, "pass-env", "keep-output", "no-record-command", "format", "default", "timeout", "grace", "wait-timeout", "time-threshold",
+		"tee", "allow-open-stdout", "verbose", "jobs", "ttl", "strict", "output")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	cmd.Flags().BoolVar(&stdin, "stdin", false, "what stdin holds counts")
 	return cmd

@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
-	"dvlcache/config"
 	"dvlcache/exec"
 )
 
@@ -63,7 +62,7 @@ import needs, or as CSV, a line for each number, for R and pandas. Without
 			return nil
 		},
 	}
-	addSettings(cmd, config.StoreSettings)
+	addSettings(cmd, listSettings())
 	addSelection(cmd, &sel)
 	cmd.Flags().StringVar(&format, "format", "json", "`json|csv`: JSON Lines or CSV")
 	cmd.Flags().StringVar(&output, "output", "", "write to `FILE` instead of stdout, whole or not at all")

@@ -72,7 +72,7 @@ changes nothing. With --namespace, all goes into that one. Commands that were im
 			return errors.Join(err, writeResult(text+"\n", ""))
 		},
 	}
-	addSettings(cmd, config.StoreSettings)
+	addSettings(cmd, without(config.StoreSettings, "strict"))
 	cmd.Flags().SetInterspersed(true)
 	cmd.Flags().StringVar(&conflict, "on-conflict", "keep", "`keep|replace|merge`: what to do where there is an entry")
 	complete(cmd, "on-conflict", "keep", "replace", "merge")

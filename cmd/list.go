@@ -22,7 +22,6 @@ import (
 	"golang.org/x/text/width"
 
 	"dvlcache/cache"
-	"dvlcache/config"
 	"dvlcache/exec"
 )
 
@@ -146,7 +145,7 @@ and whole.`,
 			return nil
 		},
 	}
-	addSettings(cmd, config.StoreSettings)
+	addSettings(cmd, listSettings())
 	addSelection(cmd, &sel)
 	flags := cmd.Flags()
 	flags.Float64Var(&min, "min-value", 0, "those of value `X` or more")

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
-	"dvlcache/config"
 )
 
 func newPrune(ui *terminal) *cobra.Command {
@@ -85,7 +84,7 @@ spite of prune.`,
 			return writeResult(fmt.Sprintf("%s dropped\n", entries(n)), "")
 		},
 	}
-	addSettings(cmd, config.StoreSettings)
+	addSettings(cmd, listSettings())
 	addSelection(cmd, &sel)
 	flags := cmd.Flags()
 	flags.IntVar(&most, "max-entries", 0, "keep `N` of them, the latest")

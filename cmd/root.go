@@ -5,10 +5,14 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"dvlcache/config"
 )
 
 // Main runs dvlcache with the given arguments and returns its exit status. It
@@ -64,6 +68,10 @@ is not there; 128+N it was ended by signal N.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		var none *pflag.NotExistError
+		if errors.As(err, &none) && slices.ContainsFunc(config.All(), func(s *config.Setting) bool { return s.Name == none.GetSpecifiedName() }) {
+			err = fmt.Errorf("%s has no use for --%s", cmd.CommandPath(), none.GetSpecifiedName())
+		}
 		return usage(err, fmt.Sprintf("'%s --help' lists the flags", cmd.CommandPath()))
 	})
 	if len(args) > 0 && args[0] == "run" {

@@ -57,6 +57,35 @@ func addSettings(cmd *cobra.Command, groups ...[]*config.Setting) {
 	}
 }
 
+// only are the settings of these names.
+func only(settings []*config.Setting, names ...string) []*config.Setting {
+	return slices.DeleteFunc(slices.Clone(settings), func(s *config.Setting) bool { return !slices.Contains(names, s.Name) })
+}
+
+// without are the settings of other names than these.
+func without(settings []*config.Setting, names ...string) []*config.Setting {
+	return slices.DeleteFunc(slices.Clone(settings), func(s *config.Setting) bool { return slices.Contains(names, s.Name) })
+}
+
+// listSettings are those of a command that goes through entries, which
+// memcached can't do.
+func listSettings() []*config.Setting {
+	return only(config.StoreSettings, "backend", "dir", "namespace", "lock-timeout")
+}
+
+// fileSettings are those of a command that is about the cache's file.
+func fileSettings() []*config.Setting {
+	return only(config.StoreSettings, "backend", "dir", "lock-timeout")
+}
+
+// hide takes flags out of the help of a command that takes them so that a line
+// can be edited from run.
+func hide(cmd *cobra.Command, names ...string) {
+	for _, name := range names {
+		cmd.Flags().Lookup(name).Hidden = true
+	}
+}
+
 // complete has shells offer the values of a flag.
 func complete(cmd *cobra.Command, flag string, values ...string) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {

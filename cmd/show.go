@@ -63,7 +63,7 @@ between lines at one standard error from it.`,
 			return writeResult(entryText(id, e, screenWidth()), "")
 		},
 	}
-	addSettings(cmd, config.StoreSettings)
+	addSettings(cmd, without(config.StoreSettings, "ttl", "strict"))
 	cmd.Flags().SetInterspersed(true)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print all of it as one JSON object, as export does")
 	return cmd

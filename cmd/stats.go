@@ -124,7 +124,7 @@ clear does not set them back.`,
 			return writeResult(table.text(os.Stdout), "")
 		},
 	}
-	addSettings(cmd, config.StoreSettings)
+	addSettings(cmd, without(config.StoreSettings, "ttl", "strict"))
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
 }

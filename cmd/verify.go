@@ -66,10 +66,7 @@ those as well.`,
 			return runVerify(ui, s, f)
 		},
 	}
-	timeout := slices.DeleteFunc(slices.Clone(config.RunSettings), func(s *config.Setting) bool {
-		return !slices.Contains([]string{"timeout", "grace", "keep-output"}, s.Name)
-	})
-	addSettings(cmd, timeout, config.StoreSettings)
+	addSettings(cmd, only(config.RunSettings, "timeout", "grace", "keep-output"), listSettings())
 	addSelection(cmd, &f.selection)
 	flags := cmd.Flags()
 	flags.IntVar(&f.sample, "sample", 0, "`N` of them, chosen at random (0: all)")
