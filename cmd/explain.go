@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -45,19 +44,15 @@ calls that differ least are shown, and in what. Nothing is run, nothing stored.`
 				}
 				defer q.Stdin.Close()
 			}
-			o, err := openExisting(ui, s)
+			o, err := openWith(ui, s, cache.ReadDigests)
 			if err != nil {
 				return err
 			}
-			defer func() { o.close() }()
-			if s.Dir != "" {
-				o.digests.Close()
-				o.digests = cache.ReadDigests(filepath.Join(s.Dir, "digests"))
-			}
-			if s.NoCache {
-				o.store = nil
-			}
+			defer o.close()
 			memo := &exec.Memo{Store: o.store, Digests: o.digests, Warn: ui.warn}
+			if s.NoCache {
+				memo.Store = nil
+			}
 			x, err := memo.Explain(context.Background(), q)
 			if err != nil {
 				return err

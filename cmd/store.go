@@ -55,11 +55,16 @@ func openCache(ui *terminal, s *config.Settings) (opened, error) {
 
 // openExisting opens the cache for a command that is about the cache itself.
 func openExisting(ui *terminal, s *config.Settings) (opened, error) {
+	return openWith(ui, s, cache.NewDigests)
+}
+
+// openWith is openExisting with a memory of digests of one's own.
+func openWith(ui *terminal, s *config.Settings, digests func(path string) *cache.Digests) (opened, error) {
 	none := opened{digests: cache.NewDigests("")}
 	o := none
 	notice := func(text string) { ui.warn(text, "") }
 	if s.Dir != "" {
-		o.digests = cache.NewDigests(filepath.Join(s.Dir, "digests"))
+		o.digests = digests(filepath.Join(s.Dir, "digests"))
 		o.stats = cache.NewStats(filepath.Join(s.Dir, "stats"))
 		o.stats.Notice = notice
 	}
