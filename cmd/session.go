@@ -106,14 +106,16 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 		os.Setenv(sessionVariable, dir)
 		os.Setenv(saveVariable, "1")
 		if saveErr := saveSession(ui, s, stats, resume != ""); saveErr != nil {
-			text, hint := fmt.Sprintf("the session could not be saved: %v", saveErr), ""
+			text, hint := fmt.Sprintf("the session could not be saved: %v", saveErr), hintOf(saveErr)
 			if kept, ok := keepSession(dir); ok {
 				end = func() {}
 				text += "; what is new is kept in " + kept
 				hint = fmt.Sprintf("%sdvlcache session --resume %s -- true saves it, once the cache is in order", settingsGiven(origins), kept)
 			}
 			ui.message(text, hint)
-			err = errors.Join(err, saveErr)
+			if err == nil { // COMMAND's own is the one to end with
+				err = &toldError{saveErr}
+			}
 		}
 	}
 	ui.message(fmt.Sprintf("session: %s, %s, %s saved", number(counts[cache.Hits], "hit"), number(counts[cache.Misses], "miss"),

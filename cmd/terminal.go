@@ -55,11 +55,18 @@ func (t *terminal) warn(text, hint string) {
 // report prints the error that a command ended with.
 func (t *terminal) report(err error) {
 	var signal *signalError
-	if err == nil || errors.As(err, &signal) {
+	var told *toldError
+	if err == nil || errors.As(err, &signal) || errors.As(err, &told) {
 		return // the shell speaks of signals
 	}
 	t.message(err.Error(), hintOf(err))
 }
+
+// toldError is an error that its user has been told of, with more than it says
+// itself.
+type toldError struct{ error }
+
+func (e *toldError) Unwrap() error { return e.error }
 
 func hintOf(err error) string {
 	var wrong *usageError
