@@ -38,7 +38,8 @@ or by running it. The line takes the place of {} in COMMAND's arguments, or
 comes last. Answers come in the order of the lines, each as soon as it is known.
 To resume a batch, run it again.`,
 		Example: `  dvlcache batch --jobs 4 -- ./train.sh --indices {} <subsets.txt
-  dvlcache batch --input-format csv --input runs.csv -- ./train.sh --indices {subset} --k {k}`,
+  dvlcache batch --input-format csv --input runs.csv -- \
+    ./train.sh --indices {subset} --k {k}`,
 		DisableFlagsInUseLine: true,
 		Args:                  commandAfterDash,
 		RunE: func(cmd *cobra.Command, args []string) error {

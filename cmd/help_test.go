@@ -74,3 +74,43 @@ func TestEditedLine(t *testing.T) {
 		}
 	}
 }
+
+// TestHelpWidths: help is no wider than it is to be, but for examples, and has
+// the same words at each width.
+func TestHelpWidths(t *testing.T) {
+	root := Root()
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	helps := 0
+	var check func(c *cobra.Command)
+	check = func(c *cobra.Command) {
+		helps++
+		c.InitDefaultHelpFlag()
+		whole := strings.Fields(helpText(c, 1000))
+		for _, f := range strings.Fields(c.LocalFlags().FlagUsages()) {
+			if !slices.Contains(whole, f) {
+				t.Errorf("the help of %s lacks %q", c.CommandPath(), f)
+			}
+		}
+		for _, width := range []int{60, 80, 100} {
+			text := helpText(c, width)
+			if !slices.Equal(strings.Fields(text), whole) {
+				t.Errorf("the help of %s has other words at %d columns", c.CommandPath(), width)
+			}
+			for line := range strings.Lines(text) {
+				line = strings.TrimSuffix(line, "\n")
+				typed := strings.Contains(c.Example, line) || strings.HasPrefix(line, "  dvlcache ") || strings.HasPrefix(line, "  echo ")
+				if columns(line) > width && (width == 80 || !typed) {
+					t.Errorf("the help of %s at %d columns has a line of %d: %s", c.CommandPath(), width, columns(line), line)
+				}
+			}
+		}
+		for _, below := range c.Commands() {
+			check(below)
+		}
+	}
+	check(root)
+	if helps < 20 {
+		t.Errorf("%d commands", helps)
+	}
+}

@@ -24,10 +24,10 @@ func newImport(ui *terminal) *cobra.Command {
 		Long: `Store what export printed, from files or from stdin, in any backend. Where there
 is an entry already: keep it, replace it, or merge both, which joins the samples
 of averaged numbers and keeps a single number. The same file a second time
-changes nothing. With --namespace, all goes into that one. Commands that were imported are run by nobody but verify
---trust.`,
+changes nothing. With --namespace, all goes into that one. Commands that were
+imported are run by nobody but verify --trust.`,
 		Example: `  dvlcache import cache.jsonl
-  dvlcache export | ssh cluster dvlcache import --memcached node1:11211 --on-conflict merge`,
+  dvlcache export | ssh cluster dvlcache import --memcached node1:11211`,
 		DisableFlagsInUseLine: true,
 		Args:                  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, files []string) (err error) {

@@ -67,6 +67,7 @@ is not there; 128+N it was ended by signal N.`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	setHelp(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		var none *pflag.NotExistError
 		if errors.As(err, &none) && slices.ContainsFunc(config.All(), func(s *config.Setting) bool { return s.Name == none.GetSpecifiedName() }) {

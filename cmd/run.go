@@ -21,7 +21,8 @@ func newRun(ui *terminal) *cobra.Command {
 		Use:   "run [flags] -- COMMAND [ARG...]",
 		Short: "Print COMMAND's number: from the cache, or by running it",
 		Example: `  dvlcache run -- ./train.sh --indices 1,4,7
-  dvlcache run --unordered indices --ignore job-id -- ./train.sh --indices 7,4,1 --job-id 9
+  dvlcache run --unordered indices --ignore job-id -- \
+    ./train.sh --indices 7,4,1 --job-id 9
   dvlcache run --extract json:acc -- python3 train.py --indices 1 4 7`,
 		DisableFlagsInUseLine: true,
 		Args:                  commandAfterDash,

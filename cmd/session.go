@@ -34,7 +34,7 @@ func newSession(ui *terminal) *cobra.Command {
 	var resume string
 	cmd := &cobra.Command{
 		Use:   "session [flags] -- COMMAND [ARG...]",
-		Short: "Run a script or make; every dvlcache below it shares one memory cache",
+		Short: "Run a script or make; all dvlcaches below share one memory cache",
 		Long: `Run a script or make; every dvlcache below it shares one cache in memory, which
 ends with it. With --save it begins with what the settings' cache holds, and
 what is new is merged into that at the end. Where that fails, what is new is kept,
