@@ -85,8 +85,9 @@ is not there; 128+N it was ended by signal N.`,
 	root.AddCommand(newRun(ui), newBatch(ui), newSession(ui), newExplain(ui), newList(ui), newShow(ui), newVerify(ui),
 		newStats(ui), newClear(ui), newPrune(ui), newExport(ui), newImport(ui), newCheck(ui), newCompact(ui), newConfig(ui), newVersion())
 	for _, cmd := range root.Commands() {
-		completeSettings(cmd)
+		completeRest(cmd)
 	}
+	addCompletion(root)
 	return root
 }
 

@@ -86,22 +86,6 @@ func hide(cmd *cobra.Command, names ...string) {
 	}
 }
 
-// complete has shells offer the values of a flag.
-func complete(cmd *cobra.Command, flag string, values ...string) {
-	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(err) // there is no such flag
-	}
-}
-
-// completeSettings lets the shell complete the values of settings that have few.
-func completeSettings(cmd *cobra.Command) {
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if v, ok := f.Value.(*flagValue); ok && v.setting.Choices() != nil {
-			complete(cmd, f.Name, v.setting.Choices()...)
-		}
-	})
-}
-
 // load finds the settings of a command.
 func load(cmd *cobra.Command) (*config.Settings, []config.Origin, error) {
 	given := map[string][]string{}

@@ -55,7 +55,6 @@ func main() {
 // docs writes man pages and completions below share.
 func docs(share string) error {
 	root := cmd.Root()
-	root.InitDefaultCompletionCmd()
 	date := commitTime()
 	man := filepath.Join(share, "man", "man1")
 	if err := os.MkdirAll(man, 0o755); err != nil {
@@ -66,17 +65,21 @@ func docs(share string) error {
 		return err
 	}
 	// Where each shell looks below a prefix; PowerShell looks nowhere.
-	for name, generate := range map[string]func(string) error{
-		"bash-completion/completions/dvlcache":    func(file string) error { return root.GenBashCompletionFileV2(file, true) },
-		"zsh/site-functions/_dvlcache":            root.GenZshCompletionFile,
-		"fish/vendor_completions.d/dvlcache.fish": func(file string) error { return root.GenFishCompletionFile(file, true) },
-		"dvlcache/dvlcache.ps1":                   root.GenPowerShellCompletionFileWithDesc,
+	for name, shell := range map[string]string{
+		"bash-completion/completions/dvlcache":    "bash",
+		"zsh/site-functions/_dvlcache":            "zsh",
+		"fish/vendor_completions.d/dvlcache.fish": "fish",
+		"dvlcache/dvlcache.ps1":                   "powershell",
 	} {
 		file := filepath.Join(share, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			return err
 		}
-		if err := generate(file); err != nil {
+		var script bytes.Buffer
+		if err := cmd.WriteCompletion(root, &script, shell, true); err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, script.Bytes(), 0o644); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,104 @@
+package cmd
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// addCompletion adds the command that cobra makes for completions, with ours.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	all, _, err := root.Find([]string{"completion"})
+	if err != nil {
+		panic(err)
+	}
+	for _, shell := range all.Commands() {
+		shell.RunE = func(c *cobra.Command, _ []string) error {
+			bare, _ := c.Flags().GetBool("no-descriptions")
+			return WriteCompletion(root, c.OutOrStdout(), c.Name(), !bare)
+		}
+	}
+}
+
+// evals are what cobra's scripts make of the words before the cursor, and what
+// we do. Theirs evaluate them, to take quotes away: a Tab would run what a $( )
+// holds and, in fish, empty the file that a quoted > seems to lead to.
+var evals = map[string][][2]string{
+	"bash": {{`    args=("${words[@]:1}")
+`, `    local word
+    args=()
+    for word in "${words[@]:1}"; do
+        [[ ${word} != *[\$\` + "`" + `\<\>\;\&\|\(\)]* ]] || printf -v word %q "${word}"
+        args+=("${word}")
+    done
+`}},
+	"zsh": {{`    words=("${=words[1,CURRENT]}")
+`, `    local -a given
+    given=("${(@Q)words[2,CURRENT]}")
+    [[ -n ${given[-1]} ]] || given[-1]=()
+    words=("${=words[1,CURRENT]}")
+`}, {`__complete ${words[2,-1]}"`, `__complete ${(j: :)${(@q)given}}"`}},
+	"fish": {{`__complete $args[2..-1] $lastArg"`, `__complete "(string join -- ' ' (string escape -- $args[2..-1]) $lastArg)`}},
+}
+
+// WriteCompletion writes the script by which a shell completes our command line.
+func WriteCompletion(root *cobra.Command, w io.Writer, shell string, descriptions bool) error {
+	var b bytes.Buffer
+	generate := map[string]func(io.Writer) error{
+		"bash":       func(w io.Writer) error { return root.GenBashCompletionV2(w, descriptions) },
+		"fish":       func(w io.Writer) error { return root.GenFishCompletion(w, descriptions) },
+		"zsh":        root.GenZshCompletion,
+		"powershell": root.GenPowerShellCompletionWithDesc,
+	}
+	if !descriptions {
+		generate["zsh"], generate["powershell"] = root.GenZshCompletionNoDesc, root.GenPowerShellCompletion
+	}
+	if err := generate[shell](&b); err != nil {
+		return err
+	}
+	text := b.String()
+	for _, change := range evals[shell] {
+		if strings.Count(text, change[0]) != 1 {
+			return fmt.Errorf("the completions for %s are not as they were", shell)
+		}
+		text = strings.Replace(text, change[0], change[1], 1)
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// complete has shells offer the values of a flag.
+func complete(cmd *cobra.Command, flag string, values ...string) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // there is no such flag
+	}
+}
+
+// completeRest has shells offer the values of settings that have few, and files
+// only where one may stand.
+func completeRest(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if _, done := cmd.GetFlagCompletionFunc(f.Name); done || f.NoOptDefVal != "" {
+			return
+		}
+		if v, ok := f.Value.(*flagValue); ok && v.setting.Choices() != nil {
+			complete(cmd, f.Name, v.setting.Choices()...)
+			return
+		}
+		switch value, _ := pflag.UnquoteUsage(f); value {
+		case "DIR", "FOLDER":
+			cmd.MarkFlagDirname(f.Name)
+		case "FILE", "PATH", "SERVER":
+		default:
+			complete(cmd, f.Name)
+		}
+	})
+	if !strings.Contains(cmd.Use, "COMMAND") && !strings.Contains(cmd.Use, "FILE") {
+		cmd.ValidArgsFunction = cobra.NoFileCompletions
+	}
+}
