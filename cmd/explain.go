@@ -60,7 +60,7 @@ calls that differ least are shown, and in what. Nothing is run, nothing stored.`
 			if asJSON || s.Format == "json" {
 				return writeJSON(explanationJSON(s, x))
 			}
-			return writeResult(explanationText(s, q, x), "")
+			return writeResult(explanationText(s, q, x, widthOf(os.Stdout)), "")
 		},
 	}
 	addSettings(cmd, config.KeySettings, config.RunSettings, config.RepeatSettings, config.StoreSettings)
@@ -138,7 +138,13 @@ func partText(p *cache.Part) (what, value, how string) {
 	return what, value, strings.Join(notes, ", ")
 }
 
-func explanationText(s *config.Settings, q exec.Query, x exec.Explanation) string {
+// mostAligned is how wide a value may be beside which notes are aligned: a list of
+// a thousand indices would push them off the screen.
+const mostAligned = 44
+
+// explanationText is an explanation for people, on a terminal of a width, or on
+// none, where no command is cut.
+func explanationText(s *config.Settings, q exec.Query, x exec.Explanation, width int) string {
 	var b strings.Builder
 	verdict := "miss: "
 	if x.Hit {
@@ -151,20 +157,41 @@ func explanationText(s *config.Settings, q exec.Query, x exec.Explanation) strin
 	if x.Call == nil {
 		return b.String()
 	}
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "key\t%s\n", x.Call.Key)
-	fmt.Fprintf(w, "namespace\t%s\n", oneLine(s.Namespace))
+	type line struct{ what, value, how string }
+	rows := []line{{"key", x.Call.Key.String(), ""}, {"namespace", s.Namespace, ""}}
 	for i := range x.Call.Parts {
 		what, value, how := partText(&x.Call.Parts[i])
-		fmt.Fprintf(w, "%s\t%s\t%s\n", what, oneLine(value), how)
+		rows = append(rows, line{what, value, how})
 	}
 	for _, rule := range idleRules(q, x.Call.Parts) {
-		fmt.Fprintf(w, "rule\t%s\tmatches no argument\n", oneLine(rule))
+		rows = append(rows, line{"rule", rule, "matches no argument"})
 	}
-	fmt.Fprintf(w, "extraction\t%s\teach has its own numbers in an entry\n", oneLine(q.Extraction.String()))
+	rows = append(rows, line{"extraction", q.Extraction.String(), "each has its own numbers in an entry"})
+	notes := 0
+	for _, r := range rows {
+		notes = max(notes, columns(r.how))
+	}
+	most, aligned := mostAligned, 0
+	if width > 0 {
+		most = min(most, width-len("interpreter  ")-2-notes)
+	}
+	for i := range rows {
+		rows[i].value = oneLine(rows[i].value)
+		if n := columns(rows[i].value); rows[i].how != "" && n <= most {
+			aligned = max(aligned, n)
+		}
+	}
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, r := range rows {
+		fmt.Fprintf(w, "%s\t%s  %s\n", r.what, pad(r.value, aligned), r.how)
+	}
 	w.Flush()
 	for _, near := range x.Near {
-		fmt.Fprintf(&b, "near %.12s  %s\n", near.ID.Key, entryCommand(near.Entry))
+		command := entryCommand(near.Entry)
+		if width > 0 {
+			command = cut(command, width-len("near 0123456789ab  "))
+		}
+		fmt.Fprintf(&b, "near %.12s  %s\n", near.ID.Key, command)
 		for _, d := range near.Differences {
 			line := "  " + d.String()
 			if d.Hint != "" {

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 // setHelp has help written by us, since cobra breaks no lines. (By functions: a
@@ -24,11 +23,10 @@ func setHelp(root *cobra.Command) {
 // hard to read.
 func helpWidth() int {
 	const most, elsewhere = 100, 80
-	width, _, err := term.GetSize(int(os.Stdout.Fd()))
-	if err != nil || width <= 0 || width > most {
-		return elsewhere
+	if width := widthOf(os.Stdout); width > 0 && width <= most {
+		return width
 	}
-	return width
+	return elsewhere
 }
 
 func helpText(c *cobra.Command, width int) string {

@@ -18,7 +18,6 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	"golang.org/x/text/width"
 
 	"dvlcache/cache"
@@ -254,11 +253,7 @@ type lister struct {
 }
 
 func newLister(f *os.File, asJSON, namespaces bool) *lister {
-	l := &lister{w: bufio.NewWriterSize(f, 64<<10), json: asJSON, namespaces: namespaces}
-	if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-		l.width = width
-	}
-	return l
+	return &lister{w: bufio.NewWriterSize(f, 64<<10), width: widthOf(f), json: asJSON, namespaces: namespaces}
 }
 
 func (l *lister) flush() error {
@@ -323,7 +318,7 @@ func (l *lister) printFitting(r *row) {
 		{"COUNT", "%5s", count, 72},
 		{"TOOK", "%9s", duration(r.seconds), 84},
 		{"AGE", "%9s", ago(r.at), 0},
-		{"NAMESPACE", "%-12s", pad(oneLine(r.id.Namespace), 12), 100},
+		{"NAMESPACE", "%-12s", pad(cut(oneLine(r.id.Namespace), l.width/5), 12), 100},
 	} {
 		if l.width >= column.from && (column.name != "NAMESPACE" || l.namespaces) {
 			head += fmt.Sprintf(column.format, column.name) + "  "

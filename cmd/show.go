@@ -12,7 +12,6 @@ import (
 
 	"github.com/guptarohit/asciigraph"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"dvlcache/cache"
 	"dvlcache/config"
@@ -73,7 +72,7 @@ between lines at one standard error from it.`,
 // pager.
 func screenWidth() int {
 	for _, f := range []*os.File{os.Stdout, os.Stderr} {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+		if width := widthOf(f); width > 0 {
 			return width
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"dvlcache/cache"
 	"dvlcache/config"
@@ -224,11 +223,12 @@ func hitRate(hits, misses int64) string {
 // text is the table for people, as wide as the terminal that f may be, and with
 // headings that stand out there.
 func (t *statistics) text(f *os.File) string {
-	width, _, err := term.GetSize(int(f.Fd()))
+	width := widthOf(f)
 	bold, plain := "", ""
-	if err == nil && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" {
+	if width > 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" {
 		bold, plain = "\x1b[1m", "\x1b[0m"
-	} else if err != nil {
+	}
+	if width == 0 {
 		width = 1 << 16 // nothing is cut
 	}
 	var b strings.Builder

@@ -147,6 +147,15 @@ func (t *terminal) clearLine() string {
 	return "\r\x1b[K"
 }
 
+// widthOf is how wide the terminal is that f is; 0: it is none.
+func widthOf(f *os.File) int {
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
 // confirm asks a question on a terminal, and takes a yes for granted where
 // stdin is none.
 func (t *terminal) confirm(question string) bool {

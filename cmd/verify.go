@@ -14,7 +14,6 @@ import (
 	"sync"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"dvlcache/cache"
 	"dvlcache/config"
@@ -186,7 +185,7 @@ func runVerify(ui *terminal, s *config.Settings, f verifyFlags) error {
 			case r.Verdict == exec.Differs:
 				state.Failed++
 				ui.endProgress()
-				fmt.Printf("%.12s\t%s\tstored %s, now %s\t%s\n", c.id.Key, oneLine(r.Extraction), r.Stored, r.Now, forTerminal(commandText(r.Command)))
+				fmt.Print(differsText(c.id.Key.String(), r, widthOf(os.Stdout)))
 				if errors.Is(err, cache.ErrSuperseded) {
 					ui.message(fmt.Sprintf("%.12s was cleared or refreshed meanwhile, and is left as it is", c.id.Key), "")
 					err = nil
@@ -243,12 +242,19 @@ func runVerify(ui *terminal, s *config.Settings, f verifyFlags) error {
 	return nil
 }
 
-// forTerminal cuts a command that would fill a terminal.
-func forTerminal(command string) string {
-	if _, _, err := term.GetSize(int(os.Stdout.Fd())); err != nil {
-		return command
+// differsText is the line of a number that differs: separated by tabs, or as wide
+// as the terminal, where it is the command that is cut.
+func differsText(key string, r exec.Verified, width int) string {
+	blank := "\t"
+	if width > 0 {
+		blank = "  "
 	}
-	return cut(command, 200)
+	text := strings.Join([]string{key[:12], oneLine(r.Extraction), fmt.Sprintf("stored %s, now %s", r.Stored, r.Now), ""}, blank)
+	command := commandText(r.Command)
+	if width > 0 {
+		command = cut(command, width-columns(text))
+	}
+	return text + command + "\n"
 }
 
 // byDirectory yields runs of candidates of one directory.
