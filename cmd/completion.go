@@ -27,23 +27,30 @@ func addCompletion(root *cobra.Command) {
 
 // evals are what cobra's scripts make of the words before the cursor, and what
 // we do. Theirs evaluate them, to take quotes away: a Tab would run what a $( )
-// holds and, in fish, empty the file that a quoted > seems to lead to.
-var evals = map[string][][2]string{
-	"bash": {{`    args=("${words[@]:1}")
+// holds and, in fish, empty the file that a quoted > seems to lead to. (No
+// variable, which each start would pay for.)
+func evals(shell string) [][2]string {
+	switch shell {
+	case "bash":
+		return [][2]string{{`    args=("${words[@]:1}")
 `, `    local word
     args=()
     for word in "${words[@]:1}"; do
         [[ ${word} != *[\$\` + "`" + `\<\>\;\&\|\(\)]* ]] || printf -v word %q "${word}"
         args+=("${word}")
     done
-`}},
-	"zsh": {{`    words=("${=words[1,CURRENT]}")
+`}}
+	case "zsh":
+		return [][2]string{{`    words=("${=words[1,CURRENT]}")
 `, `    local -a given
     given=("${(@Q)words[2,CURRENT]}")
     [[ -n ${given[-1]} ]] || given[-1]=()
     words=("${=words[1,CURRENT]}")
-`}, {`__complete ${words[2,-1]}"`, `__complete ${(j: :)${(@q)given}}"`}},
-	"fish": {{`__complete $args[2..-1] $lastArg"`, `__complete "(string join -- ' ' (string escape -- $args[2..-1]) $lastArg)`}},
+`}, {`__complete ${words[2,-1]}"`, `__complete ${(j: :)${(@q)given}}"`}}
+	case "fish":
+		return [][2]string{{`__complete $args[2..-1] $lastArg"`, `__complete "(string join -- ' ' (string escape -- $args[2..-1]) $lastArg)`}}
+	}
+	return nil
 }
 
 // WriteCompletion writes the script by which a shell completes our command line.
@@ -62,7 +69,7 @@ func WriteCompletion(root *cobra.Command, w io.Writer, shell string, description
 		return err
 	}
 	text := b.String()
-	for _, change := range evals[shell] {
+	for _, change := range evals(shell) {
 		if strings.Count(text, change[0]) != 1 {
 			return fmt.Errorf("the completions for %s are not as they were", shell)
 		}
