@@ -54,9 +54,11 @@ func broken(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "file size too small")
 }
 
-// open opens the file, which must exist, and checks that it is ours.
-func (b *Bolt) open(readOnly bool) (*bbolt.DB, error) {
-	switch info, err := os.Stat(b.path); {
+// stat looks whether there is a file that can be ours; if not, its error is
+// errNoFile or errForeign, or the system's.
+func (b *Bolt) stat() (os.FileInfo, error) {
+	info, err := os.Stat(b.path)
+	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, errNoFile
 	case err != nil:
@@ -65,6 +67,14 @@ func (b *Bolt) open(readOnly bool) (*bbolt.DB, error) {
 		return nil, errForeign
 	case info.Size() == 0: // a creation that was cut short
 		return nil, errNoFile
+	}
+	return info, nil
+}
+
+// open opens the file, which must exist, and checks that it is ours.
+func (b *Bolt) open(readOnly bool) (*bbolt.DB, error) {
+	if _, err := b.stat(); err != nil {
+		return nil, err
 	}
 	db, err := b.openFile(b.path, readOnly)
 	if err != nil {

@@ -3,7 +3,6 @@ package cache
 import (
 	"bytes"
 	"errors"
-	"io/fs"
 	"os"
 	"time"
 
@@ -48,26 +47,17 @@ func (b *Bolt) viewLocked(f func(*tree) error) error {
 // was mapped, or maps it. A file that isn't there is errNoFile.
 func (b *Bolt) mapFile() (*mapping, error) {
 	m := b.mapping.Swap(nil)
-	info, err := os.Stat(b.path)
+	info, err := b.stat()
 	// A file grows, and is put in another's place, but never shrinks.
 	if m != nil && (err != nil || !os.SameFile(info, m.info) || info.Size() != m.info.Size()) {
 		m.close()
 		m = nil
 	}
-	switch {
-	case m != nil:
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, errNoFile
-	case err != nil:
+	if m == nil && err == nil {
+		m, err = b.mapAnew()
+	}
+	if err != nil {
 		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, errForeign
-	case info.Size() == 0: // a creation that was cut short
-		return nil, errNoFile
-	default:
-		if m, err = b.mapAnew(); err != nil {
-			return nil, err
-		}
 	}
 	if err := b.lockMapped(m); err != nil {
 		m.close()
