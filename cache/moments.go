@@ -39,6 +39,11 @@ func (m Moments) Merge(o Moments) Moments {
 		return m
 	}
 	n := m.Count + o.Count
+	if math.IsInf(m.Mean, 0) || math.IsInf(o.Mean, 0) {
+		// The difference of two infinities is no number; the mean of equal
+		// ones is theirs, in whatever order the samples come.
+		return Moments{Count: n, Mean: m.Mean + o.Mean, M2: math.NaN(), Min: math.Min(m.Min, o.Min), Max: math.Max(m.Max, o.Max)}
+	}
 	delta := o.Mean - m.Mean
 	weight := float64(o.Count) / float64(n)
 	mean := m.Mean + delta*weight

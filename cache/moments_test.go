@@ -91,6 +91,32 @@ func TestMomentsOfExtremes(t *testing.T) {
 	}
 }
 
+func TestMomentsOfInfinities(t *testing.T) {
+	inf := math.Inf(1)
+	for _, tt := range []struct {
+		xs   []float64
+		mean float64
+	}{
+		{[]float64{inf, inf}, inf},
+		{[]float64{inf, 1}, inf},
+		{[]float64{1, inf}, inf},
+		{[]float64{1, inf, 2, inf}, inf},
+		{[]float64{-inf, 1, 2}, -inf},
+		{[]float64{inf, 1, -inf}, math.NaN()},
+		{[]float64{inf, math.NaN()}, math.NaN()},
+	} {
+		for i := range tt.xs {
+			m := fold(tt.xs[:i]).Merge(fold(tt.xs[i:]))
+			if m.Mean != tt.mean && !(math.IsNaN(m.Mean) && math.IsNaN(tt.mean)) || m.Count != int64(len(tt.xs)) {
+				t.Errorf("mean of %v, joined at %d: %v of %d", tt.xs, i, m.Mean, m.Count)
+			}
+			if (StopRule{RelTolerance: 1}).Stable(m) {
+				t.Errorf("%v is stable", tt.xs)
+			}
+		}
+	}
+}
+
 func TestStopRule(t *testing.T) {
 	rule := StopRule{MinRepetitions: 3, RelTolerance: 0.1}
 	for _, tt := range []struct {
