@@ -82,6 +82,13 @@ func TestExtraction(t *testing.T) {
 		{"json:acc", `{"f1": 0.9}`, "!"},
 		{"json:acc", `{"acc": 0.9`, "!"},
 		{"json:acc", "", "!"},
+		{"json:acc", `{"acc": 1, "acc": 2}`, "!"},
+		{"json:a.acc", `{"a": {"acc": 1}, "a": {"f1": 2}}`, "!"},
+		{"json:acc", `{"f1": 1, "f1": 2, "acc": 3}`, "3"},
+		{"json:0.1", `[[1, 2], 3]`, "2"},
+		{"json:0.acc", `{"0": {"acc": 4}}`, "4"},
+		{"json:01", `[1, 2]`, "!"},
+		{"json:..0.acc", `{"acc": 5}`, "!"},
 	} {
 		x, err := ParseExtraction(tt.how, false)
 		if err != nil {
