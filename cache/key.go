@@ -379,11 +379,26 @@ func (c *Call) addProgram(ctx context.Context, kind PartKind, path string, where
 // addLaunched adds the programs that the arguments of a launcher name and that
 // are found on PATH: any word may be one.
 func (c *Call) addLaunched(ctx context.Context, args []string, where *places) error {
+	var paths []string // another PATH, as in env PATH=bin:$PATH train.sh
 	for _, arg := range args {
-		if strings.ContainsAny(arg, "/=") || strings.HasPrefix(arg, "-") {
+		if path, ok := strings.CutPrefix(arg, "PATH="); ok {
+			paths = append(paths, path)
+		}
+	}
+	for _, arg := range args {
+		if arg == "" || strings.ContainsAny(arg, "/=") || strings.HasPrefix(arg, "-") {
 			continue
 		}
+		var found []string
 		if path, err := exec.LookPath(arg); err == nil {
+			found = append(found, path)
+		}
+		for _, path := range paths {
+			if path = lookIn(arg, path); path != "" && !slices.Contains(found, path) {
+				found = append(found, path)
+			}
+		}
+		for _, path := range found {
 			if err := c.addProgram(ctx, PartInterpreter, path, where); err != nil {
 				return err
 			}

@@ -50,8 +50,10 @@ func interpreter(script string) string {
 	}
 	path := words[0]
 	if filepath.Base(path) == "env" {
+		value := false // the word belongs to the option before it
 		for _, word := range words[1:] {
-			if strings.HasPrefix(word, "-") || strings.Contains(word, "=") {
+			if option := strings.HasPrefix(word, "-"); option || value || strings.Contains(word, "=") {
+				value = option && takesValue(word)
 				continue
 			}
 			path = word
@@ -62,4 +64,28 @@ func interpreter(script string) string {
 		return "" // the program's start will say so
 	}
 	return path
+}
+
+// takesValue reports whether the word after this option of env belongs to it.
+func takesValue(option string) bool {
+	switch option {
+	case "--unset", "--chdir", "--argv0":
+		return true
+	}
+	i := strings.IndexAny(option, "uCaPS") // of letters in one word, the first that takes the rest
+	return !strings.HasPrefix(option, "--") && i == len(option)-1 && option[i] != 'S'
+}
+
+// lookIn finds the program of a name as it would be found with that PATH, or
+// returns "".
+func lookIn(name, path string) string {
+	for _, dir := range filepath.SplitList(path) {
+		if dir == "" {
+			dir = "."
+		}
+		if found, err := exec.LookPath(strings.TrimSuffix(dir, "/") + "/" + name); err == nil {
+			return found
+		}
+	}
+	return ""
 }
