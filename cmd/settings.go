@@ -212,8 +212,9 @@ func rulesOf(s *config.Settings, origins []config.Origin, args []string) (cache.
 }
 
 // programNames are the names that rules for COMMAND go by: its base name and,
-// where it starts another program, that of the script behind it, which is the
-// first argument that names a file.
+// where it starts another program, that of the program or script behind it, which
+// is the first argument that names a file, or a program on PATH that starts no
+// other one in its turn.
 func programNames(s *config.Settings, args []string) []string {
 	if len(s.Programs) == 0 {
 		return nil
@@ -222,9 +223,24 @@ func programNames(s *config.Settings, args []string) []string {
 	if !cache.IsLauncher(args[0]) {
 		return names
 	}
+	// These have a file of their own before the program.
+	own := slices.Contains([]string{"flock", "apptainer", "singularity"}, names[0])
 	for _, arg := range args[1:] {
 		if info, err := os.Stat(arg); err == nil && info.Mode().IsRegular() {
+			if own {
+				own = false
+				continue
+			}
 			return append(names, filepath.Base(arg))
+		}
+		if arg == "" || strings.ContainsAny(arg, "/=") || strings.HasPrefix(arg, "-") {
+			continue
+		}
+		if _, err := exec.LookPath(arg); err == nil {
+			names = append(names, arg)
+			if !cache.IsLauncher(arg) {
+				break
+			}
 		}
 	}
 	return names
