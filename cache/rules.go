@@ -124,7 +124,7 @@ func (t token) hint() string {
 	switch {
 	case t.assign != "" && !t.ended:
 		return "--ignore " + t.assign
-	case t.owner != "":
+	case t.owner != "" && t.nth == 0: // --ignore blanks the first value alone
 		return "--ignore " + t.owner
 	}
 	return "--ignore-arg " + strconv.Itoa(t.n)
