@@ -71,17 +71,23 @@ func (c *Command) Rules() (r Rules) {
 			continue
 		}
 		rule, name, _ := strings.Cut(p.Items[0].Text, " ")
-		switch rule {
-		case "ignore":
-			r.Ignore = append(r.Ignore, name)
-		case "ignore-arg":
-			n, _ := strconv.Atoi(name)
-			r.IgnoreArg = append(r.IgnoreArg, n)
-		case "ignore-switch":
-			r.IgnoreSwitch = append(r.IgnoreSwitch, name)
-		case "unordered":
-			r.Unordered = append(r.Unordered, name)
-		}
+		r = r.and(ruleOf(rule, name))
+	}
+	return r
+}
+
+// ruleOf is one rule by the name of its flag.
+func ruleOf(rule, name string) (r Rules) {
+	switch rule {
+	case "ignore":
+		r.Ignore = []string{name}
+	case "ignore-arg":
+		n, _ := strconv.Atoi(name)
+		r.IgnoreArg = []int{n}
+	case "ignore-switch":
+		r.IgnoreSwitch = []string{name}
+	case "unordered":
+		r.Unordered = []string{name}
 	}
 	return r
 }

@@ -25,6 +25,9 @@ type Difference struct {
 	// Weight is how far apart it puts the calls, from 1, the same arguments
 	// in another order, on.
 	Weight int `json:"-"`
+
+	rule bool // Hint is a rule for arguments, see Try
+	all  bool // … which is of use only if no argument differs with it
 }
 
 // Weights of differences. Of what differs, an argument is the most likely to be
@@ -61,6 +64,45 @@ func (c *Call) Differences(stored *Command, most int) []Difference {
 	d.environment()
 	d.stdin()
 	return d.found
+}
+
+// Try takes the hints off differences with a stored call that would not do what
+// they say: rules for arguments with which as many arguments would differ, since
+// what stands there in the stored call is no value of that flag, say. Where the
+// stored arguments aren't recorded it leaves the hints as they are.
+func (c *Call) Try(stored *Command, differences []Difference) {
+	if len(stored.Args) == 0 {
+		return
+	}
+	both := c.spec.Rules.and(stored.Rules())
+	apart := func(r Rules) (n int) {
+		now, _ := (&parser{}).parse(r, c.args[1:])
+		then, _ := (&parser{}).parse(r, stored.Args[1:])
+		if len(now) != len(then) {
+			return max(len(now), len(then))
+		}
+		for i := range now {
+			if string(now[i].encode(nil)) != string(then[i].encode(nil)) {
+				n++
+			}
+		}
+		return n
+	}
+	before := apart(both)
+	for i := range differences {
+		d := &differences[i]
+		if !d.rule || d.Hint == "" {
+			continue
+		}
+		flag, _, _ := strings.Cut(strings.TrimPrefix(d.Hint, "--"), ",")
+		rule, name, _ := strings.Cut(flag, " ")
+		rules, err := both.and(ruleOf(rule, name)).Normalize()
+		if err != nil {
+			d.Hint = ""
+		} else if after := apart(rules); after >= before || d.all && after > 0 {
+			d.Hint = ""
+		}
+	}
 }
 
 type differ struct {
@@ -265,6 +307,7 @@ func (d *differ) inserted(now, stored []Part) {
 	if one := slices.Concat(now, stored); len(one) == 1 && len(one[0].Items) == 1 {
 		if name := strings.TrimLeft(one[0].Items[0].Text, "-"); one[0].Items[0].Text != name && !strings.Contains(name, "=") {
 			x.What, x.Hint, x.Weight = one[0].Items[0].Text, "--ignore-switch "+name, weightArgument
+			x.rule, x.all = true, true
 			if x.Now, x.How = "", "is missing, and was there in the stored call"; len(now) == 1 {
 				x.How = "is new"
 			}
@@ -299,6 +342,7 @@ func (d *differ) reordered(now, stored []Part) bool {
 	if flag := now[0].Flag; flag != "" && !slices.ContainsFunc(now, func(p Part) bool { return p.Flag != flag }) {
 		x.What = "the order of the values of " + flag
 		x.Hint = "--unordered " + strings.TrimLeft(flag, "-") + "..."
+		x.rule, x.all = true, true
 	} else {
 		x.How = fmt.Sprintf("are in another order: %s, stored %s", x.Now, x.Stored)
 	}
@@ -311,10 +355,14 @@ func (d *differ) argument(now, stored *Part) {
 	x := Difference{What: "argument " + strings.TrimPrefix(now.Hint, "--ignore-arg "), Now: shown(now.written()), Stored: shown(stored.written()), Weight: weightArgument}
 	if name, ok := strings.CutPrefix(now.Hint, "--ignore "); ok {
 		x.What = "--" + name
+		if now.Flag == "" && now.Name != stored.Name {
+			x.What = "an argument" // the other has no such flag there
+		}
 	}
 	// A list may be the very subset.
 	if now.Hint != "" && !strings.Contains(x.Now+x.Stored, ",") && now.Form == FormKept && !now.readsFile() {
 		x.Hint = now.Hint + ", if it can't change the number"
+		x.rule = true
 	}
 	assigned := now.Name != "" && now.Name == stored.Name
 	switch {
@@ -355,6 +403,7 @@ func (d *differ) argument(now, stored *Part) {
 		x.How, x.Weight = fmt.Sprintf("%s is the stored %s in another order", x.Now, x.Stored), weightOrder
 		if flag := strings.TrimLeft(x.What, "-"); now.Flag != "" || assigned {
 			x.Hint = "--unordered " + flag
+			x.rule = true
 		}
 	}
 	d.add(x)

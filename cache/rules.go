@@ -23,6 +23,11 @@ type Rules struct {
 	Unordered []string
 }
 
+// and is r with other rules besides.
+func (r Rules) and(o Rules) Rules {
+	return Rules{slices.Concat(r.Ignore, o.Ignore), slices.Concat(r.IgnoreArg, o.IgnoreArg), slices.Concat(r.IgnoreSwitch, o.IgnoreSwitch), slices.Concat(r.Unordered, o.Unordered)}
+}
+
 // A RuleError is a rule that makes no sense.
 type RuleError struct{ Rule, Name, Reason string }
 

@@ -209,6 +209,9 @@ func (c *call) whyNone(ctx context.Context, x *Explanation) error {
 		x.Reason = fmt.Sprintf("no call of %s is stored in namespace %s", name, c.Namespace)
 		return nil
 	}
+	for _, n := range x.Near {
+		c.key.Try(n.Entry.Command(), n.Differences)
+	}
 	near := x.Near[0]
 	x.Reason, x.Hint = "differs in "+phrase(near.Differences), hints(near.Differences)
 	if len(near.Differences) == 0 {
