@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	osexec "os/exec"
 	"os/signal"
@@ -107,13 +108,17 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 		os.Setenv(saveVariable, "1")
 		if saveErr := saveSession(ui, s, stats, resume != ""); saveErr != nil {
 			text, hint := fmt.Sprintf("the session could not be saved: %v", saveErr), hintOf(saveErr)
+			empty := isEmptySession(dir)
 			if kept, ok := keepSession(dir); ok {
 				end = func() {}
 				text += "; what is new is kept in " + kept
 				hint = fmt.Sprintf("%sdvlcache session --resume %s -- true saves it, once the cache is in order", settingsGiven(origins), kept)
 			}
 			ui.message(text, hint)
-			if err == nil { // COMMAND's own is the one to end with
+			// COMMAND's own error is the one to end with. And a cache that was
+			// out of order all the time has left nothing to save, and COMMAND
+			// did without it.
+			if err == nil && (s.Strict || !empty) {
 				err = &toldError{saveErr}
 			}
 		}
@@ -208,6 +213,14 @@ const (
 	sessionPrefix = "dvlcache-session-"
 	keptPrefix    = "dvlcache-unsaved-"
 )
+
+// isEmptySession reports whether nothing was stored in a session whose folder is
+// there still.
+func isEmptySession(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "alive"))
+	_, none := os.Stat(filepath.Join(dir, "cache.db"))
+	return err == nil && errors.Is(none, fs.ErrNotExist)
+}
 
 // keepSession gives a session's folder a name under which no other session
 // clears it away.
