@@ -10,19 +10,30 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// addCompletion adds the command that cobra makes for completions, with ours.
+// addCompletion adds the command that cobra makes for completions, with ours, and
+// has it take wrong arguments for what they are.
 func addCompletion(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	all, _, err := root.Find([]string{"completion"})
 	if err != nil {
 		panic(err)
 	}
+	var shells []string
 	for _, shell := range all.Commands() {
+		shells = append(shells, shell.Name())
+		shell.Args = noArguments
 		shell.RunE = func(c *cobra.Command, _ []string) error {
 			bare, _ := c.Flags().GetBool("no-descriptions")
 			return WriteCompletion(root, c.OutOrStdout(), c.Name(), !bare)
 		}
 	}
+	all.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usage(fmt.Errorf("%q is none of %s", args[0], strings.Join(shells, ", ")), "")
+		}
+		return nil
+	}
+	all.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 }
 
 // evals are what cobra's scripts make of the words before the cursor, and what
