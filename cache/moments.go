@@ -70,10 +70,18 @@ func (m Moments) Variance() float64 {
 	return m.M2 / float64(m.Count-1)
 }
 
+// tinySquares is below which a sum of squares has lost digits, or all of them.
+const tinySquares = 0x1p-1022 * 0x1p52
+
 // Stderr is the standard error of the mean, and 0 for fewer than two samples.
+// Where the squares of deviations are beyond a float64 it is the largest that
+// samples between Min and Max can have: never one that says too little.
 func (m Moments) Stderr() float64 {
 	if m.Count < 2 {
 		return 0
+	}
+	if m.Min < m.Max && m.M2 < tinySquares || math.IsInf(m.M2, 1) {
+		return (m.Max/2 - m.Min/2) / math.Sqrt(float64(m.Count-1))
 	}
 	return math.Sqrt(m.Variance() / float64(m.Count))
 }

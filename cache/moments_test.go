@@ -91,6 +91,32 @@ func TestMomentsOfExtremes(t *testing.T) {
 	}
 }
 
+// TestStderrWhereSquaresFail: likelihoods may be as small as that, and are no
+// more stable for it.
+func TestStderrWhereSquaresFail(t *testing.T) {
+	rule := StopRule{MinRepetitions: 3, RelTolerance: 0.1}
+	for _, scale := range []float64{5e-324, 1e-307, 1e-200, 1e-160, 1e-150, 1, 1e150, 1e160, 1e200, 1e307} {
+		m := fold([]float64{scale, 3 * scale, 2 * scale, 5 * scale, 4 * scale, scale})
+		want := scale * 2 / 3
+		if got := m.Stderr(); !(got >= want*(1-1e-9)) || got > 2*want && scale > 1e-307 {
+			t.Errorf("standard error at %v is %v, not %v", scale, got, want)
+		}
+		if rule.Stable(m) {
+			t.Errorf("%v to %v is stable", scale, 5*scale)
+		}
+		// … but it becomes so.
+		for range 400 {
+			m = m.Add(3 * scale)
+		}
+		if scale > 1e-307 && !rule.Stable(m) {
+			t.Errorf("after %d samples the standard error at %v is %v of %v", m.Count, scale, m.Stderr(), m.Mean)
+		}
+		if c := fold([]float64{scale, scale, scale, scale}); c.Stderr() != 0 || !rule.Stable(c) {
+			t.Errorf("constants at %v: %v", scale, c.Stderr())
+		}
+	}
+}
+
 func TestMomentsOfInfinities(t *testing.T) {
 	inf := math.Inf(1)
 	for _, tt := range []struct {
