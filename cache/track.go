@@ -19,8 +19,9 @@ type trackedFile struct {
 	hint     string
 	identity Identity
 	digest   Digest
-	fresh    bool // its identity can't be trusted to change with it
-	folder   bool // digest is that of the names in it
+	fresh    bool   // its identity can't be trusted to change with it
+	folder   bool   // digest is that of the names in it
+	leave    string // … without this folder's; see CallSpec
 }
 
 // track digests a regular file and remembers to look at it after the run.
@@ -135,11 +136,11 @@ func (c *Call) trackTree(ctx context.Context, dir string, above []os.FileInfo) (
 		return sum, nil
 	}
 	above = append(above, self)
-	names, listing, err := list(dir)
+	names, listing, err := list(dir, c.spec.Leave)
 	if err != nil {
 		return sum, err
 	}
-	c.files = append(c.files, trackedFile{path: dir, digest: listing, folder: true})
+	c.files = append(c.files, trackedFile{path: dir, digest: listing, folder: true, leave: c.spec.Leave})
 	h := sha256.New()
 	for _, name := range names {
 		path := filepath.Join(dir, name)
@@ -172,8 +173,9 @@ func (c *Call) trackTree(ctx context.Context, dir string, above []os.FileInfo) (
 }
 
 // list returns the names in a folder, sorted, without those that a dependency
-// leaves out, and a digest of them.
-func list(dir string) (names []string, sum Digest, err error) {
+// leaves out, and a digest of them. One is that of the folder leave, which may not
+// be there yet.
+func list(dir, leave string) (names []string, sum Digest, err error) {
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, sum, err
@@ -183,7 +185,13 @@ func list(dir string) (names []string, sum Digest, err error) {
 	if err != nil {
 		return nil, sum, err
 	}
-	names = slices.DeleteFunc(names, func(n string) bool { return n == ".git" || n == "__pycache__" })
+	own := ""
+	if info, err := f.Stat(); err == nil && leave != "" {
+		if above, err := os.Stat(filepath.Dir(filepath.Clean(leave))); err == nil && os.SameFile(above, info) {
+			own = filepath.Base(leave)
+		}
+	}
+	names = slices.DeleteFunc(names, func(n string) bool { return n == ".git" || n == "__pycache__" || n == own })
 	slices.Sort(names)
 	var b []byte
 	for _, n := range names {
@@ -254,7 +262,7 @@ func (c *Call) Changed(ctx context.Context) (path, hint string) {
 
 func (f *trackedFile) changed(ctx context.Context) bool {
 	if f.folder {
-		_, sum, err := list(f.path)
+		_, sum, err := list(f.path, f.leave)
 		return err != nil || sum != f.digest
 	}
 	info, err := os.Stat(f.path)
