@@ -158,6 +158,8 @@ type Call struct {
 	absent  []trackedFile // what arguments name, if they name a file later
 	ways    [][]Identity  // to each of files; see Watch
 	looked  map[string]*look
+
+	latePath, lateHint string // one of absent that was there before the run
 }
 
 // UnreadableError is a file whose contents should count and can't be read: the

@@ -181,6 +181,25 @@ func TestChangedOnTheWay(t *testing.T) {
 	}
 }
 
+// TestThereBeforeTheRun: a file that the key says is not there, and that another
+// evaluation of the same call, which then failed, has made before this one began.
+func TestThereBeforeTheRun(t *testing.T) {
+	project(t, "data")
+	c := identify(t, CallSpec{}, "data", "--model", "model")
+	writeFile(t, "model", "7")
+	c.Watch()
+	if path, hint := c.Changed(context.Background()); path != "model" || hint != "--ignore model" {
+		t.Errorf("%q has changed, hint %q", path, hint)
+	}
+	// One that the run itself makes is an output.
+	os.Remove("model")
+	c.Watch()
+	writeFile(t, "model", "7")
+	if path, _ := c.Changed(context.Background()); path != "" {
+		t.Errorf("%q has changed", path)
+	}
+}
+
 func TestKeyOfDependencies(t *testing.T) {
 	project(t, "a", "b", "dir/x", "dir/sub/y", "dir/.git/z", "dir/__pycache__/p", "x/f", "y/f")
 	key := func(paths Paths, on ...string) Key {

@@ -200,13 +200,15 @@ func list(dir, leave string) (names []string, sum Digest, err error) {
 	return names, sha256.Sum256(b), nil
 }
 
-// Watch notes by which links the tracked files are reached, for Changed. Call
-// it before the program runs; a call that isn't run needs none of it.
+// Watch notes, for Changed, by which links the tracked files are reached, and
+// whether a file is there by now that the key says is not. Call it before the
+// program runs; a call that isn't run needs none of it.
 func (c *Call) Watch() {
 	c.ways = c.ways[:0]
 	for i := range c.files {
 		c.ways = append(c.ways, wayTo(c.files[i].path))
 	}
+	c.latePath, c.lateHint = c.Appeared()
 }
 
 // wayTo identifies what stands on the way to a file: the links, which are
@@ -251,6 +253,9 @@ func wayTo(path string) (way []Identity) {
 // made, and the flag that would ignore it where there is one. It returns an
 // empty name if none has.
 func (c *Call) Changed(ctx context.Context) (path, hint string) {
+	if c.latePath != "" {
+		return c.latePath, c.lateHint
+	}
 	for i := range c.files {
 		f := &c.files[i]
 		if f.changed(ctx) || c.ways != nil && !slices.Equal(c.ways[i], wayTo(f.path)) {
