@@ -128,6 +128,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	if err != nil {
 		return err
 	}
+	lines.check = sameRules(s, q.Args)
 	out := io.Writer(os.Stdout)
 	finish := func(bool) error { return nil }
 	if f.output != "" {

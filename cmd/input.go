@@ -27,6 +27,8 @@ type lineReader struct {
 	columns []string // of the header
 	command []template
 	number  int
+	// check, if not nil, says what is wrong with a line's call.
+	check func(args []string) error
 }
 
 // template is an argument of COMMAND: literal texts, and what goes between.
@@ -114,8 +116,14 @@ func newLineReader(format string, r io.Reader, args []string) (*lineReader, erro
 	if l.columns != nil {
 		for _, t := range l.command {
 			for _, p := range t {
-				if p.field && p.text != "" && l.column(p.text) < 0 {
+				if !p.field || p.text == "" {
+					continue
+				}
+				if l.column(p.text) < 0 {
 					return nil, usage(fmt.Errorf("the input has no column %q", p.text), "its header names "+strings.Join(l.columns, ", "))
+				}
+				if first := slices.Index(l.columns, p.text); first >= 0 && slices.Contains(l.columns[first+1:], p.text) {
+					return nil, usage(fmt.Errorf("the input has more than one column %q", p.text), "rename all but one")
 				}
 			}
 		}
@@ -216,12 +224,17 @@ func (l *lineReader) cell(cells []string, name string) (string, error) {
 // jsonFields finds the fields of a JSON object. Numbers keep their text.
 func jsonFields(text string) func(string) (string, error) {
 	fields := map[string]gjson.Result{}
+	twice := map[string]bool{}
 	doc := gjson.Result{}
 	if gjson.Valid(text) {
 		doc = gjson.Parse(text)
 	}
 	if doc.IsObject() {
-		doc.ForEach(func(k, v gjson.Result) bool { fields[k.String()] = v; return true })
+		doc.ForEach(func(k, v gjson.Result) bool {
+			_, again := fields[k.String()]
+			fields[k.String()], twice[k.String()] = v, again
+			return true
+		})
 	}
 	return func(name string) (string, error) {
 		v, ok := fields[name]
@@ -230,6 +243,8 @@ func jsonFields(text string) func(string) (string, error) {
 			return "", errors.New("it is no JSON object")
 		case !ok:
 			return "", fmt.Errorf("it has no field %s", name)
+		case twice[name]:
+			return "", fmt.Errorf("it has more than one field %s", name)
 		case v.Type == gjson.String:
 			return v.String(), nil
 		}
@@ -259,6 +274,9 @@ func (l *lineReader) line(text string, values func(string) (string, error)) exec
 		if strings.IndexByte(line.Args[i], 0) >= 0 {
 			return exec.Line{Number: l.number, Input: text, Err: usage(errors.New("it holds a NUL byte, which no argument can"), "")}
 		}
+	}
+	if l.check != nil {
+		line.Err = l.check(line.Args)
 	}
 	return line
 }

@@ -245,3 +245,29 @@ func programNames(s *config.Settings, args []string) []string {
 	}
 	return names
 }
+
+// sameRules returns what tells whether the rules for COMMAND hold for a line of a
+// batch too, or nil if they always do: where COMMAND starts another program, that
+// may be in the line, and have others.
+func sameRules(s *config.Settings, command []string) func(args []string) error {
+	if len(s.Programs) == 0 || !cache.IsLauncher(command[0]) {
+		return nil
+	}
+	ruled := func(args []string) []string {
+		return slices.DeleteFunc(programNames(s, args), func(name string) bool {
+			return !slices.ContainsFunc(s.Programs, func(p config.Program) bool { return p.Name == name })
+		})
+	}
+	rules := ruled(command)
+	return func(args []string) error {
+		for _, name := range ruled(args) {
+			if !slices.Contains(rules, name) {
+				return usage(fmt.Errorf("the rules for %s are not those that the batch goes by; give it a batch with %s in COMMAND", name, name), "")
+			}
+		}
+		if len(ruled(args)) < len(rules) {
+			return usage(fmt.Errorf("the rules for %s, by which the batch goes, are not for this line", strings.Join(rules, " and ")), "")
+		}
+		return nil
+	}
+}
