@@ -1,19 +1,13 @@
 package cache
 
 import (
-	"bufio"
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/tls"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"net"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -106,94 +100,8 @@ func NewMemcached(config MemcachedConfig) (*Memcached, error) {
 	return m, nil
 }
 
-func (m *Memcached) count(c Counter) {
-	if m.config.Count != nil {
-		m.config.Count(c, 1)
-	}
-}
-
-func (m *Memcached) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	m.mu.Lock()
-	again := m.dialed[address]
-	m.dialed[address] = true
-	m.mu.Unlock()
-	if again {
-		m.count(Reconnects)
-	}
-	if m.config.TLS == nil || network == "unix" {
-		return (&net.Dialer{}).DialContext(ctx, network, address)
-	}
-	// The name to verify is the one that was given, not what it resolved to.
-	config := m.config.TLS.Clone()
-	if i := slices.IndexFunc(m.addrs, func(a net.Addr) bool { return a.String() == address }); i >= 0 && config.ServerName == "" {
-		config.ServerName, _, _ = net.SplitHostPort(m.config.Servers[i])
-	}
-	return (&tls.Dialer{Config: config}).DialContext(ctx, network, address)
-}
-
 // Close closes the connections.
 func (m *Memcached) Close() error { return m.client.Close() }
-
-// final reports whether an error is an answer, rather than a failure to get
-// one.
-func final(err error) bool {
-	for _, answer := range []error{nil, memcache.ErrCacheMiss, memcache.ErrCASConflict, memcache.ErrNotStored, memcache.ErrMalformedKey} {
-		if err == answer {
-			return true
-		}
-	}
-	return strings.Contains(err.Error(), "too large")
-}
-
-// try makes several tries of an operation, each on a new connection.
-func (m *Memcached) try(ctx context.Context, op func() error) error {
-	var err error
-	for i := range memcachedTries {
-		if i > 0 {
-			select {
-			case <-time.After(time.Duration(i*i) * 20 * time.Millisecond):
-			case <-ctx.Done():
-			}
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if err = op(); final(err) {
-			break
-		}
-		var timeout net.Error
-		var connect *memcache.ConnectTimeoutError
-		if errors.As(err, &timeout) && timeout.Timeout() || errors.As(err, &connect) {
-			m.count(Timeouts)
-		}
-	}
-	if err != nil && strings.Contains(err.Error(), "too large") {
-		return fmt.Errorf("memcached %s: %w", strings.Join(m.config.Servers, ", "), ErrTooLarge)
-	}
-	if final(err) {
-		return err
-	}
-	return fmt.Errorf("memcached %s: %s", strings.Join(m.config.Servers, ", "), oneLine(err.Error()))
-}
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-// Names of what is stored.
-const (
-	memcachedPrefix = "dvlcache:"
-	allTokenName    = memcachedPrefix + "g"
-)
-
-func hashName(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:16])
-}
-
-func tokenName(namespace string) string { return allTokenName + ":" + hashName(namespace) }
-func entryName(id ID) string {
-	return memcachedPrefix + "e:" + hashName(id.Namespace) + ":" + id.Key.String()
-}
-func leaseName(id ID) string { return memcachedPrefix + "l:" + id.String() }
 
 // found is what the servers hold of an id at one time.
 type found struct {
@@ -267,72 +175,6 @@ func (m *Memcached) draw(ctx context.Context, name string, bad *memcache.Item) e
 		return nil
 	}
 	return err
-}
-
-// A value is
-//
-//	kind | tokens | [signature] | record
-//
-// where kind says whether there is a signature: an HMAC-SHA256 over namespace,
-// key, tokens and record.
-const (
-	kindPlain  = 'p'
-	kindSigned = 's'
-)
-
-func (m *Memcached) sign(id ID, tokens Token, rec []byte) []byte {
-	h := hmac.New(sha256.New, m.config.Secret)
-	h.Write(binary.AppendUvarint(nil, uint64(len(id.Namespace))))
-	h.Write([]byte(id.Namespace))
-	h.Write(id.Key[:])
-	h.Write(tokens[:])
-	h.Write(rec)
-	return h.Sum(nil)
-}
-
-// wrap makes a value of a record.
-func (m *Memcached) wrap(id ID, tokens Token, rec []byte) []byte {
-	if len(m.config.Secret) == 0 {
-		return slices.Concat([]byte{kindPlain}, tokens[:], rec)
-	}
-	return slices.Concat([]byte{kindSigned}, tokens[:], m.sign(id, tokens, rec), rec)
-}
-
-// open returns the record of a value, or nil if it was cleared. Its error is a
-// *RecordError.
-func (m *Memcached) open(id ID, tokens Token, value []byte) ([]byte, error) {
-	bad := func(reason string) ([]byte, error) { return nil, &RecordError{ID: id, Reason: reason} }
-	signed := len(m.config.Secret) > 0
-	size := 1 + len(tokens)
-	if signed {
-		size += sha256.Size
-	}
-	switch {
-	case len(value) > 0 && value[0] == kindSigned && !signed:
-		return bad("it is signed, and DVLCACHE_SECRET is not set")
-	case len(value) > 0 && value[0] == kindPlain && signed:
-		return bad("it is not signed with DVLCACHE_SECRET")
-	case len(value) < size || value[0] != kindPlain && value[0] != kindSigned:
-		return bad("it is no record")
-	}
-	under, rec := Token(value[1:1+len(tokens)]), value[size:]
-	if signed && !hmac.Equal(value[1+len(tokens):size], m.sign(id, under, rec)) {
-		return bad("it is signed with another DVLCACHE_SECRET, or was changed")
-	}
-	if under != tokens {
-		return nil, nil
-	}
-	return rec, nil
-}
-
-// expiration is when an entry expires, in memcached's terms: beyond 30 days a
-// time is absolute.
-func (m *Memcached) expiration() int32 {
-	seconds := int64((m.config.TTL + time.Second - 1) / time.Second)
-	if seconds > 30*24*3600 {
-		seconds += time.Now().Unix()
-	}
-	return int32(min(seconds, math.MaxInt32))
 }
 
 // Get implements Store.
@@ -458,51 +300,4 @@ func (m *Memcached) ClearAll(ctx context.Context) (int, error) {
 func (m *Memcached) renew(ctx context.Context, name string) error {
 	token := NewToken()
 	return m.try(ctx, func() error { return m.client.Set(&memcache.Item{Key: name, Value: token[:]}) })
-}
-
-// ServerStats is what one server says of itself.
-type ServerStats struct {
-	Server string
-	Err    error             // it can't be asked
-	Values map[string]string // as the protocol's "stats" names them: curr_items, bytes, evictions, uptime, …
-}
-
-// ServerStats asks all servers for their statistics.
-func (m *Memcached) ServerStats(ctx context.Context) []ServerStats {
-	all := make([]ServerStats, len(m.addrs))
-	var wg sync.WaitGroup
-	for i, addr := range m.addrs {
-		wg.Go(func() {
-			all[i].Server = m.config.Servers[i]
-			all[i].Values, all[i].Err = m.askStats(ctx, addr)
-		})
-	}
-	wg.Wait()
-	return all
-}
-
-func (m *Memcached) askStats(ctx context.Context, addr net.Addr) (map[string]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, memcachedTimeout)
-	defer cancel()
-	conn, err := m.dial(ctx, addr.Network(), addr.String())
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(memcachedTimeout))
-	if _, err := conn.Write([]byte("stats\r\n")); err != nil {
-		return nil, err
-	}
-	values := map[string]string{}
-	for lines := bufio.NewScanner(conn); lines.Scan(); {
-		if lines.Text() == "END" {
-			return values, nil
-		}
-		fields := strings.SplitN(lines.Text(), " ", 3)
-		if len(fields) < 3 || fields[0] != "STAT" {
-			return nil, fmt.Errorf("it answers %q", oneLine(lines.Text()))
-		}
-		values[fields[1]] = fields[2]
-	}
-	return nil, errors.New("its answer breaks off")
 }

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -10,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -377,137 +375,4 @@ func (l *lineCommand) command() (*Command, error) {
 		c.Parts = append(c.Parts, p)
 	}
 	return c, nil
-}
-
-// Conflict says what becomes of an entry that is imported where there is one.
-type Conflict string
-
-// What becomes of an entry that is imported where there is one.
-const (
-	ConflictKeep    Conflict = "keep"    // nothing
-	ConflictReplace Conflict = "replace" // it takes the other's place
-	ConflictMerge   Conflict = "merge"   // averaged samples are joined; a single number stays
-)
-
-// Transfer is an entry on its way into a store.
-type Transfer struct {
-	ID    ID
-	Entry *Entry
-}
-
-// Transferred counts what came of transfers.
-type Transferred struct {
-	Added, Changed int
-	Same           int // there is nothing new in it, or what was there is kept
-	TooLarge       int // for the server
-	Refused        int // the namespace was cleared, or the entry refreshed, meanwhile
-}
-
-// Add adds other counts.
-func (n *Transferred) Add(o Transferred) {
-	n.Added += o.Added
-	n.Changed += o.Changed
-	n.Same += o.Same
-	n.TooLarge += o.TooLarge
-	n.Refused += o.Refused
-}
-
-// Import puts entries into a store. The same ones a second time change nothing,
-// whatever conflict is. It stops where the store is out of order.
-func Import(ctx context.Context, s Store, entries []Transfer, conflict Conflict) (n Transferred, err error) {
-	ids := make([]ID, len(entries))
-	for i := range entries {
-		ids[i] = entries[i].ID
-	}
-	var changes []Change
-	var outcomes []int // of changes: pointers into would move
-	for i, got := range GetAll(ctx, s, ids) {
-		var bad *RecordError
-		if got.Err != nil && !errors.As(got.Err, &bad) {
-			return n, got.Err
-		}
-		from := entries[i].Entry
-		at := len(changes)
-		outcomes = append(outcomes, 0)
-		changes = append(changes, Change{ids[i], got.Gen, func(old *Entry) *Entry {
-			e, outcome := from.into(old, conflict)
-			outcomes[at] = outcome
-			return e
-		}})
-	}
-	errs := UpdateAll(ctx, s, changes)
-	for i := range changes {
-		switch {
-		case errs != nil && errors.Is(errs[i], ErrSuperseded):
-			n.Refused++
-		case errs != nil && errors.Is(errs[i], ErrTooLarge):
-			n.TooLarge++
-		case errs != nil && errs[i] != nil:
-			err = errs[i]
-		case outcomes[i] == added:
-			n.Added++
-		case outcomes[i] == altered:
-			n.Changed++
-		default:
-			n.Same++
-		}
-	}
-	return n, err
-}
-
-const (
-	unaltered = iota
-	altered
-	added
-)
-
-// into returns what to store of an imported entry where old, which may be nil,
-// is stored, and nil for nothing.
-func (e *Entry) into(old *Entry, conflict Conflict) (*Entry, int) {
-	switch {
-	case old == nil:
-		return e.clone(), added
-	case conflict == ConflictKeep:
-		return nil, unaltered
-	case conflict == ConflictReplace:
-		if bytes.Equal(e.content(), old.content()) {
-			return nil, unaltered
-		}
-		fresh := e.clone()
-		fresh.Token = NewToken() // what is under way belongs to the other
-		return fresh, altered
-	}
-	changed := false
-	for i := range e.Series {
-		from := &e.Series[i]
-		switch s := old.Find(from.Extraction); {
-		case s == nil:
-			old.Series = append(old.Series, *from)
-			changed = true
-		case s.Repeated || from.Repeated:
-			changed = s.Merge(from) || changed
-		}
-	}
-	if old.Output == nil && e.Output != nil {
-		old.Output, old.command = e.Output, e.command
-		changed = true
-	}
-	if !changed {
-		return nil, unaltered
-	}
-	return old, altered
-}
-
-// content is an entry encoded without what is a place's own.
-func (e *Entry) content() []byte {
-	c := *e
-	c.Token = Token{}
-	c.Series = slices.Clone(e.Series)
-	for i := range c.Series {
-		c.Series[i].Own = 0
-	}
-	if c.command = slices.Clone(e.command); len(c.command) > 0 {
-		c.command[0] &^= commandForeign
-	}
-	return appendEntry(nil, &c)
 }
