@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"strings"
 	"sync"
 	"time"
 
@@ -82,15 +81,8 @@ var (
 func NewMemcached(config MemcachedConfig) (*Memcached, error) {
 	m := &Memcached{config: config, dialed: map[string]bool{}}
 	servers := &memcache.ServerList{}
-	resolved := make(chan error, 1)
-	go func() { resolved <- servers.SetServers(config.Servers...) }()
-	select {
-	case err := <-resolved:
-		if err != nil {
-			return nil, fmt.Errorf("memcached: %w", err)
-		}
-	case <-time.After(memcachedTries * memcachedTimeout):
-		return nil, fmt.Errorf("memcached: the names %s can't be resolved in time", strings.Join(config.Servers, ", "))
+	if err := resolve(servers, config.Servers); err != nil {
+		return nil, fmt.Errorf("memcached: %w", err)
 	}
 	servers.Each(func(a net.Addr) error { m.addrs = append(m.addrs, a); return nil })
 	m.client = memcache.NewFromSelector(servers)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,28 @@ import (
 
 	"github.com/bradfitz/gomemcache/memcache"
 )
+
+// resolve finds the addresses of servers, for which it waits no longer than for
+// their answers.
+func resolve(list *memcache.ServerList, servers []string) error {
+	if !slices.ContainsFunc(servers, named) {
+		return list.SetServers(servers...)
+	}
+	resolved := make(chan error, 1)
+	go func() { resolved <- list.SetServers(servers...) }()
+	select {
+	case err := <-resolved:
+		return err
+	case <-time.After(memcachedTries * memcachedTimeout):
+		return fmt.Errorf("the names %s can't be resolved in time", strings.Join(servers, ", "))
+	}
+}
+
+// named reports whether somebody has to be asked for a server's address.
+func named(server string) bool {
+	_, err := netip.ParseAddrPort(server)
+	return err != nil && !strings.Contains(server, "/")
+}
 
 func (m *Memcached) count(c Counter) {
 	if m.config.Count != nil {
