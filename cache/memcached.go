@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
@@ -63,9 +62,6 @@ type Memcached struct {
 	config MemcachedConfig
 	client *memcache.Client
 	addrs  []net.Addr
-
-	mu     sync.Mutex
-	dialed map[string]bool
 }
 
 var (
@@ -79,7 +75,7 @@ var (
 // NewMemcached returns the store on the given servers. It resolves their names,
 // and connects to none yet.
 func NewMemcached(config MemcachedConfig) (*Memcached, error) {
-	m := &Memcached{config: config, dialed: map[string]bool{}}
+	m := &Memcached{config: config}
 	servers := &memcache.ServerList{}
 	if err := resolve(servers, config.Servers); err != nil {
 		return nil, fmt.Errorf("memcached: %w", err)

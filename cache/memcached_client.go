@@ -45,13 +45,6 @@ func (m *Memcached) count(c Counter) {
 }
 
 func (m *Memcached) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	m.mu.Lock()
-	again := m.dialed[address]
-	m.dialed[address] = true
-	m.mu.Unlock()
-	if again {
-		m.count(Reconnects)
-	}
 	if m.config.TLS == nil || network == "unix" {
 		return (&net.Dialer{}).DialContext(ctx, network, address)
 	}
@@ -79,6 +72,7 @@ func (m *Memcached) try(ctx context.Context, op func() error) error {
 	var err error
 	for i := range memcachedTries {
 		if i > 0 {
+			m.count(Reconnects)
 			select {
 			case <-time.After(time.Duration(i*i) * 20 * time.Millisecond):
 			case <-ctx.Done():

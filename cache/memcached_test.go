@@ -326,6 +326,29 @@ func TestMemcachedLostAnswer(t *testing.T) {
 	}
 }
 
+// TestMemcachedSideBySide: callers that ask at once have connections of their
+// own, and none of those is one made anew.
+func TestMemcachedSideBySide(t *testing.T) {
+	var reconnects atomic.Int64
+	m := openMemcached(t, MemcachedConfig{Servers: []string{memcachedtest.Start(t).Address}, Count: func(c Counter, n int64) {
+		if c == Reconnects {
+			reconnects.Add(n)
+		}
+	}})
+	var wg sync.WaitGroup
+	for i := range byte(64) {
+		wg.Go(func() {
+			if _, _, err := m.Get(context.Background(), ID{"n", Key{i}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := reconnects.Load(); n > 0 {
+		t.Errorf("%d connections were made anew", n)
+	}
+}
+
 // TestMemcachedFrozen: stopped in the middle of an update, then continued.
 func TestMemcachedFrozen(t *testing.T) {
 	server := memcachedtest.Start(t)

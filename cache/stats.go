@@ -25,7 +25,7 @@ const (
 	Waits                      // calls that waited for another's evaluation
 	Timeouts                   // waits for the storage that were given up
 	Errors                     // bad records, and storage that was out of order
-	Reconnects                 // connections made anew
+	Reconnects                 // connections made anew, after one that failed
 	NanosSaved                 // what hits would have taken to evaluate
 	NanosSpent                 // what evaluations took
 	numCounters                // not a counter
