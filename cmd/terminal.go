@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
@@ -72,7 +73,10 @@ func hintOf(err error) string {
 	var wrong *usageError
 	var setting *config.Error
 	var number *exec.NumberError
+	var start *exec.StartError
 	switch {
+	case errors.As(err, &start):
+		return startHint(start)
 	case errors.As(err, &wrong):
 		return wrong.hint
 	case errors.As(err, &setting):
@@ -83,6 +87,33 @@ func hintOf(err error) string {
 		return "cache only programs that give the same number each time, or average them with --repeat; --repair replaces or removes the entries"
 	case errors.Is(err, errDamaged):
 		return "dvlcache check --salvage keeps what can be read"
+	}
+	return ""
+}
+
+// startHint says how a program could be started that can't be.
+func startHint(err *exec.StartError) string {
+	name := err.Command
+	info, statErr := os.Stat(name)
+	file := statErr == nil && info.Mode().IsRegular()
+	switch {
+	case file && !strings.Contains(name, "/"):
+		return "the one in this folder is ./" + name
+	case file && errors.Is(err, fs.ErrPermission):
+		return "'chmod +x " + name + "' if it is a program, or name its interpreter before it"
+	case file && err.NotFound:
+		f, openErr := os.Open(name)
+		if openErr != nil {
+			return ""
+		}
+		defer f.Close()
+		line, _ := bufio.NewReader(io.LimitReader(f, 256)).ReadString('\n')
+		if strings.HasSuffix(line, "\r\n") {
+			return "its lines end as on Windows; sed -i 's/\\r$//' " + name + " mends it"
+		}
+		return "its first line is " + strings.TrimSpace(line)
+	case err.NotFound && strings.Contains(name, " "):
+		return "write COMMAND and its arguments without quotes around all of them"
 	}
 	return ""
 }
