@@ -404,6 +404,8 @@ func (d *differ) argument(now, stored *Part) {
 		if flag := strings.TrimLeft(x.What, "-"); now.Flag != "" || assigned {
 			x.Hint = "--unordered " + flag
 			x.rule = true
+		} else {
+			x.Hint = "sort it before the call, since --unordered goes by the name of a flag"
 		}
 	}
 	d.add(x)
