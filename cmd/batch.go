@@ -119,7 +119,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	if f.input != "" {
 		file, err := os.Open(f.input)
 		if err != nil {
-			return usage(err, "")
+			return usage(fmt.Errorf("--input %s: %w", f.input, plain(err)), "")
 		}
 		defer file.Close()
 		in = file

@@ -32,7 +32,7 @@ may come back by that.`,
 		DisableFlagsInUseLine: true,
 		Args: func(_ *cobra.Command, files []string) error {
 			if len(files) > 0 && !salvage {
-				return usage(fmt.Errorf("%s is given, and nothing to do with it", files[0]), "check --salvage takes over what can be read of it")
+				return usage(fmt.Errorf("check looks at the cache's own file, but %s is given", files[0]), "check --salvage takes over what can be read of it; --dir names another cache")
 			}
 			return nil
 		},

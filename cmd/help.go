@@ -19,6 +19,25 @@ func setHelp(root *cobra.Command) {
 	})
 }
 
+// addHelp adds the command that cobra makes for help, and has it refuse what is
+// no command.
+func addHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, err := root.Find([]string{"help"})
+	if err != nil {
+		panic(err)
+	}
+	help.Short = "Print the help of a command"
+	help.Long = "Print the help of a command, as its --help does."
+	help.Args = func(_ *cobra.Command, args []string) error {
+		c, rest, err := root.Find(args)
+		if err == nil && c.HasSubCommands() {
+			err = c.Args(c, rest)
+		}
+		return err
+	}
+}
+
 // helpWidth is how wide help is: as the terminal, but not so wide that it is
 // hard to read.
 func helpWidth() int {

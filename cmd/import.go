@@ -99,7 +99,7 @@ const (
 func (im *importer) open(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
-		return usage(err, "")
+		return usage(fmt.Errorf("%s: %w", name, plain(err)), "")
 	}
 	defer f.Close()
 	return im.read(name, f)
@@ -111,7 +111,7 @@ func (im *importer) read(name string, from io.Reader) error {
 	for number := 1; ; number++ {
 		line, err := r.ReadBytes('\n')
 		if err != nil && err != io.EOF {
-			return fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%s: %w", name, plain(err))
 		}
 		last := err == io.EOF
 		if line = bytes.TrimSpace(line); len(line) > 0 {

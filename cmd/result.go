@@ -101,16 +101,19 @@ func writeResult(text, file string) error {
 	return errors.Join(err, finish(err == nil))
 }
 
+// plain is what happened to a file, without its name.
+func plain(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
 // createWhole creates a file that is there whole or not at all: finish(true)
 // puts it in place, finish(false) removes what was written.
 func createWhole(file string) (w io.Writer, finish func(good bool) error, err error) {
-	explain := func(err error) error {
-		var path *fs.PathError
-		if errors.As(err, &path) {
-			err = path.Err
-		}
-		return fmt.Errorf("--output %s: %w", file, err)
-	}
+	explain := func(err error) error { return fmt.Errorf("--output %s: %w", file, plain(err)) }
 	if target, err := filepath.EvalSymlinks(file); err == nil {
 		file = target
 	}

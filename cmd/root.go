@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -68,13 +69,7 @@ is not there; 128+N it was ended by signal N.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	setHelp(root)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		var none *pflag.NotExistError
-		if errors.As(err, &none) && slices.ContainsFunc(config.All(), func(s *config.Setting) bool { return s.Name == none.GetSpecifiedName() }) {
-			err = fmt.Errorf("%s has no use for --%s", cmd.CommandPath(), none.GetSpecifiedName())
-		}
-		return usage(err, fmt.Sprintf("'%s --help' lists the flags", cmd.CommandPath()))
-	})
+	root.SetFlagErrorFunc(flagError)
 	if len(args) > 0 && args[0] == "run" {
 		// A hit doesn't wait for commands to be made that aren't called.
 		root.AddCommand(newRun(ui))
@@ -88,7 +83,48 @@ is not there; 128+N it was ended by signal N.`,
 		completeRest(cmd)
 	}
 	addCompletion(root)
+	addHelp(root)
 	return root
+}
+
+// flagError puts an error of pflag's into our words.
+func flagError(cmd *cobra.Command, err error) error {
+	hint := fmt.Sprintf("'%s --help' lists the flags", cmd.CommandPath())
+	if strings.Contains(cmd.Use, "COMMAND") {
+		hint += "; those of COMMAND come after it"
+	}
+	var none *pflag.NotExistError
+	var wrong *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &wrong):
+		reason := wrong.Unwrap()
+		var number *strconv.NumError
+		if errors.As(reason, &number) {
+			kind := map[string]string{"int": "no whole number", "float64": "no number", "bool": "neither true nor false"}[wrong.GetFlag().Value.Type()]
+			reason = fmt.Errorf("%q is %s", wrong.GetValue(), kind)
+		}
+		return usage(fmt.Errorf("--%s: %w", wrong.GetFlag().Name, reason), "")
+	case errors.As(err, &none):
+		name := none.GetSpecifiedName()
+		if slices.ContainsFunc(config.All(), func(s *config.Setting) bool { return s.Name == name }) {
+			return usage(fmt.Errorf("%s has no use for --%s", cmd.CommandPath(), name), hint)
+		}
+		if like := nearestFlag(cmd, name); like != "" {
+			hint = "did you mean --" + like + "?"
+		}
+	}
+	return usage(err, hint)
+}
+
+// nearestFlag is the flag that name may be meant to be, or empty.
+func nearestFlag(cmd *cobra.Command, name string) (nearest string) {
+	least := min(3, (len(name)+1)/2) // fewer letters have to be wrong
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if d := levenshtein.ComputeDistance(name, f.Name); d < least && !f.Hidden {
+			nearest, least = f.Name, d
+		}
+	})
+	return nearest
 }
 
 // usageError is a wrong command line, or a wrong setting anywhere.

@@ -25,13 +25,18 @@ type Origin struct {
 
 // An Error is a setting that can't be used.
 type Error struct {
-	Where  string // a file's path, or "environment"
+	Where  string // a file's path, or as Origin.From
 	Key    string // empty if it is the whole file
 	Reason string
 	Hint   string
 }
 
 func (e *Error) Error() string {
+	for _, kind := range []string{"flag ", "environment "} {
+		if name, ok := strings.CutPrefix(e.Where, kind); ok {
+			return fmt.Sprintf("%s: %s", name, e.Reason) // which says what the key is
+		}
+	}
 	if e.Key == "" {
 		return fmt.Sprintf("%s: %s", e.Where, e.Reason)
 	}
