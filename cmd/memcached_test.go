@@ -25,7 +25,7 @@ func TestMemcachedCommands(t *testing.T) {
 		}
 	}
 	out := strings.Join(strings.Fields(b.number("stats")), " ")
-	for _, want := range []string{"hits 1 misses 1", "server " + server.Address + " items", "evictions 0", "memcached can't list its entries"} {
+	for _, want := range []string{"hits 1 misses 1", "server " + server.Address + " items", "evictions 0", "entries - bytes", "memcached can't list its entries"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("stats lacks %q:\n%s", want, out)
 		}

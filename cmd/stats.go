@@ -233,6 +233,10 @@ func (t *statistics) text(f *os.File) string {
 	}
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	held := strconv.FormatInt(t.Entries, 10)
+	if len(t.Servers) > 0 {
+		held = "-"
+	}
 	for _, row := range []struct {
 		name  string
 		value any
@@ -241,7 +245,7 @@ func (t *statistics) text(f *os.File) string {
 		{"evaluations", t.Evaluations}, {"failures", t.Failures}, {"waits", t.Waits},
 		{"timeouts", t.Timeouts}, {"errors", t.Errors}, {"reconnects", t.Reconnects},
 		{"time saved", duration(t.SecondsSaved)}, {"time spent", duration(t.SecondsSpent)},
-		{"entries", t.Entries}, {"bytes", t.Bytes},
+		{"entries", held}, {"bytes", t.Bytes},
 	} {
 		fmt.Fprintf(w, "%s\t%v\n", row.name, row.value)
 	}
