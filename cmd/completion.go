@@ -18,6 +18,8 @@ func addCompletion(root *cobra.Command) {
 	if err != nil {
 		panic(err)
 	}
+	all.Short = "Print what makes a shell complete dvlcache's command line"
+	all.Long = all.Short + ". The help of each shell's command says where it goes. make install puts it in place for bash, zsh and fish."
 	var shells []string
 	for _, shell := range all.Commands() {
 		shells = append(shells, shell.Name())

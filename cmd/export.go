@@ -63,6 +63,7 @@ import needs, or as CSV, a line for each number, for R and pandas. Without
 		},
 	}
 	addSettings(cmd, listSettings())
+	namespaceMeans(cmd, "this namespace alone (default: all)")
 	addSelection(cmd, &sel)
 	cmd.Flags().StringVar(&format, "format", "json", "`json|csv`: JSON Lines or CSV")
 	cmd.Flags().StringVar(&output, "output", "", "write to `FILE` instead of stdout, whole or not at all")

@@ -73,6 +73,7 @@ imported are run by nobody but verify --trust.`,
 		},
 	}
 	addSettings(cmd, without(config.StoreSettings, "strict"))
+	namespaceMeans(cmd, "put all entries into this namespace (default: their own)")
 	cmd.Flags().SetInterspersed(true)
 	cmd.Flags().StringVar(&conflict, "on-conflict", "keep", "`keep|replace|merge`: what to do where there is an entry")
 	complete(cmd, "on-conflict", "keep", "replace", "merge")

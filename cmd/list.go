@@ -142,6 +142,7 @@ and whole.`,
 		},
 	}
 	addSettings(cmd, listSettings())
+	namespaceMeans(cmd, "this namespace alone (default: all)")
 	addSelection(cmd, &sel)
 	flags := cmd.Flags()
 	flags.Float64Var(&min, "min-value", 0, "those of value `X` or more")

@@ -85,6 +85,7 @@ spite of prune.`,
 		},
 	}
 	addSettings(cmd, listSettings())
+	namespaceMeans(cmd, "this namespace alone (default: all)")
 	addSelection(cmd, &sel)
 	flags := cmd.Flags()
 	flags.IntVar(&most, "max-entries", 0, "keep `N` of them, the latest")

@@ -20,6 +20,13 @@ func newRun(ui *terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [flags] -- COMMAND [ARG...]",
 		Short: "Print COMMAND's number: from the cache, or by running it",
+		Long: `Print COMMAND's number. If the same call was made before (the same program,
+arguments in order, contents of the files that they name, and working directory), it
+comes from the cache. Otherwise COMMAND is run, and the last line of its stdout is
+the number, which is stored. If COMMAND fails, run ends with its status, and
+nothing is stored.
+
+A TIME is 90s, 5m or 1h30m, or a number of seconds; a SIZE is 2048 or 2KiB.`,
 		Example: `  dvlcache run -- ./train.sh --indices 1,4,7
   dvlcache run --unordered indices --ignore job-id -- \
     ./train.sh --indices 7,4,1 --job-id 9

@@ -78,6 +78,13 @@ func fileSettings() []*config.Setting {
 	return only(config.StoreSettings, "backend", "dir", "lock-timeout")
 }
 
+// namespaceMeans has the help of a command say what its --namespace does, where the
+// flag alone counts: the setting elsewhere is for what is run and cleared.
+func namespaceMeans(cmd *cobra.Command, what string) {
+	f := cmd.Flags().Lookup("namespace")
+	f.Usage, f.DefValue = what, ""
+}
+
 // hide takes flags out of the help of a command that takes them so that a line
 // can be edited from run.
 func hide(cmd *cobra.Command, names ...string) {

@@ -63,6 +63,7 @@ between lines at one standard error from it.`,
 		},
 	}
 	addSettings(cmd, without(config.StoreSettings, "ttl", "strict"))
+	namespaceMeans(cmd, "this namespace alone (default: all)")
 	cmd.Flags().SetInterspersed(true)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print all of it as one JSON object, as export does")
 	return cmd

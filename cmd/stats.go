@@ -124,6 +124,7 @@ clear does not set them back.`,
 		},
 	}
 	addSettings(cmd, without(config.StoreSettings, "ttl", "strict"))
+	namespaceMeans(cmd, "this namespace alone (default: all)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
 }

@@ -66,6 +66,7 @@ those as well.`,
 		},
 	}
 	addSettings(cmd, only(config.RunSettings, "timeout", "grace", "keep-output"), listSettings())
+	namespaceMeans(cmd, "this namespace alone (default: all)")
 	addSelection(cmd, &f.selection)
 	flags := cmd.Flags()
 	flags.IntVar(&f.sample, "sample", 0, "`N` of them, chosen at random (0: all)")
