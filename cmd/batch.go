@@ -43,7 +43,7 @@ To resume a batch, run it again.`,
 		DisableFlagsInUseLine: true,
 		Args:                  commandAfterDash,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, origins, err := load(cmd)
+			s, origins, err := load(ui, cmd)
 			if err != nil {
 				return err
 			}

@@ -40,7 +40,7 @@ back.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, origins, err := load(cmd)
+			s, origins, err := load(ui, cmd)
 			if err != nil {
 				return err
 			}

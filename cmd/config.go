@@ -10,7 +10,7 @@ import (
 	"dvlcache/config"
 )
 
-func newConfig(*terminal) *cobra.Command {
+func newConfig(ui *terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config [flags]",
 		Short: "Print each effective setting and where it comes from",
@@ -20,7 +20,7 @@ func newConfig(*terminal) *cobra.Command {
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, origins, err := load(cmd)
+			s, origins, err := load(ui, cmd)
 			if err != nil {
 				return err
 			}

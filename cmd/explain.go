@@ -30,7 +30,7 @@ calls that differ least are shown, and in what. Nothing is run, nothing stored.`
 		DisableFlagsInUseLine: true,
 		Args:                  commandAfterDash,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, origins, err := load(cmd)
+			s, origins, err := load(ui, cmd)
 			if err != nil {
 				return err
 			}

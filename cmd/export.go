@@ -34,7 +34,7 @@ import needs, or as CSV, a line for each number, for R and pandas. Without
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, _, err := load(cmd)
+			s, _, err := load(ui, cmd)
 			if err != nil {
 				return err
 			}

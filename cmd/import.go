@@ -31,7 +31,7 @@ imported are run by nobody but verify --trust.`,
 		DisableFlagsInUseLine: true,
 		Args:                  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, files []string) (err error) {
-			s, _, err := load(cmd)
+			s, _, err := load(ui, cmd)
 			if err != nil {
 				return err
 			}

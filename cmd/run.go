@@ -34,7 +34,7 @@ A TIME is 90s, 5m or 1h30m, or a number of seconds; a SIZE is 2048 or 2KiB.`,
 		DisableFlagsInUseLine: true,
 		Args:                  commandAfterDash,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, origins, err := load(cmd)
+			s, origins, err := load(ui, cmd)
 			if err != nil {
 				return err
 			}

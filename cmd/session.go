@@ -49,7 +49,7 @@ and --resume goes on with it.`,
 			// that a flag of ours counts below.
 			os.Unsetenv(sessionVariable)
 			os.Unsetenv(saveVariable)
-			s, origins, err := load(cmd)
+			s, origins, err := load(ui, cmd)
 			if err != nil {
 				return err
 			}

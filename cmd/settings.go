@@ -93,14 +93,18 @@ func hide(cmd *cobra.Command, names ...string) {
 	}
 }
 
-// load finds the settings of a command.
-func load(cmd *cobra.Command) (*config.Settings, []config.Origin, error) {
+// load finds the settings of a command, and tells of variables that look like one
+// and are none: a name that is mistyped must not be passed over.
+func load(ui *terminal, cmd *cobra.Command) (*config.Settings, []config.Origin, error) {
 	given := map[string][]string{}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if v, ok := f.Value.(*flagValue); ok {
 			given[f.Name] = v.values
 		}
 	})
+	for _, stray := range config.Strays([]string{secretVariable, sessionVariable, saveVariable, exec.ActiveVariable}) {
+		ui.warn(stray.Error(), stray.Hint)
+	}
 	s, origins, err := config.Load(given)
 	if err != nil {
 		return nil, nil, err

@@ -39,7 +39,7 @@ between lines at one standard error from it.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, _, err := load(cmd)
+			s, _, err := load(ui, cmd)
 			if err != nil {
 				return err
 			}

@@ -90,7 +90,7 @@ clear does not set them back.`,
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, _, err := load(cmd)
+			s, _, err := load(ui, cmd)
 			if err != nil {
 				return err
 			}

@@ -32,6 +32,10 @@ func (o opened) close() error {
 
 var errNoDir = errors.New("there is no folder for the cache, since neither HOME nor an absolute XDG_CACHE_HOME is set")
 
+// secretVariable holds what signs the entries on a memcached. A flag or a file
+// would show it.
+const secretVariable = "DVLCACHE_SECRET"
+
 const dirHint = "set DVLCACHE_DIR to a folder"
 
 // openCache opens the cache for a command that runs programs: where there is
@@ -93,7 +97,7 @@ func openWith(ui *terminal, s *config.Settings, digests func(path string) *cache
 
 // openFile opens the cache for a command that is about its file.
 func openFile(ui *terminal, cmd *cobra.Command) (*cache.Bolt, error) {
-	s, _, err := load(cmd)
+	s, _, err := load(ui, cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +125,7 @@ func openBase(ui *terminal, s *config.Settings) (cache.Store, error) {
 				return nil, usage(fmt.Errorf("memcached: %q is neither HOST:PORT nor the path of a socket", server), "the usual port is 11211")
 			}
 		}
-		c := cache.MemcachedConfig{Servers: s.Memcached, Secret: []byte(os.Getenv("DVLCACHE_SECRET")), TTL: s.TTL}
+		c := cache.MemcachedConfig{Servers: s.Memcached, Secret: []byte(os.Getenv(secretVariable)), TTL: s.TTL}
 		if s.MemcachedTLS || s.MemcachedCA != "" || s.MemcachedCert != "" || s.MemcachedKey != "" {
 			var err error
 			if c.TLS, err = loadTLS(s); err != nil {

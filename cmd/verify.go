@@ -47,7 +47,7 @@ those as well.`,
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, _, err := load(cmd)
+			s, _, err := load(ui, cmd)
 			if err != nil {
 				return err
 			}

@@ -129,6 +129,23 @@ func environ() (names []string) {
 	return names
 }
 
+// Strays are the variables that are named as ours are and that no setting has,
+// nor known.
+func Strays(known []string) (strays []*Error) {
+	for _, name := range environ() {
+		setting := slices.ContainsFunc(All(), func(s *Setting) bool { return s.Variable() == name || slices.Contains(s.aliases, name) })
+		if setting || slices.Contains(known, name) {
+			continue
+		}
+		x := &Error{Where: name, Reason: "there is no such setting", Hint: "'dvlcache config' lists the settings"}
+		if s := nearestSetting(All(), strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, prefix), "_", "-"))); s != nil {
+			x.Hint = "did you mean " + s.Variable() + "?"
+		}
+		strays = append(strays, x)
+	}
+	return strays
+}
+
 // byDefault is the origin of what is given nowhere.
 const byDefault = "default"
 
@@ -367,16 +384,20 @@ func (f *file) readPrograms(settings []*Setting, list *yaml.Node) error {
 
 const programsHint = "write it as programs: [{name: train.sh, ignore: [job-id]}]"
 
-// nearest suggests a name for one that doesn't exist, or is empty.
+// nearest suggests a name for one that doesn't exist.
 func nearest(settings []*Setting, name string) string {
-	best, least := "", len(name)/2+1
+	if s := nearestSetting(settings, name); s != nil {
+		return "did you mean " + s.Name + "?"
+	}
+	return "'dvlcache config' lists the settings"
+}
+
+func nearestSetting(settings []*Setting, name string) (best *Setting) {
+	least := len(name)/2 + 1
 	for _, s := range settings {
 		if d := levenshtein.ComputeDistance(name, s.Name); d < least {
-			best, least = s.Name, d
+			best, least = s, d
 		}
 	}
-	if best == "" {
-		return "'dvlcache config' lists the settings"
-	}
-	return "did you mean " + best + "?"
+	return best
 }

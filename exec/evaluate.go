@@ -61,8 +61,8 @@ func (c *call) evaluate(ctx context.Context) (Answer, error) {
 func (c *call) run(ctx context.Context) (e evaluation) {
 	var extra []string
 	if c.key != nil {
-		active := strings.TrimPrefix(os.Getenv(activeVariable)+" "+c.id.String(), " ")
-		extra = append(extra, activeVariable+"="+active)
+		active := strings.TrimPrefix(os.Getenv(ActiveVariable)+" "+c.id.String(), " ")
+		extra = append(extra, ActiveVariable+"="+active)
 	}
 	cmd := command{
 		path:    c.program,

@@ -13,10 +13,10 @@ import (
 	"dvlcache/cache"
 )
 
-// activeVariable lists, in a program's environment, the calls that it is an
+// ActiveVariable lists, in a program's environment, the calls that it is an
 // evaluation of, so that one that calls itself gets an error and not a
 // deadlock.
-const activeVariable = "DVLCACHE_ACTIVE"
+const ActiveVariable = "DVLCACHE_ACTIVE"
 
 // Memo answers queries. It may be used by many goroutines, if Warn may.
 type Memo struct {
@@ -142,7 +142,7 @@ func (c *call) evaluateUnder(ctx context.Context, lease *cache.Lease) (Answer, e
 
 // recursion is a *RecursionError if we are a part of this call's evaluation.
 func (c *call) recursion() error {
-	if strings.Contains(os.Getenv(activeVariable), c.id.String()) {
+	if strings.Contains(os.Getenv(ActiveVariable), c.id.String()) {
 		return &RecursionError{c.Args[0]}
 	}
 	return nil
