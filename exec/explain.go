@@ -131,8 +131,7 @@ func (c *call) whyNotFrom(e *cache.Entry) (reason, hint string) {
 	if c.Refresh {
 		return "--refresh evaluates it anew", ""
 	}
-	if e.Find(c.Extraction.String()) != nil {
-		s := c.series
+	if s := c.series; s.Count > 0 { // stored, or found in the kept output
 		reason = fmt.Sprintf("%d of %d samples are stored", s.Count, c.Repeat.Samples)
 		if c.Repeat.Samples == 0 {
 			reason = fmt.Sprintf("the mean of %d samples is not stable: its standard error is %.3g, and %.3g is asked for", s.Count, s.Stderr(), c.Stop.Target(s.Moments))
@@ -150,17 +149,15 @@ func (c *call) whyNotFrom(e *cache.Entry) (reason, hint string) {
 	if len(others) > 0 {
 		stored = "only the number of --extract " + strings.Join(others, ", ") + " is stored"
 	}
-	switch {
-	case e.Output == nil:
+	if e.Output == nil {
 		return stored + ", and no output is kept", ""
-	default:
-		_, _, err := c.Extraction.Find(e.Output.Text, e.Output.Cut)
-		if errors.Is(err, errCut) {
-			return fmt.Sprintf("the kept output is cut too short for --extract %s (%d bytes are kept); %s", c.Extraction, len(e.Output.Text), stored),
-				"a larger --keep-output keeps more of the next evaluation"
-		}
-		return fmt.Sprintf("%s, and in the kept output is %v", stored, err), ""
 	}
+	_, _, err := c.Extraction.Find(e.Output.Text, e.Output.Cut)
+	if errors.Is(err, errCut) {
+		return fmt.Sprintf("the kept output is cut too short for --extract %s (%d bytes are kept); %s", c.Extraction, len(e.Output.Text), stored),
+			"a larger --keep-output keeps more of the next evaluation"
+	}
+	return fmt.Sprintf("%s, and in the kept output is %v", stored, err), ""
 }
 
 // whyNone looks for the stored calls that resemble one that has no entry.
