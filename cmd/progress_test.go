@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -24,4 +25,30 @@ func TestBar(t *testing.T) {
 	if got := bar(s, parts, 200); !strings.HasSuffix(got, whole) {
 		t.Errorf("at 200 columns: %q", got)
 	}
+}
+
+// TestMessageTakesTurns: a message waits for what another goroutine writes, a
+// warning or a bar, and so never takes the bar away twice, or half of it.
+func TestMessageTakesTurns(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	defer func(stderr *os.File) { os.Stderr = stderr }(os.Stderr)
+	os.Stderr = null
+	ui := &terminal{}
+	ui.mu.Lock()
+	said := make(chan struct{})
+	go func() {
+		ui.message("line 7: it failed", "")
+		close(said)
+	}()
+	select {
+	case <-said:
+		t.Error("it did not wait")
+	case <-time.After(100 * time.Millisecond):
+	}
+	ui.mu.Unlock()
+	<-said
 }

@@ -22,14 +22,21 @@ import (
 // each message, "dvlcache: …" in lower case, and "hint: …" where the mend is
 // known. It may be used by many goroutines.
 type terminal struct {
-	mu   sync.Mutex
+	mu   sync.Mutex // over all that follows, and what is written to stderr
 	said map[string]bool
-	safe sync.Once // see message
+	safe sync.Once // see say
 	line bool      // a progress line stands on stderr
 }
 
 // message prints a line, and a hint if there is one.
 func (t *terminal) message(text, hint string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.say(text, hint)
+}
+
+// say is message under the lock.
+func (t *terminal) say(text, hint string) {
 	// A stderr that is gone must not end us before the number is printed.
 	t.safe.Do(ignoreBrokenPipe)
 	lines := t.clearLine() + "dvlcache: " + oneLine(text) + "\n"
@@ -50,7 +57,7 @@ func (t *terminal) warn(text, hint string) {
 		t.said = map[string]bool{}
 	}
 	t.said[text] = true
-	t.message(text, hint)
+	t.say(text, hint)
 }
 
 // report prints the error that a command ended with.
@@ -169,7 +176,7 @@ func (t *terminal) endProgress() {
 	io.WriteString(os.Stderr, t.clearLine())
 }
 
-// clearLine is what takes away the progress line that stands.
+// clearLine is what takes away the progress line that stands. It needs the lock.
 func (t *terminal) clearLine() string {
 	if !t.line {
 		return ""
