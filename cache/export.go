@@ -358,8 +358,11 @@ func (l *lineCommand) command() (*Command, error) {
 		}
 		for _, li := range lp.Items {
 			it := Item{Text: string(li.Text), Place: Place(li.Place)}
-			if it.Digest, err = parseDigest(li.Digest); err != nil || li.Place < 0 || li.Place > 0x7f {
-				return nil, errors.Join(err, fmt.Errorf("%d is no place", li.Place))
+			if it.Digest, err = parseDigest(li.Digest); err != nil {
+				return nil, err
+			}
+			if li.Place < 0 || li.Place > 0x7f {
+				return nil, fmt.Errorf("%d is no place", li.Place)
 			}
 			p.Items = append(p.Items, it)
 		}

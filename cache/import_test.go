@@ -182,6 +182,23 @@ func TestMergeInAnyOrder(t *testing.T) {
 	})
 }
 
+// TestWrongItem: what is wrong with an item is said, and nothing else.
+func TestWrongItem(t *testing.T) {
+	e := &Entry{Created: time.Unix(1.7e9, 0)}
+	e.FindOrAdd("last").Add(Sample{ID: 5, Value: 0.5}, "0.50")
+	e.SetCommand(exampleCommand(1))
+	line := Export(ID{"n", Key{1}}, e)
+	for with, want := range map[string]string{
+		`{"text":"iris.csv","digest":"07"}`: `command: "07" is not the beginning of a digest`,
+		`{"text":"iris.csv","place":128}`:   `command: 128 is no place`,
+	} {
+		wrong := bytes.Replace(line, []byte(`{"text":"iris.csv","digest":"0700000000000000"}`), []byte(with), 1)
+		if _, _, err := ParseExport(wrong); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", with, err)
+		}
+	}
+}
+
 func FuzzParseExport(f *testing.F) {
 	e := &Entry{Created: time.Unix(1.7e9, 0), Output: &Output{Text: []byte("x\xff"), ID: 3}}
 	e.FindOrAdd("last").Add(Sample{ID: 5, Value: 0.5}, "0.50")
