@@ -154,7 +154,9 @@ func (c *call) unstorable(ctx context.Context, run outcome) string {
 	if run.seconds < c.TimeThreshold.Seconds() && !c.Repeat.on() {
 		if c.Refresh {
 			// What was to be overwritten must not answer the next call.
-			c.Store.Delete(ctx, c.id)
+			if _, err := c.Store.Delete(ctx, c.id); err != nil {
+				c.outOfOrder(err, "the number that --refresh was to replace is still stored")
+			}
 		}
 		return fmt.Sprintf("it took %.3g s, less than --time-threshold %v", run.seconds, c.TimeThreshold)
 	}
