@@ -57,10 +57,7 @@ To resume a batch, run it again.`,
 			return runBatch(ui, s, q, f)
 		},
 	}
-	without := func(settings []*config.Setting) []*config.Setting {
-		return slices.DeleteFunc(slices.Clone(settings), func(s *config.Setting) bool { return s.Name == "format" })
-	}
-	addSettings(cmd, config.KeySettings, without(config.RunSettings), config.RepeatSettings, config.StoreSettings)
+	addSettings(cmd, config.KeySettings, without(config.RunSettings, "format"), config.RepeatSettings, config.StoreSettings)
 	flags := cmd.Flags()
 	flags.Lookup("jobs").Usage = "run N programs at a time"
 	flags.Lookup("only-cached").Usage = "never run COMMAND; print NA where the number is not there"

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -278,7 +277,7 @@ func explanationJSON(s *config.Settings, x exec.Explanation) any {
 func writeJSON(v any) error {
 	line, err := json.Marshal(v)
 	if err != nil {
-		return errors.Join(errors.New("the result can't be encoded"), err)
+		return fmt.Errorf("the result can't be encoded: %w", err)
 	}
 	return writeResult(string(line)+"\n", "")
 }
