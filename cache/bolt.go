@@ -106,7 +106,7 @@ func (b *Bolt) Get(ctx context.Context, id ID) (*Entry, Generation, error) {
 // GetAll implements Grouper, in one transaction.
 func (b *Bolt) GetAll(ctx context.Context, ids []ID) []Got {
 	all := make([]Got, len(ids))
-	err := b.view(ctx, readInto(ids, all))
+	err := b.view(ctx, func(t *tree) error { return t.read(ids, all) })
 	lacksToken := func(g Got) bool { return g.Gen.Namespace == (Token{}) }
 	if (err == nil || errors.Is(err, errNoFile)) && slices.ContainsFunc(all, lacksToken) {
 		err = b.update(ctx, func(tx *bbolt.Tx) error {

@@ -133,7 +133,7 @@ func (b *Bolt) salvageTo(fresh *Bolt, t *tree, s *Salvaged) error {
 				return err
 			}
 			var putErr error
-			_, err = t.inBucket(p, i, nil, func(k, v []byte) bool {
+			err = t.inBucket(p, i, nil, func(k, v []byte) bool {
 				switch {
 				case string(k) == string(generationKey) && len(v) == len(Token{}):
 				case len(k) == len(Key{}):

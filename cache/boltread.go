@@ -9,11 +9,6 @@ import (
 // What is only read is read from the pages themselves, each checked as it is come
 // by (descent.go), and not through bbolt, which would go over them again.
 
-// readInto gets entries.
-func readInto(ids []ID, into []Got) func(*tree) error {
-	return func(t *tree) error { return t.read(ids, into) }
-}
-
 // read gets entries from a file that nobody changes meanwhile.
 func (t *tree) read(ids []ID, into []Got) (err error) {
 	var d bucketTree
@@ -80,7 +75,7 @@ func inParallel(n int, do func(i int)) {
 type bucketTree struct {
 	t      *tree
 	root   uint64
-	inline *page
+	inline *page // instead of a root
 }
 
 func (t *tree) bucket(name []byte) (d bucketTree, err error) {
@@ -89,16 +84,7 @@ func (t *tree) bucket(name []byte) (d bucketTree, err error) {
 		return d, err
 	}
 	root, inline, err := p.bucket(i)
-	if err != nil {
-		return d, err
-	}
-	d = bucketTree{t: t, root: root}
-	if inline {
-		in, err := parsePage(p.value(i)[bucketSize:])
-		d.inline = &in
-		return d, err
-	}
-	return d, nil
+	return bucketTree{t, root, inline}, err
 }
 
 // get returns a value, which is mapped, or nil.
@@ -106,15 +92,16 @@ func (d *bucketTree) get(key []byte) ([]byte, error) {
 	if d.t == nil {
 		return nil, nil
 	}
-	p, i := d.inline, -1
-	if p == nil {
-		leaf, at, err := d.t.find(d.root, key)
-		if err != nil {
+	var p page
+	var i int
+	if d.inline != nil {
+		p = *d.inline
+		i = p.find(key)
+	} else {
+		var err error
+		if p, i, err = d.t.find(d.root, key); err != nil {
 			return nil, err
 		}
-		p, i = &leaf, at
-	} else {
-		i = p.find(key)
 	}
 	if i < 0 || p.element(i).flags != 0 {
 		return nil, nil
@@ -168,7 +155,7 @@ func (t *tree) count(namespace *string) (n int, err error) {
 	_, err = t.leaves(t.root, []byte{'n'}, func(p page, i int) bool {
 		name := p.key(i)
 		if name[0] == 'n' && (namespace == nil || string(name[1:]) == *namespace) {
-			_, inner = t.inBucket(p, i, nil, func(k, v []byte) bool {
+			inner = t.inBucket(p, i, nil, func(k, v []byte) bool {
 				if len(k) == len(Key{}) && len(v) > headerSize && !holdsNothing(v[headerSize:]) {
 					n++
 				}
@@ -185,25 +172,22 @@ func (t *tree) count(namespace *string) (n int, err error) {
 
 // inBucket calls f with the keys and values of the bucket that a leaf's element
 // is, as leaves does.
-func (t *tree) inBucket(p page, i int, from []byte, f func(key, value []byte) bool, lost func(error) error) (bool, error) {
+func (t *tree) inBucket(p page, i int, from []byte, f func(key, value []byte) bool, lost func(error) error) error {
 	root, inline, err := p.bucket(i)
 	if err != nil {
-		return true, lost(err)
+		return lost(err)
 	}
 	element := func(p page, i int) bool { return p.element(i).flags != 0 || f(p.key(i), p.value(i)) }
-	if !inline {
-		return t.leaves(root, from, element, lost)
+	if inline == nil {
+		_, err := t.leaves(root, from, element, lost)
+		return err
 	}
-	in, err := parsePage(p.value(i)[bucketSize:])
-	if err != nil {
-		return true, lost(err)
-	}
-	for i := range in.count {
-		if bytes.Compare(in.key(i), from) >= 0 && !element(in, i) {
-			return false, nil
+	for i := range inline.count {
+		if bytes.Compare(inline.key(i), from) >= 0 && !element(*inline, i) {
+			break
 		}
 	}
-	return true, nil
+	return nil
 }
 
 // treeIn is the tree of a file that may be damaged, except in its heads: of

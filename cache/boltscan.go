@@ -19,7 +19,7 @@ func (b *Bolt) Peek(ctx context.Context, id ID) (*Entry, Generation, error) {
 // PeekAll implements Lister, in one transaction.
 func (b *Bolt) PeekAll(ctx context.Context, ids []ID) []Got {
 	all := make([]Got, len(ids))
-	err := b.viewOnly(ctx, readInto(ids, all))
+	err := b.viewOnly(ctx, func(t *tree) error { return t.read(ids, all) })
 	if err != nil && !errors.Is(err, errNoFile) {
 		for i := range all {
 			all[i] = Got{Err: err}
@@ -120,7 +120,7 @@ func (t *tree) readFrom(from place, only bool, lowest Key, within func(ID) bool)
 		} else if only {
 			return false
 		}
-		_, inner = t.inBucket(p, i, key, func(k, v []byte) bool {
+		inner = t.inBucket(p, i, key, func(k, v []byte) bool {
 			if len(k) != len(Key{}) {
 				return true
 			}

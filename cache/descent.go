@@ -380,27 +380,27 @@ func (t *tree) find(root uint64, key []byte) (p page, index int, err error) {
 	return p, 0, damaged("its pages form a circle")
 }
 
-// bucket takes a bucket's value apart: where its root is, unless it lies inline
-// and is sound there.
-func (p page) bucket(i int) (root uint64, inline bool, err error) {
+// bucket takes a bucket's value apart: the page of its root, or, where it lies
+// inline, the page that it is.
+func (p page) bucket(i int) (root uint64, inline *page, err error) {
 	value := p.value(i)
 	if p.element(i).flags != 1 || len(value) < bucketSize {
-		return 0, false, damaged("a bucket is none")
+		return 0, nil, damaged("a bucket is none")
 	}
 	if root = native.Uint64(value); root != 0 {
-		return root, false, nil
+		return root, nil, nil
 	}
 	if len(value) < bucketSize+pageHeader {
-		return 0, false, damaged("a bucket is none")
+		return 0, nil, damaged("a bucket is none")
 	}
 	in, err := parsePage(value[bucketSize:])
 	if err == nil && (!in.leaf || native.Uint64(in.raw) != 0 || in.buckets) {
 		err = errPage
 	}
 	if err != nil {
-		return 0, false, damaged("a bucket: %w", err)
+		return 0, nil, damaged("a bucket: %w", err)
 	}
-	return 0, true, nil
+	return 0, &in, nil
 }
 
 // path checks all that bbolt comes by on its way to a bucket and to keys in it, be
@@ -411,7 +411,7 @@ func (t *tree) path(bucket []byte, keys ...[]byte) error {
 		return err
 	}
 	root, inline, err := p.bucket(i)
-	if err != nil || inline {
+	if err != nil || inline != nil {
 		return err
 	}
 	for _, key := range keys {
@@ -474,7 +474,7 @@ func (t *tree) all(seen []bool, id uint64, low, high []byte, top bool, depth int
 	}
 	for i := range p.count {
 		root, inline, err := p.bucket(i)
-		if err == nil && !inline {
+		if err == nil && inline == nil {
 			err = t.all(seen, root, nil, nil, false, maxDepth)
 		}
 		if err != nil {
