@@ -196,32 +196,19 @@ func (t *tree) inBucket(p page, i int, from []byte, f func(key, value []byte) bo
 // it is wrong: where the list of those can't be read, the whole tree has to be
 // sound.
 func treeIn(data []byte) (t tree, err error) {
-	var heads [2]head
-	at := uint64(0)
-	for i := range heads {
-		if at+pageHeader+headSize > uint64(len(data)) {
-			return t, damaged("it is cut off")
-		}
-		if heads[i], err = parseHead(data[at:]); err != nil {
-			return t, &damage{err}
-		}
-		at = heads[i].pageSize
-	}
-	h := newest(heads[0], heads[1])
-	pages := uint64(len(data)) / h.pageSize
-	words := min(h.high, pages)/64 + 1
-	t = tree{head: h, data: data, checked: make([]uint64, words), buckets: make([]uint64, words)}
-	listed := checkFile(bytes.NewReader(data), int64(len(data)))
-	t.high = min(h.high, pages)
-	if listed == nil {
-		list := data[h.freelist*h.pageSize:]
-		begin, n, err := freelist(list, h)
-		t.free = list[begin : begin+8*n]
+	h, err := readHead(bytes.NewReader(data))
+	if err != nil {
 		return t, err
 	}
-	if h.freelist >= 2 && h.freelist < t.high && h.high <= pages {
-		// Cut off it is not, so it is the list that is wrong.
-		return t, t.all(make([]bool, t.high), t.root, nil, nil, true, maxDepth)
+	err = checkFile(bytes.NewReader(data), int64(len(data)))
+	if err == nil {
+		return newTree(h, data)
 	}
-	return t, listed
+	if h.high > uint64(len(data))/h.pageSize || h.freelist < 2 || h.freelist >= h.high {
+		return t, err
+	}
+	// Cut off it is not, so it is the list that is wrong.
+	words := h.high/64 + 1
+	t = tree{head: h, data: data, checked: make([]uint64, words), buckets: make([]uint64, words)}
+	return t, t.sound()
 }
