@@ -58,6 +58,12 @@ type Salvaged struct {
 	Aside   string   // where the old file is now
 }
 
+// lose notes what can't be read; the salvage goes on without it.
+func (s *Salvaged) lose(err error) error {
+	s.Lost = append(s.Lost, err.Error())
+	return nil
+}
+
 // Salvage copies what can be read into a fresh file, which takes the place of
 // the old one; that is set aside. Records are taken only where the way to them
 // from the file's head is whole: what lies elsewhere may have been cleared.
@@ -80,7 +86,7 @@ func (b *Bolt) Salvage(ctx context.Context) (s Salvaged, err error) {
 	}
 	t, err := treeIn(data)
 	if err == nil {
-		err = b.salvageTo(fresh, &t, &s)
+		err = fresh.fillFrom(&t, &s)
 	}
 	if err != nil {
 		return s, fmt.Errorf("%s: nothing can be salvaged: %w", b.path, err)
@@ -115,19 +121,15 @@ func readRegular(path string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-// salvageTo copies the namespaces that a tree has.
-func (b *Bolt) salvageTo(fresh *Bolt, t *tree, s *Salvaged) error {
-	lost := func(err error) error {
-		s.Lost = append(s.Lost, err.Error())
-		return nil
-	}
+// fillFrom copies the namespaces that a tree has into a fresh file.
+func (b *Bolt) fillFrom(t *tree, s *Salvaged) error {
 	var failure error
 	_, err := t.leaves(t.root, []byte{'n'}, func(p page, i int) bool {
 		name := p.key(i)
 		if name[0] != 'n' {
 			return false
 		}
-		failure = fresh.updateLocked(func(tx *bbolt.Tx) error {
+		failure = b.updateLocked(func(tx *bbolt.Tx) error {
 			bucket, err := tx.CreateBucketIfNotExists(name)
 			if err != nil {
 				return err
@@ -141,7 +143,7 @@ func (b *Bolt) salvageTo(fresh *Bolt, t *tree, s *Salvaged) error {
 					e, err := unseal(id, v)
 					var bad *RecordError
 					if errors.As(err, &bad) && !bad.Newer {
-						lost(bad)
+						s.lose(bad)
 						return true
 					}
 					if !e.Empty() {
@@ -152,11 +154,11 @@ func (b *Bolt) salvageTo(fresh *Bolt, t *tree, s *Salvaged) error {
 				}
 				putErr = bucket.Put(k, v)
 				return putErr == nil
-			}, lost)
+			}, s.lose)
 			return errors.Join(err, putErr)
 		})
 		return failure == nil
-	}, lost)
+	}, s.lose)
 	return errors.Join(err, failure)
 }
 
@@ -170,10 +172,6 @@ func (b *Bolt) SalvageFrom(ctx context.Context, path string) (s Salvaged, err er
 	t, err := treeIn(data)
 	if err != nil {
 		return s, fmt.Errorf("%s: nothing can be salvaged: %w", path, err)
-	}
-	lost := func(err error) error {
-		s.Lost = append(s.Lost, err.Error())
-		return nil
 	}
 	const group = 2000
 	var entries []Transfer
@@ -197,16 +195,16 @@ func (b *Bolt) SalvageFrom(ctx context.Context, path string) (s Salvaged, err er
 			id := ID{namespace, Key(k)}
 			e, err := unseal(id, v)
 			if err != nil {
-				lost(err)
+				s.lose(err)
 				return true
 			}
 			if e.Token = (Token{}); !e.Empty() {
 				entries = append(entries, Transfer{id, e})
 			}
 			return len(entries) < group || flush()
-		}, lost)
+		}, s.lose)
 		return failure == nil
-	}, lost)
+	}, s.lose)
 	if failure == nil && len(entries) > 0 {
 		flush()
 	}

@@ -23,7 +23,8 @@ var (
 	errForeign   = errors.New("it is not a file of dvlcache")
 )
 
-// damage is a panic or fault that came out of bbolt: the file is corrupt.
+// damage says that the file is corrupt: by what was found on its pages (see
+// descent.go), or by a panic or fault on the way.
 type damage struct{ cause any }
 
 func (d *damage) Error() string { return fmt.Sprintf("it is damaged (%v)", d.cause) }
@@ -191,7 +192,7 @@ func (b *Bolt) viewOnly(ctx context.Context, f func(*tree) error) error {
 	release, err := b.lock.acquire(ctx, true)
 	if errors.Is(err, fs.ErrNotExist) {
 		return errNoFile
-	} else if readOnlySystem(err) || errors.Is(err, fs.ErrPermission) {
+	} else if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
 		// Who can't make a lock can read all the same: nobody writes, or
 		// what is torn is found to be.
 		release, err = func() {}, nil
@@ -293,20 +294,15 @@ func (b *Bolt) replace(fill func(*bbolt.DB) error) error {
 
 // setAside renames a broken file, which may still be of use to somebody.
 func (b *Bolt) setAside(why error) error {
-	aside, err := b.moveAside()
+	aside := setAsideName(b.path)
+	err := os.Rename(b.path, aside)
 	if err == nil {
 		b.notice(fmt.Sprintf("%s can't be read: %v; it is kept as %s and a fresh one is begun; dvlcache check --salvage FILE takes over what can be read of it", b.path, why, filepath.Base(aside)))
 	}
 	return err
 }
 
-// moveAside gives the file a name under which nobody looks for it.
-func (b *Bolt) moveAside() (aside string, err error) {
-	aside = setAsideName(b.path)
-	return aside, os.Rename(b.path, aside)
-}
-
-// setAsideName is where a broken file goes.
+// setAsideName is a name for a broken file, under which nobody looks for it.
 func setAsideName(path string) string {
 	return fmt.Sprintf("%s.broken-%s", path, time.Now().UTC().Format("20060102T150405.000000"))
 }
@@ -366,10 +362,6 @@ func (b *Bolt) explain(err error) error {
 		return err
 	}
 	return fmt.Errorf("%s: %w", b.path, err)
-}
-
-func readOnlySystem(err error) bool {
-	return errors.Is(err, syscall.EROFS)
 }
 
 // syncDir makes a rename durable. File systems that can't sync a folder are
