@@ -103,7 +103,7 @@ func (b *Bolt) Get(ctx context.Context, id ID) (*Entry, Generation, error) {
 	return got.Entry, got.Gen, got.Err
 }
 
-// GetAll implements Grouper, in one transaction.
+// GetAll implements Grouper, by one look at the file, or two where a token is missing.
 func (b *Bolt) GetAll(ctx context.Context, ids []ID) []Got {
 	all := make([]Got, len(ids))
 	err := b.view(ctx, func(t *tree) error { return t.read(ids, all) })
@@ -281,30 +281,22 @@ func (b *Bolt) Delete(ctx context.Context, id ID) (had bool, err error) {
 // Clear implements Clearer. The disk space is given back; if only that fails,
 // the error is a *CompactError.
 func (b *Bolt) Clear(ctx context.Context, namespace string) (n int, err error) {
-	err = b.rewrite(ctx, func(tx *bbolt.Tx) error {
-		t, err := soundTree(tx)
-		if err == nil {
-			n, err = t.count(&namespace)
-		}
-		if err == nil && tx.Bucket(bucketName(namespace)) == nil {
-			return errUnchanged
-		}
-		if err != nil {
+	err = b.rewrite(ctx, func(tx *bbolt.Tx) (err error) {
+		if n, err = countSound(tx, &namespace); err != nil {
 			return err
+		}
+		if tx.Bucket(bucketName(namespace)) == nil {
+			return errUnchanged
 		}
 		return tx.DeleteBucket(bucketName(namespace))
 	})
 	return n, err
 }
 
-// ClearAll implements Clearer.
+// ClearAll implements Clearer, as Clear does.
 func (b *Bolt) ClearAll(ctx context.Context) (n int, err error) {
-	err = b.rewrite(ctx, func(tx *bbolt.Tx) error {
-		t, err := soundTree(tx)
-		if err == nil {
-			n, err = t.count(nil)
-		}
-		if err != nil {
+	err = b.rewrite(ctx, func(tx *bbolt.Tx) (err error) {
+		if n, err = countSound(tx, nil); err != nil {
 			return err
 		}
 		var names [][]byte
@@ -322,6 +314,15 @@ func (b *Bolt) ClearAll(ctx context.Context) (n int, err error) {
 		return err
 	})
 	return n, err
+}
+
+// countSound counts entries as tree.count does, once each page has been checked.
+func countSound(tx *bbolt.Tx, namespace *string) (int, error) {
+	t, err := soundTree(tx)
+	if err != nil {
+		return 0, err
+	}
+	return t.count(namespace)
 }
 
 // Usage implements Measurer.

@@ -16,7 +16,7 @@ func (b *Bolt) Peek(ctx context.Context, id ID) (*Entry, Generation, error) {
 	return got.Entry, got.Gen, got.Err
 }
 
-// PeekAll implements Lister, in one transaction.
+// PeekAll implements Lister, by one look at the file.
 func (b *Bolt) PeekAll(ctx context.Context, ids []ID) []Got {
 	all := make([]Got, len(ids))
 	err := b.viewOnly(ctx, func(t *tree) error { return t.read(ids, all) })
@@ -69,7 +69,7 @@ func (b *Bolt) Each(ctx context.Context, r Range, f func(ID, *Entry, *RecordErro
 		}
 		unsealAll(part)
 		for i := range part {
-			if err := ctx.Err(); err != nil {
+			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
 			if p := &part[i]; p.bad != nil || !p.entry.Empty() {
