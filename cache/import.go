@@ -41,27 +41,23 @@ func (n *Transferred) Add(o Transferred) {
 }
 
 // Import puts entries into a store. The same ones a second time change nothing,
-// whatever conflict is. It stops where the store is out of order.
+// whatever conflict is. Its error is the store's that is out of order; what was
+// imported before that is counted.
 func Import(ctx context.Context, s Store, entries []Transfer, conflict Conflict) (n Transferred, err error) {
 	ids := make([]ID, len(entries))
 	for i := range entries {
 		ids[i] = entries[i].ID
 	}
-	var changes []Change
-	var outcomes []int // of changes: pointers into would move
+	changes, outcomes := make([]Change, len(entries)), make([]int, len(entries))
 	for i, got := range GetAll(ctx, s, ids) {
 		var bad *RecordError
 		if got.Err != nil && !errors.As(got.Err, &bad) {
 			return n, got.Err
 		}
-		from := entries[i].Entry
-		at := len(changes)
-		outcomes = append(outcomes, 0)
-		changes = append(changes, Change{ids[i], got.Gen, func(old *Entry) *Entry {
-			e, outcome := from.into(old, conflict)
-			outcomes[at] = outcome
+		changes[i] = Change{ids[i], got.Gen, func(old *Entry) (e *Entry) {
+			e, outcomes[i] = entries[i].Entry.into(old, conflict)
 			return e
-		}})
+		}}
 	}
 	errs := UpdateAll(ctx, s, changes)
 	for i := range changes {
@@ -83,6 +79,7 @@ func Import(ctx context.Context, s Store, entries []Transfer, conflict Conflict)
 	return n, err
 }
 
+// What into makes of an entry.
 const (
 	unaltered = iota
 	altered
@@ -91,7 +88,7 @@ const (
 
 // into returns what to store of an imported entry where old, which may be nil,
 // is stored, and nil for nothing.
-func (e *Entry) into(old *Entry, conflict Conflict) (*Entry, int) {
+func (e *Entry) into(old *Entry, conflict Conflict) (stored *Entry, outcome int) {
 	switch {
 	case old == nil:
 		return e.clone(), added
