@@ -26,9 +26,9 @@ type MemcachedConfig struct {
 	// TTL is how long entries live after they were last written; 0: until
 	// the servers need the room.
 	TTL time.Duration
-	// Count, if not nil, is told of waits that timed out and connections
-	// that were made anew.
-	Count func(Counter, int64)
+	// Count, if not nil, is told of each wait that timed out and connection
+	// that was made anew. It may be called concurrently.
+	Count func(Counter)
 }
 
 const (

@@ -40,7 +40,7 @@ func named(server string) bool {
 
 func (m *Memcached) count(c Counter) {
 	if m.config.Count != nil {
-		m.config.Count(c, 1)
+		m.config.Count(c)
 	}
 }
 

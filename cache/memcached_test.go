@@ -296,7 +296,7 @@ func TestMemcachedLostAnswer(t *testing.T) {
 	server := memcachedtest.Start(t)
 	proxy := newBetween(t, server.Address)
 	var counts [numCounters]atomic.Int64
-	m := openMemcached(t, MemcachedConfig{Servers: []string{proxy.address}, Count: func(c Counter, n int64) { counts[c].Add(n) }})
+	m := openMemcached(t, MemcachedConfig{Servers: []string{proxy.address}, Count: func(c Counter) { counts[c].Add(1) }})
 	ctx, id := context.Background(), ID{"n", Key{1}}
 	_, gen, err := m.Get(ctx, id)
 	if err != nil {
@@ -330,9 +330,9 @@ func TestMemcachedLostAnswer(t *testing.T) {
 // own, and none of those is one made anew.
 func TestMemcachedSideBySide(t *testing.T) {
 	var reconnects atomic.Int64
-	m := openMemcached(t, MemcachedConfig{Servers: []string{memcachedtest.Start(t).Address}, Count: func(c Counter, n int64) {
+	m := openMemcached(t, MemcachedConfig{Servers: []string{memcachedtest.Start(t).Address}, Count: func(c Counter) {
 		if c == Reconnects {
-			reconnects.Add(n)
+			reconnects.Add(1)
 		}
 	}})
 	var wg sync.WaitGroup
@@ -353,7 +353,7 @@ func TestMemcachedSideBySide(t *testing.T) {
 func TestMemcachedFrozen(t *testing.T) {
 	server := memcachedtest.Start(t)
 	// It goes on when one try has timed out and its request is in the queue.
-	m := openMemcached(t, MemcachedConfig{Servers: []string{server.Address}, Count: func(c Counter, _ int64) {
+	m := openMemcached(t, MemcachedConfig{Servers: []string{server.Address}, Count: func(c Counter) {
 		if c == Timeouts {
 			server.Signal(syscall.SIGCONT)
 		}

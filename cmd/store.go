@@ -134,9 +134,9 @@ func openBase(ui *terminal, s *config.Settings) (cache.Store, error) {
 		}
 		if s.Dir != "" {
 			stats := cache.NewStats(filepath.Join(s.Dir, "stats"))
-			c.Count = func(counter cache.Counter, n int64) {
+			c.Count = func(counter cache.Counter) {
 				var delta cache.Counts
-				delta[counter] = n
+				delta[counter] = 1
 				os.MkdirAll(s.Dir, 0o700)
 				stats.Add(s.Namespace, delta)
 			}
