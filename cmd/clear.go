@@ -125,11 +125,8 @@ func clearCall(o opened, q exec.Query) error {
 
 // entries counts entries in words; -1 are unknown.
 func entries(n int) string {
-	switch n {
-	case -1:
+	if n == -1 {
 		return "entries (memcached can't count them)"
-	case 1:
-		return "1 entry"
 	}
-	return fmt.Sprintf("%d entries", n)
+	return plural(n, "entry")
 }

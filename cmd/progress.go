@@ -100,6 +100,6 @@ func (p *pace) parts(s exec.BatchState) []string {
 		left := time.Since(p.cold).Seconds() / float64(s.Evaluated) * float64(s.Cold)
 		parts = append(parts, duration(left)+" left")
 	}
-	parts = append(parts, fmt.Sprintf("%d running", s.Running), number(s.Hits, "hit"))
+	parts = append(parts, fmt.Sprintf("%d running", s.Running), plural(s.Hits, "hit"))
 	return append(parts, fmt.Sprintf("%.3g/s", float64(s.Done)/time.Since(p.start).Seconds()))
 }

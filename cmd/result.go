@@ -153,3 +153,17 @@ func duration(seconds float64) string {
 		return fmt.Sprintf("%d d %02d h", int(d.Hours())/24, int(d.Hours())%24)
 	}
 }
+
+// plural counts things in words.
+func plural[N int | int64](n N, what string) string {
+	switch {
+	case n == 1:
+	case what == "entry":
+		what = "entries"
+	case what == "miss":
+		what = "misses"
+	default:
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}

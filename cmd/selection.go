@@ -178,13 +178,6 @@ func warnBad(ui *terminal, bad int) {
 	}
 }
 
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // commandText is how a command is shown: as it could be typed.
 func commandText(c *cache.Command) string {
 	switch {

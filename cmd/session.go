@@ -123,7 +123,7 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 			}
 		}
 	}
-	ui.message(fmt.Sprintf("session: %s, %s, %s saved", number(counts[cache.Hits], "hit"), number(counts[cache.Misses], "miss"),
+	ui.message(fmt.Sprintf("session: %s, %s, %s saved", plural(counts[cache.Hits], "hit"), plural(counts[cache.Misses], "miss"),
 		duration(counts.Seconds(cache.NanosSaved))), "")
 	return err
 }
@@ -138,16 +138,6 @@ func settingsGiven(origins []config.Origin) string {
 		}
 	}
 	return b.String()
-}
-
-func number(n int64, what string) string {
-	switch {
-	case n == 1:
-		return "1 " + what
-	case what == "miss":
-		return fmt.Sprintf("%d misses", n)
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // saveSession merges what is new into the store below the session, and its
