@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -15,8 +16,7 @@ import (
 // batchProgress returns what tells how a batch gets on, or nil: a bar on a
 // terminal, or a line every ten seconds, if that is asked for.
 func (t *terminal) batchProgress(f batchFlags) func(exec.BatchState) {
-	stderr := int(os.Stderr.Fd())
-	if f.quiet || f.progress == "none" || f.progress == "auto" && !term.IsTerminal(stderr) {
+	if f.quiet || f.progress == "none" || f.progress == "auto" && !term.IsTerminal(int(os.Stderr.Fd())) {
 		return nil
 	}
 	p := &pace{start: time.Now()}
@@ -40,10 +40,7 @@ func (t *terminal) batchProgress(f batchFlags) func(exec.BatchState) {
 		if p.see(s); !due(100 * time.Millisecond) {
 			return
 		}
-		width, _, err := term.GetSize(stderr)
-		if err != nil || width <= 0 {
-			width = 80
-		}
+		width := cmp.Or(widthOf(os.Stderr), 80)
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		io.WriteString(os.Stderr, t.clearLine()+bar(s, p.parts(s), width))

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,14 +72,7 @@ between lines at one standard error from it.`,
 
 // screenWidth is how wide the terminal is that is looked at, be it through a
 // pager.
-func screenWidth() int {
-	for _, f := range []*os.File{os.Stdout, os.Stderr} {
-		if width := widthOf(f); width > 0 {
-			return width
-		}
-	}
-	return 80
-}
+func screenWidth() int { return cmp.Or(widthOf(os.Stdout), widthOf(os.Stderr), 80) }
 
 // findEntry finds the one entry whose key begins with these digits, in a
 // namespace or, if it is nil, in all. Where entries can't be listed the key has

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -138,17 +139,13 @@ func (t *terminal) progress(q exec.Query) func(cache.Moments) {
 // liveLine returns what shows a line on the terminal in the place of the one
 // before, as much of it as fits; nil where stderr is no terminal.
 func (t *terminal) liveLine() func(string) {
-	stderr := int(os.Stderr.Fd())
-	if !term.IsTerminal(stderr) {
+	if !term.IsTerminal(int(os.Stderr.Fd())) {
 		return nil
 	}
 	return func(line string) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		width, _, err := term.GetSize(stderr)
-		if err != nil {
-			width = 80
-		}
+		width := cmp.Or(widthOf(os.Stderr), 80)
 		// Part by part, so that no number is broken.
 		for len([]rune(line)) > width-1 {
 			i := strings.LastIndexByte(line, ',')
