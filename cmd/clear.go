@@ -65,32 +65,7 @@ back.`,
 				}
 				return clearCall(o, q)
 			}
-			what := fmt.Sprintf("all entries of namespace %s", s.Namespace)
-			if all {
-				what = "all entries of all namespaces"
-			}
-			if !yes && !ui.confirm("forget "+what+"?") {
-				ui.message("nothing was cleared", "")
-				return nil
-			}
-			store, ok := o.store.(cache.Clearer)
-			if !ok {
-				return fmt.Errorf("the %s backend can't be cleared", s.Backend)
-			}
-			var n int
-			if all {
-				n, err = store.ClearAll(context.Background())
-			} else {
-				n, err = store.Clear(context.Background(), s.Namespace)
-			}
-			var compact *cache.CompactError
-			if err != nil && !errors.As(err, &compact) {
-				return err
-			}
-			if compact != nil {
-				ui.warn(compact.Error(), "")
-			}
-			return writeResult(fmt.Sprintf("%s cleared\n", entries(n)), "")
+			return clearMany(ui, s, o, all, yes)
 		},
 	}
 	addSettings(cmd, config.KeySettings, config.StoreSettings, config.RunSettings, config.RepeatSettings)
@@ -103,6 +78,36 @@ back.`,
 	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask (only on a terminal it is asked)")
 	cmd.Flags().BoolVar(&stdin, "stdin", false, "what stdin holds counts")
 	return cmd
+}
+
+// clearMany forgets a namespace, or all, if the user agrees.
+func clearMany(ui *terminal, s *config.Settings, o opened, all, yes bool) (err error) {
+	what := fmt.Sprintf("all entries of namespace %s", s.Namespace)
+	if all {
+		what = "all entries of all namespaces"
+	}
+	if !yes && !ui.confirm("forget "+what+"?") {
+		ui.message("nothing was cleared", "")
+		return nil
+	}
+	store, ok := o.store.(cache.Clearer)
+	if !ok {
+		return fmt.Errorf("the %s backend can't be cleared", s.Backend)
+	}
+	var n int
+	if all {
+		n, err = store.ClearAll(context.Background())
+	} else {
+		n, err = store.Clear(context.Background(), s.Namespace)
+	}
+	var compact *cache.CompactError
+	if err != nil && !errors.As(err, &compact) {
+		return err
+	}
+	if compact != nil {
+		ui.warn(compact.Error(), "")
+	}
+	return writeResult(fmt.Sprintf("%s cleared\n", entries(n)), "")
 }
 
 // clearCall forgets one call.
