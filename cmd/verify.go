@@ -139,108 +139,131 @@ func runVerify(ui *terminal, s *config.Settings, f verifyFlags) error {
 		return errors.Join(err, stop())
 	}
 	warnBad(ui, bad)
-	v := &exec.Verifier{Memo: &exec.Memo{Store: o.store, Digests: o.digests, Runner: runner, Warn: ui.warn},
-		Timeout: s.Timeout, Tolerance: f.tolerance, Trust: f.trust, Leave: s.Dir}
-	var (
-		mu       sync.Mutex
-		tally    = map[exec.Verdict]int{}
-		state    = exec.BatchState{Read: int64(len(all))}
-		repaired int
-		gone     int // meanwhile
-		failure  error
-	)
-	progress := ui.batchProgress(batchFlags{quiet: f.quiet, progress: "auto"})
-	note := func(change func()) {
-		mu.Lock()
-		defer mu.Unlock()
-		change()
-		if progress != nil {
-			progress(state)
-		}
-	}
-	verify := func(c candidate) {
-		e, gen, err := reader.Peek(ctx, c.id)
-		if err != nil || e == nil {
-			note(func() { state.Done++; gone++ })
-			return
-		}
-		note(func() { state.Running++ })
-		r := v.Verify(ctx, c.id, e, gen)
-		if ctx.Err() != nil {
-			return
-		}
-		if r.Verdict == exec.Differs {
-			switch f.repair {
-			case "replace":
-				err = v.Replace(ctx, r, int(s.KeepOutput))
-			case "remove":
-				_, err = o.store.Delete(ctx, c.id)
-			}
-		}
-		note(func() {
-			state.Running--
-			state.Done++
-			state.Evaluated++
-			tally[r.Verdict]++
-			switch {
-			case r.Verdict == exec.Differs:
-				state.Failed++
-				ui.endProgress()
-				fmt.Print(differsText(c.id.Key.String(), r, widthOf(os.Stdout)))
-				if errors.Is(err, cache.ErrSuperseded) {
-					ui.message(fmt.Sprintf("%.12s was cleared or refreshed meanwhile, and is left as it is", c.id.Key), "")
-					err = nil
-				} else if err == nil && f.repair != "" {
-					repaired++
-				}
-			case r.Verdict == exec.Failed:
-				ui.message(fmt.Sprintf("%.12s: %s: %s", c.id.Key, r.Reason, commandText(r.Command)), "")
-			}
-			if err != nil && failure == nil {
-				failure = err
-			}
-		})
+	v := &verification{
+		ui: ui, flags: f, keepOutput: int(s.KeepOutput), reader: reader,
+		Verifier: exec.Verifier{Memo: &exec.Memo{Store: o.store, Digests: o.digests, Runner: runner, Warn: ui.warn},
+			Timeout: s.Timeout, Tolerance: f.tolerance, Trust: f.trust, Leave: s.Dir},
+		progress: ui.batchProgress(batchFlags{quiet: f.quiet, progress: "auto"}),
+		state:    exec.BatchState{Read: int64(len(all))},
+		tally:    map[exec.Verdict]int{},
 	}
 	for group := range byDirectory(all) {
 		if ctx.Err() != nil {
 			break
 		}
 		if err := exec.InDirectory(group[0].dir); err != nil && group[0].dir != "" {
-			note(func() { state.Done += int64(len(group)); tally[exec.Changed] += len(group) })
+			v.note(func() { v.state.Done += int64(len(group)); v.tally[exec.Changed] += len(group) })
 			continue
 		}
-		work := make(chan candidate)
-		var workers sync.WaitGroup
-		for range min(f.jobs, len(group)) {
-			workers.Go(func() {
-				for c := range work {
-					verify(c)
-				}
-			})
-		}
-		for _, c := range group {
-			if ctx.Err() != nil {
-				break
-			}
-			work <- c
-		}
-		close(work)
-		workers.Wait()
+		v.group(ctx, group)
 	}
 	ui.endProgress()
 	if err := stop(); err != nil {
 		return err
 	}
-	fmt.Println(tallyText(tally, gone, repaired, f.repair))
+	fmt.Println(tallyText(v.tally, v.gone, v.repaired, f.repair))
 	switch {
-	case failure != nil:
-		return failure
-	case tally[exec.Differs] > 0:
+	case v.failure != nil:
+		return v.failure
+	case v.tally[exec.Differs] > 0:
 		return errImpure
-	case tally[exec.Failed] > 0:
+	case v.tally[exec.Failed] > 0:
 		return errUnverified
 	}
 	return nil
+}
+
+// verification is a verify that runs.
+type verification struct {
+	exec.Verifier
+	ui         *terminal
+	flags      verifyFlags
+	keepOutput int
+	reader     cache.Reader
+	progress   func(exec.BatchState)
+
+	mu       sync.Mutex // over all that follows, and stdout
+	state    exec.BatchState
+	tally    map[exec.Verdict]int
+	repaired int
+	gone     int // meanwhile
+	failure  error
+}
+
+// note makes a change, and shows how the verification gets on.
+func (v *verification) note(change func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	change()
+	if v.progress != nil {
+		v.progress(v.state)
+	}
+}
+
+// group verifies candidates of the working directory, several at a time.
+func (v *verification) group(ctx context.Context, group []candidate) {
+	work := make(chan candidate)
+	var workers sync.WaitGroup
+	for range min(v.flags.jobs, len(group)) {
+		workers.Go(func() {
+			for c := range work {
+				v.verify(ctx, c.id)
+			}
+		})
+	}
+	for _, c := range group {
+		if ctx.Err() != nil {
+			break
+		}
+		work <- c
+	}
+	close(work)
+	workers.Wait()
+}
+
+// verify verifies one entry, repairs it if that is asked for, and tells of it.
+func (v *verification) verify(ctx context.Context, id cache.ID) {
+	e, gen, err := v.reader.Peek(ctx, id)
+	if err != nil || e == nil {
+		v.note(func() { v.state.Done++; v.gone++ })
+		return
+	}
+	v.note(func() { v.state.Running++ })
+	r := v.Verify(ctx, id, e, gen)
+	if ctx.Err() != nil {
+		return
+	}
+	if r.Verdict == exec.Differs {
+		switch v.flags.repair {
+		case "replace":
+			err = v.Replace(ctx, r, v.keepOutput)
+		case "remove":
+			_, err = v.Memo.Store.Delete(ctx, id)
+		}
+	}
+	v.note(func() {
+		v.state.Running--
+		v.state.Done++
+		v.state.Evaluated++
+		v.tally[r.Verdict]++
+		switch {
+		case r.Verdict == exec.Differs:
+			v.state.Failed++
+			v.ui.endProgress()
+			fmt.Print(differsText(id.Key.String(), r, widthOf(os.Stdout)))
+			if errors.Is(err, cache.ErrSuperseded) {
+				v.ui.message(fmt.Sprintf("%.12s was cleared or refreshed meanwhile, and is left as it is", id.Key), "")
+				err = nil
+			} else if err == nil && v.flags.repair != "" {
+				v.repaired++
+			}
+		case r.Verdict == exec.Failed:
+			v.ui.message(fmt.Sprintf("%.12s: %s: %s", id.Key, r.Reason, commandText(r.Command)), "")
+		}
+		if err != nil && v.failure == nil {
+			v.failure = err
+		}
+	})
 }
 
 // differsText is the line of a number that differs: separated by tabs, or as wide
