@@ -161,10 +161,12 @@ func runVerify(ui *terminal, s *config.Settings, f verifyFlags) error {
 	if err := stop(); err != nil {
 		return err
 	}
-	fmt.Println(tallyText(v.tally, v.gone, v.repaired, f.repair))
+	err = writeResult(tallyText(v.tally, v.gone, v.repaired, f.repair)+"\n", "")
 	switch {
 	case v.failure != nil:
 		return v.failure
+	case err != nil:
+		return err
 	case v.tally[exec.Differs] > 0:
 		return errImpure
 	case v.tally[exec.Failed] > 0:
