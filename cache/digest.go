@@ -74,7 +74,8 @@ func (d *Digests) Close() error {
 var errNotRegular = errors.New("it is not a regular file")
 
 // Digest returns the digest and identity of the regular file at path. The two
-// belong together: a file that changes while it is read is read again.
+// belong together: a file that changes while it is read is read again. Its error
+// is a *fs.PathError or the context's.
 func (d *Digests) Digest(ctx context.Context, path string) (Digest, Identity, error) {
 	var none Digest
 	info, err := os.Stat(path)

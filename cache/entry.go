@@ -165,9 +165,9 @@ func (s *Series) MeanSeconds() float64 {
 // that another extraction can be answered without another evaluation.
 type Output struct {
 	Text    []byte
-	Cut     bool // earlier lines are missing
-	ID      uint64
-	Seconds float64
+	Cut     bool      // earlier lines are missing
+	ID      uint64    // of the evaluation's sample
+	Seconds float64   // that it took
 	Time    time.Time // to the second
 }
 

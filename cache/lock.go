@@ -23,9 +23,9 @@ func newLock(path string) *flock.Flock {
 }
 
 // lockWithin takes f, waiting in the kernel's queue for at most timeout (0: as
-// long as it takes), and then for what more returns, if it isn't nil, until that
-// is nothing. A wait in flock(2) can't be called off, so one that is given up
-// goes on in the background and lets go as soon as it succeeds.
+// long as it takes) or, if more isn't nil, for what that returns, again and again
+// until it is nothing. A wait in flock(2) can't be called off, so one that is given
+// up goes on in the background and lets go as soon as it succeeds.
 func lockWithin(ctx context.Context, f *flock.Flock, shared bool, timeout time.Duration, more func() time.Duration) error {
 	try, block := f.TryLock, f.Lock
 	if shared {

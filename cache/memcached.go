@@ -73,7 +73,7 @@ var (
 )
 
 // NewMemcached returns the store on the given servers. It resolves their names,
-// and connects to none yet.
+// which may take three seconds, and connects to none yet.
 func NewMemcached(config MemcachedConfig) (*Memcached, error) {
 	m := &Memcached{config: config}
 	servers := &memcache.ServerList{}

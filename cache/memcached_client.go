@@ -108,7 +108,8 @@ type ServerStats struct {
 	Values map[string]string // as the protocol's "stats" names them: curr_items, bytes, evictions, uptime, …
 }
 
-// ServerStats asks all servers for their statistics.
+// ServerStats asks all servers at once for their statistics, which each has a
+// second to say. They are in the order of MemcachedConfig.Servers.
 func (m *Memcached) ServerStats(ctx context.Context) []ServerStats {
 	all := make([]ServerStats, len(m.addrs))
 	var wg sync.WaitGroup

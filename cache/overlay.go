@@ -22,11 +22,12 @@ type Overlay struct {
 }
 
 var (
-	_ Store   = (*Overlay)(nil)
-	_ Clearer = (*Overlay)(nil)
-	_ Leaser  = (*Overlay)(nil)
-	_ Lister  = (*Overlay)(nil)
-	_ Pruner  = (*Overlay)(nil)
+	_ Store    = (*Overlay)(nil)
+	_ Clearer  = (*Overlay)(nil)
+	_ Measurer = (*Overlay)(nil)
+	_ Leaser   = (*Overlay)(nil)
+	_ Lister   = (*Overlay)(nil)
+	_ Pruner   = (*Overlay)(nil)
 )
 
 // NewOverlay returns the store of a session over base.

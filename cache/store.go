@@ -43,10 +43,6 @@ func (id ID) String() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Token is an unguessable mark of one period in the life of a namespace or of
-// an entry. The zero Token means that none was drawn yet.
-type Token [16]byte
-
 // compare orders addresses by namespace, then key.
 func (id ID) compare(o ID) int {
 	if c := strings.Compare(id.Namespace, o.Namespace); c != 0 {
@@ -54,6 +50,10 @@ func (id ID) compare(o ID) int {
 	}
 	return bytes.Compare(id.Key[:], o.Key[:])
 }
+
+// Token is an unguessable mark of one period in the life of a namespace or of
+// an entry. The zero Token means that none was drawn yet.
+type Token [16]byte
 
 // NewToken draws a random token.
 func NewToken() Token {

@@ -66,7 +66,8 @@ func evals(shell string) [][2]string {
 	return nil
 }
 
-// WriteCompletion writes the script by which a shell completes our command line.
+// WriteCompletion writes the script by which a shell (bash, fish, zsh or
+// powershell) completes our command line.
 func WriteCompletion(root *cobra.Command, w io.Writer, shell string, descriptions bool) error {
 	var b bytes.Buffer
 	generate := map[string]func(io.Writer) error{

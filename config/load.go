@@ -25,8 +25,8 @@ type Origin struct {
 
 // An Error is a setting that can't be used.
 type Error struct {
-	Where  string // a file's path, or as Origin.From
-	Key    string // empty if it is the whole file
+	Where  string // a file's path, or as Origin.From, or the setting that lacks another
+	Key    string // empty if it is the whole of Where
 	Reason string
 	Hint   string
 }

@@ -136,6 +136,24 @@ func (s *Setting) IsPath() bool { return s.isPath }
 // Choices are the values that the setting may have, if they are few.
 func (s *Setting) Choices() []string { return s.choices }
 
+// InProgram returns what a program's rules say of the setting, as texts.
+func (s *Setting) InProgram(p *Program) []string {
+	if s.program == nil {
+		return nil
+	}
+	switch list := s.program(p).(type) {
+	case *[]string:
+		return *list
+	case *[]int:
+		var out []string
+		for _, n := range *list {
+			out = append(out, strconv.Itoa(n))
+		}
+		return out
+	}
+	return nil
+}
+
 // prefix begins the names of our environment variables.
 const prefix = "DVLCACHE_"
 
@@ -269,24 +287,6 @@ var RunSettings = []*Setting{
 	{Name: "verbose", Short: "v", Default: "false",
 		Usage: "say on stderr whether it was a hit, the key, and what was ignored or tracked",
 		field: func(s *Settings) any { return &s.Verbose }},
-}
-
-// InProgram returns what a program's rules say of the setting, as texts.
-func (s *Setting) InProgram(p *Program) []string {
-	if s.program == nil {
-		return nil
-	}
-	switch list := s.program(p).(type) {
-	case *[]string:
-		return *list
-	case *[]int:
-		var out []string
-		for _, n := range *list {
-			out = append(out, strconv.Itoa(n))
-		}
-		return out
-	}
-	return nil
 }
 
 // RepeatSettings are those for stochastic utilities.

@@ -20,7 +20,7 @@ type evaluation struct {
 	// err is a *NumberError, or why the program did not succeed; only in
 	// the first case is there an outcome.
 	err     error
-	started bool
+	started bool // the program, and nobody asked us to end
 	took    time.Duration
 }
 

@@ -63,7 +63,8 @@ type call struct {
 // Answer answers a query. Its errors are, besides those of the context and the
 // system: *StartError, *ExitError, *TimeoutError, *NumberError, ErrNotCached,
 // *RecursionError, and those of cache.Identify that say that the query is
-// wrong. A store that is out of order is no error: the program is run.
+// wrong. A store that is out of order is no error, but under Strict, where it is
+// a *StoreError: the program is run.
 func (m *Memo) Answer(ctx context.Context, q Query) (Answer, error) {
 	c := m.newCall(q)
 	a, err := c.orDefault(c.answer(ctx))
@@ -209,7 +210,7 @@ func Identify(ctx context.Context, q Query, digests *cache.Digests) (cache.ID, e
 }
 
 // lookup answers from the store if it can. A store that is out of order is not
-// used any more. Its error is the context's.
+// used any more. Its error is the context's or, under Strict, a *StoreError.
 func (c *call) lookup(ctx context.Context) (a Answer, ok bool, err error) {
 	if !c.stored {
 		return Answer{}, false, nil

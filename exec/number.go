@@ -129,10 +129,9 @@ func (x Extraction) String() string {
 }
 
 // ParseExtraction reads "last", "only", "regex:RE" or "json:PATH". RE has Go's
-// syntax (RE2) and at least one group; PATH is keys
-// and indices separated by dots ("acc", "folds.0.acc"), a backslash before a
-// character of a key that means something else. nonfinite admits NaN and
-// infinities.
+// syntax (RE2) and at least one group; PATH is keys and indices separated by dots
+// ("acc", "folds.0.acc"), a backslash before a character of a key that means
+// something else. nonfinite admits NaN and infinities.
 func ParseExtraction(s string, nonfinite bool) (Extraction, error) {
 	kind, arg, _ := strings.Cut(s, ":")
 	x := Extraction{given: s, kind: kind, nonfinite: nonfinite}
@@ -196,7 +195,7 @@ func (x Extraction) locate(out []byte, cut bool) (string, error) {
 		if cut {
 			return "", errCut
 		}
-		return string(out), x.nothing(out)
+		return string(out), nothing(out)
 	case "regex":
 		return x.lastMatch(out, cut)
 	case "json":
@@ -206,11 +205,12 @@ func (x Extraction) locate(out []byte, cut bool) (string, error) {
 		if line == nil && cut {
 			return "", errCut
 		}
-		return string(line), x.nothing(line)
+		return string(line), nothing(line)
 	}
 }
 
-func (x Extraction) nothing(b []byte) error {
+// nothing is the error of what holds blanks alone.
+func nothing(b []byte) error {
 	if len(bytes.TrimSpace(b)) == 0 {
 		return errors.New("it is empty")
 	}
@@ -257,8 +257,8 @@ func (x Extraction) inDocument(out []byte, cut bool) (string, error) {
 		case cut:
 			return "", errCut
 		case !gjson.ValidBytes(out):
-			if doc == nil {
-				return "", errors.New("it is empty")
+			if err := nothing(doc); err != nil {
+				return "", err
 			}
 			return "", fmt.Errorf("neither the whole nor the last line, %s, is JSON", quote(string(doc)))
 		}

@@ -185,7 +185,8 @@ func (v *Verifier) Replace(ctx context.Context, r Verified, keepOutput int) erro
 	})
 }
 
-// InDirectory makes a folder the working directory of this process.
+// InDirectory makes a folder the working directory of this process: call it while
+// no other goroutine uses names that are relative.
 func InDirectory(dir string) error {
 	if err := os.Chdir(dir); err != nil {
 		return err
