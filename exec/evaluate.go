@@ -78,7 +78,7 @@ func (c *call) run(ctx context.Context) (e evaluation) {
 	e.outcome, e.err = c.Runner.run(ctx, cmd)
 	e.took = time.Since(start)
 	var notStarted *StartError
-	e.started = !errors.As(e.err, &notStarted) && ctx.Err() == nil
+	e.started = !errors.As(e.err, &notStarted) && !scarce(e.err) && ctx.Err() == nil
 	if e.err != nil {
 		return e
 	}
