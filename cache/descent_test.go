@@ -386,6 +386,50 @@ func TestNoWayBack(t *testing.T) {
 	}
 }
 
+// TestSalvageWithoutList: where the list of free pages is damaged all can be
+// salvaged if every page is sound, and nothing if one isn't.
+func TestSalvageWithoutList(t *testing.T) {
+	ctx := context.Background()
+	for _, sound := range []bool{true, false} {
+		s := NewSession(t.TempDir(), time.Minute, nil)
+		if err := putNumbered(s, "n", 0, 500); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.ReadFile(s.Path())
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := readHead(bytes.NewReader(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree, err := newTree(h, bytes.Clone(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file[h.freelist*h.pageSize+8] ^= 1 // no list any more
+		if !sound {
+			bucket, err := tree.bucket(bucketName("n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			key := numbered(1)
+			leaf, _, err := tree.find(bucket.root, key[:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			file[native.Uint64(leaf.raw)*h.pageSize] ^= 1 // another page
+		}
+		if err := os.WriteFile(s.Path(), file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		salvaged, err := s.Salvage(ctx)
+		if sound && (err != nil || salvaged.Entries != 500 || salvaged.Lost != nil) || !sound && err == nil {
+			t.Errorf("sound: %v; salvaged: %+v, %v", sound, salvaged, err)
+		}
+	}
+}
+
 // TestFlippedVersion: a version with a flipped bit is none, or the record, or
 // the whole file, would be left alone as a newer one's.
 func TestFlippedVersion(t *testing.T) {

@@ -890,3 +890,30 @@ func TestMemory(t *testing.T) {
 	m := NewMemory()
 	testStore(t, func(*testing.T) Store { return m })
 }
+
+// TestUsage: what a deletion leaves behind is no entry.
+func TestUsage(t *testing.T) {
+	ctx := context.Background()
+	for name, s := range map[string]interface {
+		Store
+		Clearer
+		Measurer
+	}{"bolt": NewBolt(t.TempDir(), time.Minute, nil), "memory": NewMemory()} {
+		defer s.Close()
+		for i, namespace := range []string{"a", "a", "b"} {
+			testEntry(t, s, ID{namespace, Key{byte(i)}}, 1)
+		}
+		if _, err := s.Delete(ctx, ID{"a", Key{0}}); err != nil {
+			t.Fatal(err)
+		}
+		a := "a"
+		all, err := s.Usage(ctx, nil)
+		one, oneErr := s.Usage(ctx, &a)
+		if err != nil || oneErr != nil || all.Entries != 2 || one.Entries != 1 || all.Bytes == 0 || one.Bytes != all.Bytes {
+			t.Errorf("%s holds %+v, of which a %+v: %v, %v", name, all, one, err, oneErr)
+		}
+		if n, err := s.Clear(ctx, a); err != nil || n != 1 {
+			t.Errorf("%s: %d cleared, %v", name, n, err)
+		}
+	}
+}
