@@ -111,7 +111,7 @@ func (t *tree) readFrom(from place, only bool, lowest Key, within func(ID) bool)
 	_, err = t.leaves(t.root, bucketName(from.namespace), func(p page, i int) bool {
 		name := p.key(i)
 		if name[0] != 'n' {
-			return name[0] < 'n'
+			return false // beyond the last
 		}
 		namespace := string(name[1:])
 		key := lowest[:]

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -15,9 +14,6 @@ import (
 
 // Digest is the SHA-256 of a file's contents.
 type Digest [32]byte
-
-// String returns the digest in lower-case hexadecimal.
-func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 
 // Identity is what tells, without reading a file, that it may have changed.
 type Identity struct {

@@ -120,12 +120,6 @@ func certificates(t *testing.T, dir string) *tls.Config {
 	return config
 }
 
-// put stores a number under an id.
-func put(t *testing.T, s Store, id ID, value float64) {
-	t.Helper()
-	testEntry(t, s, id, value)
-}
-
 // number returns what a store has of an id: a number, "-" for a miss, or what
 // is wrong with the record.
 func number(t *testing.T, s Store, id ID) string {
@@ -171,8 +165,8 @@ func TestMemcachedClear(t *testing.T) {
 	server := memcachedtest.Start(t)
 	m := openMemcached(t, MemcachedConfig{Servers: []string{server.Address}})
 	a, b := ID{"a", Key{1}}, ID{"b", Key{1}}
-	put(t, m, a, 1)
-	put(t, m, b, 2)
+	testEntry(t, m, a, 1)
+	testEntry(t, m, b, 2)
 	raw := server.Dial()
 	ask(t, raw, "set stranger 0 0 5\r\nhello\r\n")
 	if _, err := m.Clear(context.Background(), "a"); err != nil {
@@ -185,7 +179,7 @@ func TestMemcachedClear(t *testing.T) {
 	if got := number(t, m, b); got != "-" {
 		t.Errorf("after the loss of the token: %s", got)
 	}
-	put(t, m, b, 3)
+	testEntry(t, m, b, 3)
 	if got := number(t, m, b); got != "3" {
 		t.Errorf("and then: %s", got)
 	}
@@ -200,7 +194,7 @@ func TestMemcachedSecret(t *testing.T) {
 	}
 	signed, plain, other := open("s1"), open(""), open("s2")
 	id, id2 := ID{"n", Key{1}}, ID{"n", Key{2}}
-	put(t, signed, id, 1)
+	testEntry(t, signed, id, 1)
 	for what, got := range map[string]string{
 		"the secret":     number(t, signed, id),
 		"no secret":      number(t, plain, id),
@@ -234,11 +228,11 @@ func TestMemcachedSecret(t *testing.T) {
 			t.Errorf("%q, without a secret: %s", poison, got)
 		}
 	}
-	put(t, plain, id, 5)
+	testEntry(t, plain, id, 5)
 	if got := number(t, signed, id); got != "it is not signed with DVLCACHE_SECRET" {
 		t.Errorf("an unsigned record: %s", got)
 	}
-	put(t, signed, id, 6)
+	testEntry(t, signed, id, 6)
 	if got := number(t, signed, id); got != "6" {
 		t.Errorf("a bad record is not replaced: %s", got)
 	}
@@ -426,7 +420,7 @@ func TestMemcachedOutOfOrder(t *testing.T) {
 	t.Run("down", func(t *testing.T) {
 		server := memcachedtest.Start(t)
 		m := openMemcached(t, MemcachedConfig{Servers: []string{server.Address}})
-		put(t, m, id, 1)
+		testEntry(t, m, id, 1)
 		server.Kill()
 		if _, _, err := m.Get(ctx, id); err == nil {
 			t.Error("a dead server answers")
@@ -497,7 +491,7 @@ func TestMemcachedTTL(t *testing.T) {
 	id := ID{"n", Key{1}}
 	// Its clock goes by whole seconds, so that the one may be over at once.
 	for try := 0; ; try++ {
-		put(t, m, id, 1)
+		testEntry(t, m, id, 1)
 		if got := number(t, m, id); got == "1" {
 			break
 		} else if try == 100 {
@@ -515,7 +509,7 @@ func TestMemcachedTTL(t *testing.T) {
 func TestMemcachedServerStats(t *testing.T) {
 	server := memcachedtest.Start(t)
 	m := openMemcached(t, MemcachedConfig{Servers: []string{server.Address}})
-	put(t, m, ID{"n", Key{1}}, 1)
+	testEntry(t, m, ID{"n", Key{1}}, 1)
 	all := m.ServerStats(context.Background())
 	if len(all) != 1 || all[0].Err != nil || all[0].Values["curr_items"] != "3" || all[0].Values["uptime"] == "" {
 		t.Errorf("%+v", all)
