@@ -180,8 +180,8 @@ func (b *batch) step(ctx context.Context, change func()) {
 	if b.over {
 		return
 	}
-	if err := b.emit(); b.err == nil {
-		b.err = err
+	if b.err == nil { // or it is no longer known what was handed on
+		b.err = b.emit()
 	}
 	if b.err != nil {
 		b.stopping = true

@@ -1,0 +1,65 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+	"testing"
+
+	"dvlcache/cache"
+)
+
+// newTestBatch is a batch of sh, and what reads its lines, each a script.
+func newTestBatch(t *testing.T, store cache.Store, scripts ...string) (*Batch, func() ([]Line, bool, error)) {
+	t.Helper()
+	dir := t.TempDir()
+	extraction, err := ParseExtraction("last", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []Line
+	for i, script := range scripts {
+		lines = append(lines, Line{Number: i + 1, Input: script, Args: []string{"sh", "-c", script}})
+	}
+	batch := &Batch{
+		Memo: &Memo{
+			Store:   store,
+			Stats:   cache.NewStats(filepath.Join(dir, "stats")),
+			Digests: cache.NewDigests(filepath.Join(dir, "digests")),
+			Runner:  &Runner{},
+			Warn:    func(message, _ string) { t.Error(message) },
+		},
+		Query: Query{Args: []string{"sh"}, Paths: cache.PathsAbsolute, Extraction: extraction},
+		Jobs:  len(scripts),
+		Emit:  func(a LineAnswer) error { return a.Err },
+		Flush: func() error { return nil },
+	}
+	return batch, func() (group []Line, more bool, err error) {
+		if lines == nil {
+			return nil, false, io.EOF
+		}
+		group, lines = lines, nil
+		return group, false, nil
+	}
+}
+
+// TestBatchEmitFails: where an answer can't be handed on, none of those after it
+// is, and what runs is ended.
+func TestBatchEmitFails(t *testing.T) {
+	for _, unordered := range []bool{false, true} {
+		batch, read := newTestBatch(t, cache.NewMemory(), "sleep 0.3; echo 1", "echo 2", "echo 3", "exec sleep 100")
+		full := errors.New("full")
+		emitted := 0
+		batch.Unordered = unordered
+		batch.Emit = func(LineAnswer) error {
+			if emitted++; emitted == 2 {
+				return full
+			}
+			return nil
+		}
+		if _, err := batch.Run(context.Background(), read); err != full || emitted != 2 {
+			t.Errorf("unordered %v: %v after %d answers", unordered, err, emitted)
+		}
+	}
+}
