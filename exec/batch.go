@@ -249,7 +249,11 @@ func (b *batch) count(c *call) {
 	c.counts = cache.Counts{}
 }
 
-func (b *batch) done(s *slot, a Answer, err error) {
+// done answers a line, unless it is our end that kept it from an answer.
+func (b *batch) done(ctx context.Context, s *slot, a Answer, err error) {
+	if err != nil && ctx.Err() != nil {
+		return
+	}
 	s.Answer, s.LineAnswer.Err, s.done = a, err, true
 	b.state.Done++
 	switch {
@@ -275,7 +279,7 @@ func (b *batch) hit(ctx context.Context, a ask, got cache.Got) bool {
 		return false
 	}
 	b.count(c)
-	b.done(a.slot, answer, nil)
+	b.done(ctx, a.slot, answer, nil)
 	return true
 }
 
@@ -331,7 +335,7 @@ func (b *batch) accept(ctx context.Context, lines []Line) error {
 		b.state.Read++
 		b.waiting = append(b.waiting, s)
 		if line.Err != nil {
-			b.done(s, Answer{Namespace: b.Query.Namespace}, line.Err)
+			b.done(ctx, s, Answer{Namespace: b.Query.Namespace}, line.Err)
 			continue
 		}
 		asked = append(asked, ask{slot: s})
@@ -388,7 +392,7 @@ func (b *batch) settle(ctx context.Context, c *call, a ask, got cache.Got, ident
 			key, err = identifier.Identify(ctx, c.Args)
 		}
 		if err := c.identified(ctx, key, err); err != nil {
-			b.done(a.slot, Answer{Namespace: c.Namespace}, err)
+			b.done(ctx, a.slot, Answer{Namespace: c.Namespace}, err)
 			return false
 		}
 	}
@@ -404,13 +408,13 @@ func (b *batch) settle(ctx context.Context, c *call, a ask, got cache.Got, ident
 		answer, ok, err := c.found(ctx, got)
 		b.count(c)
 		if ok || err != nil {
-			b.done(a.slot, answer, err)
+			b.done(ctx, a.slot, answer, err)
 			return ok
 		}
 	}
 	if c.OnlyCached {
 		b.counts[cache.Misses]++
-		b.done(a.slot, Answer{Namespace: c.Namespace}, ErrNotCached)
+		b.done(ctx, a.slot, Answer{Namespace: c.Namespace}, ErrNotCached)
 		return false
 	}
 	w := &work{call: c, id: c.id, slots: []*slot{a.slot}}

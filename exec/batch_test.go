@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"dvlcache/cache"
 )
@@ -61,5 +62,38 @@ func TestBatchEmitFails(t *testing.T) {
 		if _, err := batch.Run(context.Background(), read); err != full || emitted != 2 {
 			t.Errorf("unordered %v: %v after %d answers", unordered, err, emitted)
 		}
+	}
+}
+
+// onGet is a store that calls a function before it looks up.
+type onGet struct {
+	*cache.Bolt
+	f func(ids []cache.ID)
+}
+
+func newOnGet(t *testing.T, f func(ids []cache.ID)) onGet {
+	store := cache.NewSession(t.TempDir(), time.Minute, nil)
+	t.Cleanup(func() { store.Close() })
+	return onGet{store, f}
+}
+
+func (s onGet) GetAll(ctx context.Context, ids []cache.ID) []cache.Got {
+	s.f(ids)
+	return s.Bolt.GetAll(ctx, ids)
+}
+
+// TestBatchEndedAtALookup: lines that are looked up when we are asked to end have
+// no answer; they have not failed.
+func TestBatchEndedAtALookup(t *testing.T) {
+	ended := errors.New("ended")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	store := newOnGet(t, func([]cache.ID) { cancel(ended) })
+	batch, read := newTestBatch(t, store, "echo 1", "echo 2", "echo 3")
+	batch.Emit = func(a LineAnswer) error {
+		t.Errorf("line %d is answered: %v", a.Number, a.Err)
+		return nil
+	}
+	if state, err := batch.Run(ctx, read); err != ended || state.Done != 0 || state.Failed != 0 {
+		t.Errorf("%v: %+v", err, state)
 	}
 }

@@ -210,6 +210,6 @@ func (b *batch) finish(ctx context.Context, w *work) {
 		if i > 0 && err == nil && a.Count > 0 {
 			a.Cached = true
 		}
-		b.done(s, a, err)
+		b.done(ctx, s, a, err)
 	}
 }
