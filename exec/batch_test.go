@@ -97,3 +97,30 @@ func TestBatchEndedAtALookup(t *testing.T) {
 		t.Errorf("%v: %+v", err, state)
 	}
 }
+
+// TestBatchEndedUnderALease: whoever waits for our turn, when we are asked to end
+// before the program runs, is the next to have it, and the only one.
+func TestBatchEndedUnderALease(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	next := make(chan *cache.Lease, 1)
+	gets := 0
+	var store onGet
+	store = newOnGet(t, func(ids []cache.ID) {
+		if gets++; gets != 2 { // the one under the lease
+			return
+		}
+		go func() {
+			lease, _ := store.Lease(context.Background(), ids[0], time.Minute)
+			next <- lease
+		}()
+		time.Sleep(100 * time.Millisecond) // until it waits
+		cancel()
+	})
+	batch, read := newTestBatch(t, store, "echo 1")
+	batch.Run(ctx, read)
+	lease := <-next
+	if lease.State != cache.LeaseHeld {
+		t.Errorf("the next one's lease is %v", lease.State)
+	}
+	lease.Release()
+}

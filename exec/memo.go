@@ -127,18 +127,22 @@ func (c *call) evaluateUnder(ctx context.Context, lease *cache.Lease) (Answer, e
 	if c.Watch != nil {
 		ctx = c.Watch(ctx)
 	}
-	defer func() {
-		if ctx.Err() != nil {
-			lease.Abandon() // our end says nothing of the program
-		} else {
-			lease.Release()
-		}
-	}()
+	defer func() { giveBack(ctx, lease) }()
 	c.counts[cache.Misses]++
 	if c.key != nil {
 		c.key.Watch()
 	}
 	return c.evaluate(ctx)
+}
+
+// giveBack gives a lease, which may be nil, back: to the next alone at our end,
+// which says nothing of the program.
+func giveBack(ctx context.Context, lease *cache.Lease) {
+	if ctx.Err() != nil {
+		lease.Abandon()
+	} else {
+		lease.Release()
+	}
 }
 
 // recursion is a *RecursionError if we are a part of this call's evaluation.
@@ -369,7 +373,7 @@ func (c *call) lease(ctx context.Context) (lease *cache.Lease, a Answer, ok bool
 			c.counts[cache.Waits]++
 		}
 		if a, ok, err := c.lookup(ctx); ok || err != nil {
-			lease.Release()
+			giveBack(ctx, lease)
 			return nil, a, ok, err
 		}
 		if lease.State != cache.LeaseEnded || !c.evaluated {

@@ -106,7 +106,7 @@ func (b *batch) prepare(ctx context.Context, works []*work) {
 	for i, got := range cache.GetAll(ctx, b.Memo.Store, ids) {
 		w := leased[i]
 		if w.answer, w.found, w.err = w.call.found(ctx, got); w.found || w.err != nil {
-			w.lease.Release()
+			giveBack(ctx, w.lease)
 		}
 	}
 }
