@@ -202,6 +202,9 @@ func (b *batch) finish(ctx context.Context, w *work) {
 		b.state.Evaluated++
 	}
 	delete(b.pending, w.id)
+	if w.err != nil || w.answer.Unstored != "" {
+		delete(b.refreshed, w.id) // what is stored is the number of before still
+	}
 	if ctx.Err() != nil && w.err != nil {
 		return // it was ended, not answered
 	}
