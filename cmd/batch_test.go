@@ -283,3 +283,22 @@ func FuzzBatchInput(f *testing.F) {
 		}
 	})
 }
+
+// TestBatchFewDescriptors: what could not be started for want of descriptors is no
+// evaluation.
+func TestBatchFewDescriptors(t *testing.T) {
+	for n := 14; n < 17; n++ {
+		b := newWorkbench(t)
+		b.write("lines", numbers(4))
+		b.write("u.sh", "#!/bin/sh\necho >>calls\necho 0.$1\n")
+		c := osexec.Command("sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$@"`, n), "sh", b.binary, "batch", "--jobs", "4", "--input", "lines", "--", "./u.sh")
+		c.Dir, c.Env = b.dir, b.env
+		out, _ := c.CombinedOutput()
+		var evaluations int
+		stats, _, _ := b.run("stats", "--json")
+		fmt.Sscanf(stats[strings.Index(stats, `"evaluations":`):], `"evaluations":%d`, &evaluations)
+		if calls := len(b.lines("calls")); evaluations > calls {
+			t.Errorf("%d descriptors: %d evaluations are counted, and %d were made\n%s", n, evaluations, calls, out)
+		}
+	}
+}

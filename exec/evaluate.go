@@ -45,7 +45,8 @@ func (c *call) evaluate(ctx context.Context) (Answer, error) {
 		}
 		e := <-ended
 		running--
-		if c.ran != nil && !c.Repeat.on() {
+		var short *shortageError // it may be tried again
+		if c.ran != nil && !c.Repeat.on() && !errors.As(e.err, &short) {
 			c.ran()
 		}
 		if err := c.record(ctx, e); err != nil && failure == nil {
@@ -78,7 +79,8 @@ func (c *call) run(ctx context.Context) (e evaluation) {
 	e.outcome, e.err = c.Runner.run(ctx, cmd)
 	e.took = time.Since(start)
 	var notStarted *StartError
-	e.started = !errors.As(e.err, &notStarted) && !scarce(e.err) && ctx.Err() == nil
+	var short *shortageError
+	e.started = !errors.As(e.err, &notStarted) && !errors.As(e.err, &short) && (e.err == nil || ctx.Err() == nil)
 	if e.err != nil {
 		return e
 	}

@@ -66,6 +66,16 @@ func (e *TimeoutError) Error() string {
 	return fmt.Sprintf("%s did not end within %v and was stopped", e.Command, e.After)
 }
 
+// shortageError is a program that was not started for want of what may be there
+// again soon: our trouble, not its own.
+type shortageError struct {
+	command string
+	err     error
+}
+
+func (e *shortageError) Error() string { return fmt.Sprintf("%s can't be run: %v", e.command, e.err) }
+func (e *shortageError) Unwrap() error { return e.err }
+
 // LookPath finds the executable of a command as execvp(3) would, and leaves
 // links as they are. Its error is a *StartError.
 func LookPath(command string) (string, error) {
@@ -349,7 +359,7 @@ func startError(name string, err error) error {
 	case errors.Is(err, syscall.ENOEXEC):
 		err = errors.New("it is no program, and a script without a #! line (add one, or run it as sh " + name + ")")
 	case scarce(err):
-		return fmt.Errorf("%s can't be run: %w", name, err) // our trouble, not its own
+		return &shortageError{name, err}
 	}
 	// The file was found before; what is missing now is an interpreter.
 	if errors.Is(err, fs.ErrNotExist) {

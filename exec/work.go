@@ -151,8 +151,8 @@ func (b *batch) evaluate(ctx context.Context, w *work) {
 				return
 			}
 			w.answer, w.err = w.call.evaluateUnder(ctx, w.lease)
-			var notStarted *StartError
-			if errors.As(w.err, &notStarted) && scarce(w.err) {
+			var short *shortageError
+			if errors.As(w.err, &short) {
 				// Its lease is given back by now, which may be what was missing.
 				w.call.counts[cache.Misses]--
 				w.answer, w.err = w.call.evaluateUnder(ctx, nil)
