@@ -126,7 +126,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 		return err
 	}
 	lines.check = sameRules(s, q.Args)
-	out := io.Writer(os.Stdout)
+	var out io.Writer
 	finish := func(bool) error { return nil }
 	if f.output != "" {
 		if out, finish, err = createWhole(f.output); err != nil {
@@ -136,6 +136,9 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	debug.SetGCPercent(200) // what a line leaves behind is garbage at once
 	runner := &exec.Runner{Stderr: os.Stderr, Grace: s.Grace}
 	ctx, stop := watchSignals(context.Background(), runner)
+	if f.output == "" {
+		out = impatient(ctx, os.Stdout)
+	}
 	o, err := openCache(ui, s)
 	if err != nil {
 		stop()

@@ -284,6 +284,54 @@ func FuzzBatchInput(f *testing.F) {
 	})
 }
 
+// TestBatchReaderStandsStill: what was evaluated is stored though nobody reads the
+// answers, and a signal ends us all the same.
+func TestBatchReaderStandsStill(t *testing.T) {
+	b := newWorkbench(t)
+	b.write("u.sh", "#!/bin/sh\necho >>calls\ncase $1 in last) while ! test -e go; do sleep 0.02; done;; esac\necho 0.5\n")
+	long := ""
+	for i := range 3 {
+		long += strings.Repeat("x", 60_000) + fmt.Sprintln(i) // more than a pipe holds
+	}
+	b.write("lines", long)
+	b.run("batch", "--input", "lines", "--", "./u.sh")
+	b.write("lines", "first\n"+long+"last\nnever\n")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	c := b.command("batch", "--jobs", "2", "--input", "lines", "--", "./u.sh")
+	c.Stdout = w
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Process.Kill()
+	w.Close()
+	b.wait("the last is evaluated", func() bool { return len(b.lines("calls")) >= 5 })
+	b.wait("the first is printed", func() bool {
+		_, _, status := b.run("run", "--only-cached", "--", "./u.sh", "first")
+		return status == 0
+	})
+	time.Sleep(200 * time.Millisecond) // the pipe is full
+	b.write("go", "")
+	b.wait("the last is stored", func() bool {
+		_, _, status := b.run("run", "--only-cached", "--", "./u.sh", "last")
+		return status == 0
+	})
+	c.Process.Signal(syscall.SIGTERM)
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	select {
+	case <-ended:
+	case <-time.After(time.Minute):
+		t.Fatal("it does not end")
+	}
+	if got := c.ProcessState.Sys().(syscall.WaitStatus); !got.Signaled() || got.Signal() != syscall.SIGTERM {
+		t.Errorf("it ended with %v", c.ProcessState)
+	}
+}
+
 // TestBatchFewDescriptors: what could not be started for want of descriptors is no
 // evaluation.
 func TestBatchFewDescriptors(t *testing.T) {

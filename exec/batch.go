@@ -176,6 +176,21 @@ func (b *batch) run(ctx context.Context, read func() ([]Line, bool, error)) erro
 func (b *batch) step(ctx context.Context, change func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.stepLocked(ctx, change)
+}
+
+// stepSoon is step for a change that answers nothing, without a wait for one that
+// is under way: as long as nobody reads our answers, that one takes.
+func (b *batch) stepSoon(ctx context.Context, change func()) {
+	if !b.mu.TryLock() {
+		go b.step(ctx, change)
+		return
+	}
+	defer b.mu.Unlock()
+	b.stepLocked(ctx, change)
+}
+
+func (b *batch) stepLocked(ctx context.Context, change func()) {
 	change()
 	if b.over {
 		return

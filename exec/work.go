@@ -18,6 +18,7 @@ type work struct {
 	busy  bool // another process had its turn
 	found bool // … and its number answers
 	idle  bool // no program runs for it any more
+	ended bool // nor is anything left to be stored
 	// what came of it
 	answer Answer
 	err    error
@@ -68,7 +69,7 @@ func (b *batch) start(ctx context.Context) {
 				} else {
 					b.state.Running--
 				}
-				w.idle = false
+				w.ended = true
 				b.finish(ctx, w)
 			})
 		}()
@@ -137,10 +138,12 @@ func (b *batch) evaluate(ctx context.Context, w *work) {
 		if try == b.Retries && !b.Halt { // a failure may be the last to start
 			w.call.ran = sync.OnceFunc(func() {
 				// Another goes on while the store waits for the disk.
-				b.step(ctx, func() {
-					w.idle = true
-					b.state.Running--
-					b.storing++
+				b.stepSoon(ctx, func() {
+					if !w.ended {
+						w.idle = true
+						b.state.Running--
+						b.storing++
+					}
 				})
 			})
 		}

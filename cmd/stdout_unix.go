@@ -1,0 +1,62 @@
+//go:build unix
+
+package cmd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// stuckGrace is how long a reader of our results may stand still after the signal
+// that asks us to end.
+const stuckGrace = time.Second
+
+// impatient returns what writes to a file whose reader may stand still for ever,
+// as a pager does, but not beyond the context's end: a write(2) that waits can't be
+// called off.
+func impatient(ctx context.Context, f *os.File) io.Writer {
+	if info, err := f.Stat(); err != nil || info.Mode().IsRegular() {
+		return f
+	}
+	return &impatientFile{ctx, f}
+}
+
+type impatientFile struct {
+	ctx context.Context
+	f   *os.File
+}
+
+func (w *impatientFile) Write(p []byte) (n int, err error) {
+	// A pipe that poll(2) calls ready takes that much without a wait on all
+	// systems.
+	const ready = 512
+	for n < len(p) && err == nil {
+		var m int
+		if err = w.wait(); err == nil {
+			m, err = w.f.Write(p[n:min(n+ready, len(p))])
+			n += m
+		}
+	}
+	return n, err
+}
+
+// wait waits until something can be written. Its error is the context's.
+func (w *impatientFile) wait() error {
+	const look = 100 * time.Millisecond
+	fds := []unix.PollFd{{Fd: int32(w.f.Fd()), Events: unix.POLLOUT}}
+	for late := time.Duration(0); late < stuckGrace; {
+		n, err := unix.Poll(fds, int(look.Milliseconds()))
+		if n > 0 || err != nil && !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.EAGAIN) {
+			return nil // or writing says what is wrong
+		}
+		if n == 0 && w.ctx.Err() != nil {
+			late += look
+		}
+	}
+	return context.Cause(w.ctx)
+}
