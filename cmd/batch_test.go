@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dvlcache/exec"
 )
 
 // numbers are the lines 1 to n.
@@ -348,5 +350,32 @@ func TestBatchFewDescriptors(t *testing.T) {
 		if calls := len(b.lines("calls")); evaluations > calls {
 			t.Errorf("%d descriptors: %d evaluations are counted, and %d were made\n%s", n, evaluations, calls, out)
 		}
+	}
+}
+
+// TestInputNeverWaits: a group ends where no more is there, also where what is there
+// is no line.
+func TestInputNeverWaits(t *testing.T) {
+	for _, blank := range []string{"\n", "\r\n", "\n\n"} {
+		r, w := io.Pipe()
+		go io.WriteString(w, "n\n1\n"+blank)
+		l, err := newLineReader("csv", r, []string{"true", "{n}"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := make(chan []exec.Line, 1)
+		go func() {
+			group, _, _ := l.group()
+			read <- group
+		}()
+		select {
+		case group := <-read:
+			if len(group) != 1 || group[0].Input != "1" {
+				t.Errorf("%q: %v", blank, group)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("it waits for what comes after %q", blank)
+		}
+		w.Close()
 	}
 }

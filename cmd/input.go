@@ -169,8 +169,12 @@ func (l *lineReader) end() byte {
 func (l *lineReader) more() bool {
 	there, _ := l.in.Peek(l.in.Buffered())
 	end := bytes.IndexByte(there, l.end())
-	// A line of CSV goes on within quotes.
-	return end >= 0 && (l.csv == nil || bytes.Count(there[:end], []byte{'"'})%2 == 0)
+	if end < 0 || l.csv == nil {
+		return end >= 0
+	}
+	// A line of CSV goes on within quotes, and one that is blank is none.
+	line := there[:end]
+	return bytes.Count(line, []byte{'"'})%2 == 0 && len(bytes.TrimSuffix(line, []byte{'\r'})) > 0
 }
 
 // read reads a line and makes a call of it. What is wrong with it is the
