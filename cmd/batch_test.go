@@ -310,17 +310,11 @@ func TestBatchReaderStandsStill(t *testing.T) {
 	}
 	defer c.Process.Kill()
 	w.Close()
-	b.wait("the last is evaluated", func() bool { return len(b.lines("calls")) >= 5 })
 	b.wait("the first is printed", func() bool {
 		_, _, status := b.run("run", "--only-cached", "--", "./u.sh", "first")
 		return status == 0
 	})
 	time.Sleep(200 * time.Millisecond) // the pipe is full
-	b.write("go", "")
-	b.wait("the last is stored", func() bool {
-		_, _, status := b.run("run", "--only-cached", "--", "./u.sh", "last")
-		return status == 0
-	})
 	c.Process.Signal(syscall.SIGTERM)
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
