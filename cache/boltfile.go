@@ -148,8 +148,6 @@ func (b *Bolt) openFile(path string, readOnly bool) (db *bbolt.DB, err error) {
 		return nil, err
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, ErrLockTimeout
-	case errors.Is(err, berrors.ErrVersionMismatch):
-		return nil, ErrNewer
 	}
 	return db, err
 }

@@ -2,11 +2,8 @@ package cache
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"time"
-
-	berrors "go.etcd.io/bbolt/errors"
 )
 
 // mapping is the file as it is read: mapped, and the tree that its pages are. It
@@ -91,9 +88,7 @@ func (b *Bolt) mapAnew() (*mapping, error) {
 // nothing was written since.
 func (m *mapping) current() (*tree, error) {
 	h, err := readHead(bytes.NewReader(m.data))
-	if errors.Is(err, berrors.ErrVersionMismatch) {
-		return nil, ErrNewer
-	} else if err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if m.tree.data != nil && m.tree.head == h {

@@ -107,7 +107,7 @@ func readHead(f io.ReaderAt) (h head, err error) {
 			return h, err
 		}
 		if heads[i], err = parseHead(page[:]); errors.Is(err, berrors.ErrVersionMismatch) {
-			return h, err
+			return h, ErrNewer
 		} else if err != nil {
 			return h, &damage{err}
 		}

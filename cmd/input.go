@@ -97,21 +97,26 @@ func newLineReader(format string, r io.Reader, args []string) (*lineReader, erro
 			l.in.Discard(3)
 		}
 	}
+	var err error
 	switch format {
 	case "csv":
 		l.csv = csv.NewReader(l.in)
 		l.csv.FieldsPerRecord = -1
-		header, err := l.csv.Read()
-		if err != nil && err != io.EOF {
-			return nil, fmt.Errorf("the header of the input: %w", err)
-		}
-		l.columns = header
+		l.columns, err = l.csv.Read()
 	case "tsv":
-		header, err := l.in.ReadString('\n')
-		if err != nil && err != io.EOF {
-			return nil, err
+		var header string
+		if header, err = l.in.ReadString('\n'); header != "" {
+			l.columns, err = strings.Split(strings.TrimRight(header, "\r\n"), "\t"), nil
 		}
-		l.columns = strings.Split(strings.TrimRight(header, "\r\n"), "\t")
+	}
+	var wrong *csv.ParseError
+	switch {
+	case err == io.EOF:
+		return nil, usage(errors.New("the input is empty"), "its first line names the columns")
+	case errors.As(err, &wrong):
+		return nil, usage(fmt.Errorf("the header of the input: %w", err), "")
+	case err != nil:
+		return nil, fmt.Errorf("the header of the input: %w", err)
 	}
 	if l.columns != nil {
 		for _, t := range l.command {

@@ -18,10 +18,11 @@ import (
 // watchSignals ends the context, with a *signalError, on the signals that ask
 // us to end; on a second one it kills what runs. Ctrl-Z stops what runs, too.
 // SIGUSR1 and SIGUSR2, by which schedulers tell that time is short, are passed
-// on.
-// Signals that were ignored when we were started stay ignored, as nohup and
-// background jobs want it. stop gives the signals back to the system, and
-// returns the *signalError if there was a signal, be it one that came just now.
+// on. Signals that were ignored when we were started stay ignored, as nohup and
+// background jobs want it.
+//
+// stop gives the signals back to the system, and returns the *signalError if
+// there was a signal, be it one that came just now.
 func watchSignals(ctx context.Context, runner *exec.Runner) (watched context.Context, stop func() error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 16)

@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// captured is how much of a program's stdout is kept while it runs.
+	// captured is how much of a program's stdout is kept while it runs, in
+	// bytes.
 	captured = 1 << 20
 	// openGrace is how long a program's stdout may stay open after its end.
 	openGrace = time.Second
@@ -76,8 +77,9 @@ type shortageError struct {
 func (e *shortageError) Error() string { return fmt.Sprintf("%s can't be run: %v", e.command, e.err) }
 func (e *shortageError) Unwrap() error { return e.err }
 
-// LookPath finds the executable of a command as execvp(3) would, and leaves
-// links as they are. Its error is a *StartError.
+// LookPath finds the executable of a command as execvp(3) would, in the working
+// directory too if PATH names it, and leaves links as they are. Its error is a
+// *StartError.
 func LookPath(command string) (string, error) {
 	path, err := osexec.LookPath(command)
 	if err == nil || errors.Is(err, osexec.ErrDot) {
