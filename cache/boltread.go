@@ -192,9 +192,9 @@ func (t *tree) inBucket(p page, i int, from []byte, f func(key, value []byte) bo
 
 // treeIn is the tree of a file that may be damaged, except in its heads: of
 // which of the two is the newer there must be no doubt, or what was cleared
-// might come back. So it might from a page that was given up, if a reference to
-// it is wrong: where the list of those can't be read, the whole tree has to be
-// sound.
+// might come back. So it might from a page that was given up, if a reference
+// leads to it: where the list of those can't be read, the whole tree has to be
+// sound, which most wrong references aren't.
 func treeIn(data []byte) (t tree, err error) {
 	h, err := readHead(bytes.NewReader(data))
 	if err != nil {
