@@ -3,6 +3,7 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -36,9 +37,15 @@ func (w *impatientFile) Write(p []byte) (n int, err error) {
 	// systems.
 	const ready = 512
 	for n < len(p) && err == nil {
+		piece := p[n:min(n+ready, len(p))]
+		// In whole lines: half of one, where we end or another batch writes to
+		// the same pipe, would be read as another number.
+		if end := bytes.LastIndexByte(piece, '\n'); end >= 0 {
+			piece = piece[:end+1]
+		}
 		var m int
 		if err = w.wait(); err == nil {
-			m, err = w.f.Write(p[n:min(n+ready, len(p))])
+			m, err = w.f.Write(piece)
 			n += m
 		}
 	}
