@@ -119,6 +119,9 @@ func startHint(err *exec.StartError) string {
 		if strings.HasSuffix(line, "\r\n") {
 			return "its lines end as on Windows; sed -i 's/\\r$//' " + name + " mends it"
 		}
+		if !strings.HasPrefix(line, "#!") {
+			return "it is built for another system; build it on this one"
+		}
 		return "its first line is " + strings.TrimSpace(line)
 	case err.NotFound && strings.Contains(name, " "):
 		return "write COMMAND and its arguments without quotes around all of them"

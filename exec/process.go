@@ -365,12 +365,26 @@ func startError(name string, err error) error {
 	}
 	// The file was found before; what is missing now is an interpreter.
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, statErr := os.Stat(name); statErr == nil {
+		if info, statErr := os.Stat(name); statErr == nil && info.Mode().IsRegular() {
 			err = errors.New("the interpreter in its #! line is missing")
+			if !isScript(name) {
+				err = errors.New("the loader that it was built for is missing")
+			}
 		}
 		return &StartError{Command: name, Err: err, NotFound: true}
 	}
 	return &StartError{Command: name, Err: err}
+}
+
+func isScript(file string) bool {
+	f, err := os.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var head [2]byte
+	f.Read(head[:])
+	return string(head[:]) == "#!"
 }
 
 // ExitErrorOf says how a program that was waited for failed, or returns nil.
