@@ -1,7 +1,7 @@
 package cmd
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -184,19 +184,20 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	return err
 }
 
-// batchWriter prints answers.
+// batchWriter prints answers, whole lines at a time.
 type batchWriter struct {
 	format string
-	w      *bufio.Writer
-	csv    *csv.Writer
+	to     io.Writer
+	w      bytes.Buffer
+	csv    *csv.Writer // to w
 	header bool
 	// columns says that the input is columns, which stay such in a TSV.
 	columns bool
 }
 
 func newBatchWriter(format string, w io.Writer) *batchWriter {
-	b := &batchWriter{format: format, w: bufio.NewWriterSize(w, 64<<10)}
-	b.csv = csv.NewWriter(b.w)
+	b := &batchWriter{format: format, to: w}
+	b.csv = csv.NewWriter(&b.w)
 	return b
 }
 
@@ -204,6 +205,14 @@ func newBatchWriter(format string, w io.Writer) *batchWriter {
 var tsvText = strings.NewReplacer("\\", `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`)
 
 func (b *batchWriter) write(a exec.LineAnswer) error {
+	const much = 64 << 10
+	if err := b.line(a); err != nil || b.w.Len() < much {
+		return err
+	}
+	return b.flush()
+}
+
+func (b *batchWriter) line(a exec.LineAnswer) error {
 	value, status := a.Text, exitStatus(a.Err)
 	if a.Err != nil {
 		value = "NA"
@@ -229,6 +238,7 @@ func (b *batchWriter) write(a exec.LineAnswer) error {
 			row = []string{a.Input, value, number(a.Stderr()), strconv.FormatInt(a.Count, 10), strconv.FormatBool(a.Cached), number(a.Seconds), "0"}
 		}
 		b.csv.Write(row)
+		b.csv.Flush()
 		return b.csv.Error()
 	}
 	row := struct {
@@ -253,8 +263,9 @@ func (b *batchWriter) write(a exec.LineAnswer) error {
 }
 
 func (b *batchWriter) flush() error {
-	b.csv.Flush()
-	if err := b.w.Flush(); err != nil {
+	_, err := b.w.WriteTo(b.to)
+	b.w.Reset()
+	if err != nil {
 		return fmt.Errorf("the results can't be written: %w", err)
 	}
 	return nil

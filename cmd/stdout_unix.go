@@ -32,19 +32,22 @@ type impatientFile struct {
 	f   *os.File
 }
 
+// Write writes whole lines in pieces. Of 0.125 it writes no 0.1, which would be
+// read as another number, where we end or another batch writes to the same pipe: a
+// piece ends with a line, or well before the end of one that is longer.
 func (w *impatientFile) Write(p []byte) (n int, err error) {
 	// A pipe that poll(2) calls ready takes that much without a wait on all
 	// systems.
 	const ready = 512
 	for n < len(p) && err == nil {
 		piece := p[n:min(n+ready, len(p))]
-		// In whole lines: half of one, where we end or another batch writes to
-		// the same pipe, would be read as another number.
 		if end := bytes.LastIndexByte(piece, '\n'); end >= 0 {
 			piece = piece[:end+1]
+		} else if end := bytes.IndexByte(p[n:], '\n'); end >= 0 {
+			piece = p[n:min(n+ready, n+end+1-ready)]
 		}
-		var m int
 		if err = w.wait(); err == nil {
+			var m int
 			m, err = w.f.Write(piece)
 			n += m
 		}

@@ -5,30 +5,73 @@ package cmd
 import (
 	"bytes"
 	"context"
+	"dvlcache/exec"
 	"errors"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 	"testing"
 )
 
-// TestImpatientLines: who is asked to end while his reader stands still leaves
-// whole lines, and no 0.1 of a 0.125.
+// TestImpatientLines: who is asked to end while his reader stands still leaves no
+// 0.1 of a 0.125, but whole lines, or one that ends in its subset.
 func TestImpatientLines(t *testing.T) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
+	for _, size := range []int{5, 400, 504, 505, 506, 507, 508, 600, 1500, 60_000} {
+		t.Run(strconv.Itoa(size), func(t *testing.T) {
+			t.Parallel() // each stands still for a second
+			line := strings.Repeat("1", size) + "\t0.125\n"
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			asked := errors.New("asked to end")
+			ctx, end := context.WithCancelCause(context.Background())
+			end(asked)
+			lines := []byte(strings.Repeat(line, 1<<20/len(line))) // more than a pipe holds
+			if n, err := impatient(ctx, w).Write(lines); !errors.Is(err, asked) || n == len(lines) {
+				t.Errorf("%d bytes written, %v", n, err)
+			}
+			w.Close()
+			got, err := io.ReadAll(r)
+			if err != nil || len(got) == 0 || !bytes.HasPrefix(lines, got) {
+				t.Errorf("the reader gets %d bytes of %d, %v", len(got), len(lines), err)
+			}
+			if last := got[bytes.LastIndexByte(got, '\n')+1:]; bytes.ContainsRune(last, '\t') {
+				t.Errorf("the last line ends in %q", last[max(0, len(last)-20):])
+			}
+		})
 	}
-	defer r.Close()
-	asked := errors.New("asked to end")
-	ctx, end := context.WithCancelCause(context.Background())
-	end(asked)
-	lines := bytes.Repeat([]byte("1,4,7\t0.125\n"), 100_000) // more than a pipe holds
-	if n, err := impatient(ctx, w).Write(lines); !errors.Is(err, asked) || n == len(lines) {
-		t.Errorf("%d bytes written, %v", n, err)
+}
+
+// TestBatchWritesWholeLines: what is written at once ends with a line, however
+// much it is.
+func TestBatchWritesWholeLines(t *testing.T) {
+	for _, format := range []string{"tsv", "csv", "json"} {
+		var out pieces
+		w := newBatchWriter(format, &out)
+		for range 1000 {
+			a := exec.LineAnswer{Line: exec.Line{Input: strings.Repeat("1", 200)}, Answer: exec.Answer{Text: "0.125"}}
+			if err := w.write(a); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.flush(); err != nil || len(out) < 2 {
+			t.Errorf("%s: %d pieces, %v", format, len(out), err)
+		}
+		for _, p := range out {
+			if !strings.HasSuffix(p, "\n") {
+				t.Errorf("%s: a piece ends in %q", format, p[len(p)-20:])
+			}
+		}
 	}
-	w.Close()
-	got, err := io.ReadAll(r)
-	if err != nil || len(got) == 0 || !bytes.HasSuffix(got, []byte{'\n'}) || !bytes.HasPrefix(lines, got) {
-		t.Errorf("the reader gets %d bytes, the last of them %q, %v", len(got), got[max(0, len(got)-12):], err)
-	}
+}
+
+// pieces are what was written, write by write.
+type pieces []string
+
+func (p *pieces) Write(b []byte) (int, error) {
+	*p = append(*p, string(b))
+	return len(b), nil
 }
