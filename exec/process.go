@@ -132,8 +132,13 @@ type Runner struct {
 // one that is being started as soon as it is: it may have done something by
 // which others know that it runs.
 func (r *Runner) Signal(sig syscall.Signal) {
-	r.starting.Lock()
-	defer r.starting.Unlock()
+	for range 1000 { // not for ever: an exec may hang, on a dead file system
+		if r.starting.TryLock() {
+			defer r.starting.Unlock()
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for pid := range r.groups {
