@@ -34,7 +34,9 @@ func (b *Bolt) viewLocked(f func(*tree) error) error {
 		return f(t)
 	})
 	m.unlock()
-	if broken(err) || !canKeepMapped || !time.Now().Before(m.till) || !b.mapping.CompareAndSwap(nil, m) {
+	keep := !broken(err) && canKeepMapped && b.mapping.CompareAndSwap(nil, m)
+	// The timer that ends it may have gone off meanwhile.
+	if !keep || !time.Now().Before(m.till) && b.mapping.CompareAndSwap(m, nil) {
 		m.close()
 	}
 	return err
