@@ -42,8 +42,8 @@ func addHelp(root *cobra.Command) {
 // hard to read.
 func helpWidth() int {
 	const most, elsewhere = 100, 80
-	if width := widthOf(os.Stdout); width > 0 && width <= most {
-		return width
+	if width := widthOf(os.Stdout); width > 0 {
+		return min(width, most)
 	}
 	return elsewhere
 }

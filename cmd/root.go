@@ -44,11 +44,11 @@ its arguments, so that no subset is evaluated twice:
 
   dvlcache run -- ./train.sh --indices 1,4,7
 
-Each flag can also be set in the environment (--time-threshold is
-DVLCACHE_TIME_THRESHOLD), in dvlcache.yaml in this folder or one above, or in
-dvlcache/config.yaml in the user's configuration directory; dvlcache config shows
-which counts. The cache lies in DVLCACHE_DIR, by default dvlcache in the user's
-cache directory.
+Each setting that dvlcache config lists is a flag, or set in the environment
+(--time-threshold is DVLCACHE_TIME_THRESHOLD), in dvlcache.yaml in this folder or
+one above, or in dvlcache/config.yaml in the user's configuration directory;
+config shows which counts. The cache lies in DVLCACHE_DIR, by default dvlcache in
+the user's cache directory.
 
 Exit statuses are COMMAND's own, or: 1 lines of a batch failed, verify or check
 found something; 3 not cached (--only-cached); 64 wrong usage; 65 COMMAND printed no

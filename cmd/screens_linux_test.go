@@ -138,7 +138,7 @@ func TestScreens(t *testing.T) {
 				}
 				shown = strings.NewReplacer("\x1b[1m", "", "\x1b[0m", "").Replace(shown)
 				if s.args[0] == "run" && width > 100 {
-					width = 80 // a wider help is hard to read
+					width = 100 // a wider help is hard to read
 				}
 				for _, text := range s.has {
 					if !regexp.MustCompile(`(?m)(^|[ (])` + regexp.QuoteMeta(text) + `([ ,)]|$)`).MatchString(shown) {
