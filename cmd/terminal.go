@@ -106,6 +106,9 @@ func startHint(err *exec.StartError) string {
 	file := statErr == nil && info.Mode().IsRegular()
 	switch {
 	case file && !strings.Contains(name, "/"):
+		if _, lookErr := exec.LookPath(name); lookErr == nil {
+			return "" // it is another one, on PATH
+		}
 		return "the one in this folder is ./" + name
 	case file && errors.Is(err, fs.ErrPermission):
 		return "'chmod +x " + name + "' if it is a program, or name its interpreter before it"
