@@ -132,13 +132,13 @@ func environ() (names []string) {
 // Strays are the variables that are named as ours are and that no setting has,
 // nor known.
 func Strays(known []string) (strays []*Error) {
+	all := All()
 	for _, name := range environ() {
-		setting := slices.ContainsFunc(All(), func(s *Setting) bool { return s.Variable() == name || slices.Contains(s.aliases, name) })
-		if setting || slices.Contains(known, name) {
+		if slices.Contains(known, name) || slices.ContainsFunc(all, func(s *Setting) bool { return s.isVariable(name) || slices.Contains(s.aliases, name) }) {
 			continue
 		}
 		x := &Error{Where: name, Reason: "there is no such setting", Hint: "'dvlcache config' lists the settings"}
-		if s := nearestSetting(All(), strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, prefix), "_", "-"))); s != nil {
+		if s := nearestSetting(all, strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, prefix), "_", "-"))); s != nil {
 			x.Hint = "did you mean " + s.Variable() + "?"
 		}
 		strays = append(strays, x)
@@ -155,7 +155,7 @@ func (s *Setting) origin(flags map[string][]string, environment []string, files 
 		return "flag --" + s.Name
 	}
 	for _, name := range environment {
-		if len(name) == len(prefix)+len(s.Name) && name == s.Variable() {
+		if s.isVariable(name) {
 			return "environment " + name
 		}
 	}

@@ -162,6 +162,12 @@ func (s *Setting) Variable() string {
 	return prefix + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
 }
 
+// isVariable reports whether a name is Variable. It makes that only where it may be
+// the same: each start asks this of all settings.
+func (s *Setting) isVariable(name string) bool {
+	return len(name) == len(prefix)+len(s.Name) && name == s.Variable()
+}
+
 // StoreSettings are those of every command that opens the cache.
 var StoreSettings = []*Setting{
 	{Name: "backend", Default: "auto", Metavar: "NAME", choices: []string{"auto", "bolt", "memory", "memcached"},
