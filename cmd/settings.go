@@ -130,11 +130,12 @@ func badSetting(origins []config.Origin, name string, err error) error {
 
 // query makes a query of the settings and of COMMAND.
 func query(s *config.Settings, origins []config.Origin, args []string) (exec.Query, error) {
-	rules, err := rulesOf(s, origins, args)
+	names := programNames(s, args)
+	rules, err := rulesOf(s, origins, names)
 	if err != nil {
 		return exec.Query{}, err
 	}
-	s = s.For(programNames(s, args)...)
+	s = s.For(names...)
 	extraction, err := exec.ParseExtraction(s.Extract, s.AllowNonfinite)
 	if err != nil {
 		return exec.Query{}, badSetting(origins, "extract", err)
@@ -200,9 +201,9 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 	}, nil
 }
 
-// rulesOf puts together the rules for COMMAND, and says which of them is wrong
-// and where it comes from.
-func rulesOf(s *config.Settings, origins []config.Origin, args []string) (cache.Rules, error) {
+// rulesOf puts together the rules for COMMAND, which goes by these names, and says
+// which of them is wrong and where it comes from.
+func rulesOf(s *config.Settings, origins []config.Origin, names []string) (cache.Rules, error) {
 	rules := func(s *config.Settings) (cache.Rules, error) {
 		return cache.Rules{Ignore: s.Ignore, IgnoreArg: s.IgnoreArg, IgnoreSwitch: s.IgnoreSwitch, Unordered: s.Unordered}.Normalize()
 	}
@@ -210,7 +211,6 @@ func rulesOf(s *config.Settings, origins []config.Origin, args []string) (cache.
 	if _, err := rules(s); errors.As(err, &wrong) {
 		return cache.Rules{}, badSetting(origins, wrong.Rule, fmt.Errorf("%q: %s", wrong.Name, wrong.Reason))
 	}
-	names := programNames(s, args)
 	all, err := rules(s.For(names...))
 	if errors.As(err, &wrong) {
 		for _, p := range s.Programs {
@@ -271,12 +271,13 @@ func sameRules(s *config.Settings, command []string) func(args []string) error {
 	}
 	rules := ruled(command)
 	return func(args []string) error {
-		for _, name := range ruled(args) {
+		line := ruled(args)
+		for _, name := range line {
 			if !slices.Contains(rules, name) {
 				return usage(fmt.Errorf("the rules for %s are not those that the batch goes by; give it a batch with %s in COMMAND", name, name), "")
 			}
 		}
-		if len(ruled(args)) < len(rules) {
+		if len(line) < len(rules) {
 			return usage(fmt.Errorf("the rules for %s, by which the batch goes, are not for this line", strings.Join(rules, " and ")), "")
 		}
 		return nil
