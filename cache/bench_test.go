@@ -116,7 +116,7 @@ func BenchmarkGuards(b *testing.B) {
 		}
 		start = time.Now()
 		err = guard(func() error {
-			t, err := m.current()
+			t, err := wholeTree(m.data)
 			if err != nil {
 				return err
 			}
@@ -127,7 +127,6 @@ func BenchmarkGuards(b *testing.B) {
 			return err
 		})
 		guards += time.Since(start)
-		m.unlock()
 		m.close()
 		if err != nil {
 			b.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -16,9 +15,8 @@ import (
 // Bolt is a Store in one bbolt file, shared by the processes of one machine.
 //
 // Each operation is behind a lock of our own (bbolt's polls and is unfair), which
-// no process holds while a program runs. To be written the file is opened and
-// closed again; writes are synced to the disk before Update returns. To be read
-// it is mapped, and stays so for a second.
+// no process holds while a program runs. The file is opened for each operation and
+// closed again; writes are synced to the disk before Update returns.
 //
 // Layout: the bucket "dvlcache" holds the layout's version under "layout". The
 // bucket "n" + namespace holds its generation token under "generation" and its
@@ -30,8 +28,6 @@ type Bolt struct {
 	notice func(string)
 	remote sync.Once // the check for a network file system
 	noSync bool
-	// mapping is of the latest reading, for the next one.
-	mapping atomic.Pointer[mapping]
 }
 
 var (
@@ -81,13 +77,8 @@ func NewSession(dir string, lockTimeout time.Duration, notice func(string)) *Bol
 	return b
 }
 
-// Close lets go of the file. No other method may be at work.
-func (b *Bolt) Close() error {
-	if m := b.mapping.Swap(nil); m != nil {
-		m.close()
-	}
-	return nil
-}
+// Close does nothing: the file is open only while a method is at work.
+func (b *Bolt) Close() error { return nil }
 
 // Path is the file's path.
 func (b *Bolt) Path() string { return b.path }

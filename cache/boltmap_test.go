@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// TestMappingFollowsTheFile: a process that keeps the file mapped finds what
+// TestMappingFollowsTheFile: a process that reads again and again finds what
 // others make of it: entries, a smaller file in its place, an older one that
 // somebody has copied back, none at all, and garbage.
 func TestMappingFollowsTheFile(t *testing.T) {
@@ -106,27 +106,8 @@ func testMappingFollows(t *testing.T, seed uint64) {
 	}
 }
 
-// TestMappingIsLetGo: a process that reads no more does not keep the disk space of
-// a file that has been replaced.
-func TestMappingIsLetGo(t *testing.T) {
-	s := NewSession(t.TempDir(), time.Minute, nil)
-	if err := putNumbered(s, "n", 1, 2); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := s.Get(context.Background(), ID{"n", numbered(1)}); err != nil {
-		t.Fatal(err)
-	}
-	for range 6000 {
-		if s.mapping.Load() == nil {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Error("it is mapped still")
-}
-
-// TestForeignLock: a foreign program that has locked the file is waited for, also
-// by who has it mapped already, and not for ever.
+// TestForeignLock: a foreign program that has locked the file is waited for, and
+// not for ever.
 func TestForeignLock(t *testing.T) {
 	ctx := context.Background()
 	id := ID{"n", numbered(1)}

@@ -10,30 +10,40 @@ import (
 	sys "golang.org/x/sys/unix"
 )
 
-// canKeepMapped: a mapped file can be replaced here, so one stays mapped.
-const canKeepMapped = true
-
-// mapped is a file and what it holds.
+// mapped is a file, locked against foreign writers, and what it holds.
 type mapped struct {
 	file *os.File
 	data []byte
 }
 
-// mapAll maps a file, which is close's from now on.
-func (b *Bolt) mapAll(f *os.File, size int64) (m mapped, err error) {
-	data, err := sys.Mmap(int(f.Fd()), 0, int(size), sys.PROT_READ, sys.MAP_SHARED)
-	if err != nil {
-		return m, &os.PathError{Op: "map", Path: b.path, Err: err}
+// mapFile maps the file, which has to be there.
+func (b *Bolt) mapFile() (m mapped, err error) {
+	if m.file, err = openRegular(b.path, os.O_RDONLY, 0); err != nil {
+		return m, err
 	}
-	sys.Madvise(data, sys.MADV_RANDOM) // pages next to each other are no neighbours
-	return mapped{f, data}, nil
+	if err = b.lockForeign(m.file); err == nil {
+		var info os.FileInfo
+		if info, err = m.file.Stat(); err == nil {
+			m.data, err = sys.Mmap(int(m.file.Fd()), 0, int(info.Size()), sys.PROT_READ, sys.MAP_SHARED)
+		}
+		if err != nil {
+			err = &os.PathError{Op: "map", Path: b.path, Err: err}
+		}
+	}
+	if err != nil {
+		m.file.Close()
+		return m, err
+	}
+	sys.Madvise(m.data, sys.MADV_RANDOM) // pages next to each other are no neighbours
+	return m, nil
 }
 
-// lockMapped waits until no foreign program writes: with one of ours we share rwLock.
-func (b *Bolt) lockMapped(m *mapping) error {
+// lockForeign waits until no foreign program writes: with those of ours we share
+// rwLock.
+func (b *Bolt) lockForeign(f *os.File) error {
 	const again = 50 * time.Millisecond
 	for end := time.Now().Add(b.foreignTimeout()); ; time.Sleep(again) {
-		switch err := sys.Flock(int(m.file.Fd()), sys.LOCK_SH|sys.LOCK_NB); {
+		switch err := sys.Flock(int(f.Fd()), sys.LOCK_SH|sys.LOCK_NB); {
 		case err == nil, errors.Is(err, sys.ENOTSUP), errors.Is(err, sys.ENOLCK):
 			return nil
 		case !errors.Is(err, sys.EWOULDBLOCK) && !errors.Is(err, sys.EINTR):
@@ -44,9 +54,8 @@ func (b *Bolt) lockMapped(m *mapping) error {
 	}
 }
 
-func (m *mapping) unlock() { sys.Flock(int(m.file.Fd()), sys.LOCK_UN) }
-
-func (m *mapping) close() {
+// close lets go of the file, and so of its lock.
+func (m mapped) close() {
 	sys.Munmap(m.data)
 	m.file.Close()
 }

@@ -9,6 +9,28 @@ import (
 // What is only read is read from the pages themselves, each checked as it is come
 // by (descent.go), and not through bbolt, which would go over them again.
 
+// viewLocked runs f on the file's tree. A file that isn't there is errNoFile.
+func (b *Bolt) viewLocked(f func(*tree) error) error {
+	if _, err := b.stat(); err != nil {
+		return err
+	}
+	m, err := b.mapFile()
+	if err != nil {
+		return err
+	}
+	defer m.close()
+	return guard(func() error {
+		t, err := wholeTree(m.data)
+		if err == nil {
+			err = t.checkLayout()
+		}
+		if err != nil {
+			return err
+		}
+		return f(&t)
+	})
+}
+
 // read gets entries from a file that nobody changes meanwhile.
 func (t *tree) read(ids []ID, into []Got) (err error) {
 	var d bucketTree

@@ -184,6 +184,18 @@ type tree struct {
 	buckets []uint64 // those of them that have buckets on them
 }
 
+// wholeTree is the tree of a file that is all there.
+func wholeTree(data []byte) (t tree, err error) {
+	h, err := readHead(bytes.NewReader(data))
+	if err == nil {
+		err = checkFile(bytes.NewReader(data), int64(len(data)))
+	}
+	if err != nil {
+		return t, err
+	}
+	return newTree(h, data)
+}
+
 // newTree needs the data of a file that checkFile has passed, and its head.
 func newTree(h head, data []byte) (t tree, err error) {
 	list := data[h.freelist*h.pageSize:]

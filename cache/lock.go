@@ -92,21 +92,10 @@ func lockWithin(ctx context.Context, f *flock.Flock, shared bool, timeout time.D
 // lock touches its file, and a wait is too long only if nobody did that for the
 // timeout. Readers don't: one that is stopped lets other readers by, and
 // they would keep a writer waiting for ever.
-//
-// Before the gate are lobbies. Whoever lets go of a lock wakes all that wait for
-// it, and may be back before any of them runs: so only one process of each lobby
-// waits at the gate, and who has passed it is behind the others of his lobby.
 type rwLock struct {
 	gate, lock string
 	timeout    time.Duration // 0: none
 }
-
-const (
-	lobbies = 8
-	// lobbyWait is how long to wait in a lobby at least: who holds it may
-	// have been stopped while it waited at the gate.
-	lobbyWait = 200 * time.Millisecond
-)
 
 // acquire returns the function that gives the lock back. Its error is
 // ErrLockTimeout, the context's, or the file system's.
@@ -115,17 +104,8 @@ func (l rwLock) acquire(ctx context.Context, shared bool) (release func(), err e
 	if l.timeout > 0 {
 		more = l.patience()
 	}
-	lobby := newLock(fmt.Sprintf("%s.%d", l.gate, os.Getpid()%lobbies))
-	waited := lockWithin(ctx, lobby, false, max(l.timeout/5, lobbyWait), nil)
-	if waited != nil && ctx.Err() != nil {
-		return nil, l.explain(waited)
-	} // Otherwise go on: a lobby that can't be had only means less order.
 	gate := newLock(l.gate)
-	err = lockWithin(ctx, gate, false, l.timeout, more)
-	if waited == nil {
-		lobby.Unlock()
-	}
-	if err != nil {
+	if err := lockWithin(ctx, gate, false, l.timeout, more); err != nil {
 		return nil, l.explain(err)
 	}
 	defer gate.Unlock()

@@ -699,24 +699,6 @@ func TestLongQueueIsNoTimeout(t *testing.T) {
 	})
 }
 
-// TestHeldLobby: who was stopped in a lobby is in nobody's way.
-func TestHeldLobby(t *testing.T) {
-	dir := t.TempDir()
-	l := rwLock{gate: filepath.Join(dir, "gate"), lock: filepath.Join(dir, "lock"), timeout: 500 * time.Millisecond}
-	held := newLock(fmt.Sprintf("%s.%d", l.gate, os.Getpid()%lobbies))
-	if err := held.Lock(); err != nil {
-		t.Fatal(err)
-	}
-	defer held.Unlock()
-	for _, shared := range []bool{true, false} {
-		release, err := l.acquire(context.Background(), shared)
-		if err != nil {
-			t.Fatal(err)
-		}
-		release()
-	}
-}
-
 // TestLongRewriteIsNoTimeout: who holds the lock for three times the timeout, and
 // shows that it is at work, is waited for; who doesn't is not.
 func TestLongRewriteIsNoTimeout(t *testing.T) {
