@@ -42,7 +42,7 @@ func BenchmarkSession(b *testing.B) {
 	b.Cleanup(func() { os.RemoveAll(disk) })
 	stores := []*Bolt{NewBolt(filepath.Join(disk, "c"), time.Minute, nil), NewSession(memoryDir(b), time.Minute, nil)}
 	ctx := context.Background()
-	key := func(i int) (k Key) { binary.BigEndian.PutUint64(k[:], uint64(i)*0x9e3779b97f4a7c15); return k }
+	keyOf := func(i int) (k Key) { binary.BigEndian.PutUint64(k[:], uint64(i)*0x9e3779b97f4a7c15); return k }
 	entry := func(*Entry) *Entry {
 		e := &Entry{Output: &Output{Text: []byte("0.9130\n")}}
 		e.FindOrAdd("last").Add(Sample{ID: 1, Value: 0.913}, "0.9130")
@@ -72,8 +72,8 @@ func BenchmarkSession(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			puts[i] += each(s, batch, func(k int) error { return s.Update(ctx, ID{"n", key(n + k)}, gen, entry) })
-			hits[i] += each(s, 10*batch, func(k int) error { _, _, err := s.Get(ctx, ID{"n", key(n + k%batch)}); return err })
+			puts[i] += each(s, batch, func(k int) error { return s.Update(ctx, ID{"n", keyOf(n + k)}, gen, entry) })
+			hits[i] += each(s, 10*batch, func(k int) error { _, _, err := s.Get(ctx, ID{"n", keyOf(n + k%batch)}); return err })
 			runtime.GC()
 		}
 		n += batch
@@ -192,14 +192,14 @@ func BenchmarkScale(b *testing.B) {
 		many = n
 	}
 	ctx := context.Background()
-	command := exampleCommand(1).encode() // of about a hundred characters
+	command := exampleCommand(1) // of about a hundred characters
 	entry := func(*Entry) *Entry {
 		e := &Entry{Output: &Output{Text: []byte("0.9130\n"), ID: 1, Time: time.Now()}}
 		e.FindOrAdd("last").Add(Sample{ID: 1, Value: 0.913, Seconds: 1, Time: time.Now()}, "0.9130")
-		e.command = command
+		e.SetCommand(command)
 		return e
 	}
-	key := func(i int) Key { return sha256.Sum256(binary.AppendUvarint(nil, uint64(i))) }
+	keyOf := func(i int) Key { return sha256.Sum256(binary.AppendUvarint(nil, uint64(i))) }
 	sizes := [2]int{1000, many}
 	var stores [2]*Bolt
 	var gens [2]Generation
@@ -212,7 +212,7 @@ func BenchmarkScale(b *testing.B) {
 		for k := 0; k < n; {
 			var changes []Change
 			for ; k < n && len(changes) < 2000; k++ {
-				changes = append(changes, Change{ID{"n", key(k)}, gen, entry})
+				changes = append(changes, Change{ID{"n", keyOf(k)}, gen, entry})
 			}
 			if errs := s.UpdateAll(ctx, changes); errs != nil {
 				b.Fatal(errs)
@@ -233,12 +233,12 @@ func BenchmarkScale(b *testing.B) {
 	}
 	for n := 0; b.Loop(); n++ {
 		for i, s := range stores {
-			hit := ID{"n", key(n * 7919 % sizes[i])}
+			hit := ID{"n", keyOf(n * 7919 % sizes[i])}
 			s.Close() // as between processes
 			get := func() error { _, _, err := s.Get(ctx, hit); return err }
 			measure(i, "hit", get)
 			measure(i, "again", get)
-			measure(i, "put", func() error { return s.Update(ctx, ID{"n", key(many + n)}, gens[i], entry) })
+			measure(i, "put", func() error { return s.Update(ctx, ID{"n", keyOf(many + n)}, gens[i], entry) })
 			measure(i, "open-to-write", func() error { return s.update(ctx, func(*bbolt.Tx) error { return errUnchanged }) })
 		}
 	}

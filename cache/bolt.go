@@ -97,7 +97,7 @@ func (b *Bolt) Get(ctx context.Context, id ID) (*Entry, Generation, error) {
 // GetAll implements Grouper, by one look at the file, or two where a token is missing.
 func (b *Bolt) GetAll(ctx context.Context, ids []ID) []Got {
 	all := make([]Got, len(ids))
-	err := b.view(ctx, func(t *tree) error { return t.read(ids, all) })
+	err := b.view(ctx, func(t *tree) error { return readEntries(t, ids, all) })
 	lacksToken := func(g Got) bool { return g.Gen.Namespace == (Token{}) }
 	if (err == nil || errors.Is(err, errNoFile)) && slices.ContainsFunc(all, lacksToken) {
 		err = b.update(ctx, func(tx *bbolt.Tx) error {
@@ -307,13 +307,22 @@ func (b *Bolt) ClearAll(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// countSound counts entries as tree.count does, once each page has been checked.
+// soundTree is the tree of a transaction, each page of which has been checked: for
+// whoever has bbolt go over all of them.
+func soundTree(tx *bbolt.Tx) (t tree, err error) {
+	if t, err = treeOf(tx); err == nil {
+		err = t.sound()
+	}
+	return t, err
+}
+
+// countSound counts entries, once each page has been checked.
 func countSound(tx *bbolt.Tx, namespace *string) (int, error) {
 	t, err := soundTree(tx)
 	if err != nil {
 		return 0, err
 	}
-	return t.count(namespace)
+	return countEntries(&t, namespace)
 }
 
 // Usage implements Measurer.
@@ -322,8 +331,8 @@ func (b *Bolt) Usage(ctx context.Context, namespace *string) (u Usage, err error
 		if err := t.sound(); err != nil {
 			return err
 		}
-		n, err := t.count(namespace)
-		u = Usage{Bytes: int64(len(t.data)), Entries: int64(n)}
+		n, err := countEntries(t, namespace)
+		u = Usage{Bytes: t.size(), Entries: int64(n)}
 		return err
 	})
 	if errors.Is(err, errNoFile) {

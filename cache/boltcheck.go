@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -104,28 +102,10 @@ func (b *Bolt) Salvage(ctx context.Context) (s Salvaged, err error) {
 	return s, b.explain(err)
 }
 
-// readRegular reads a file that has an end.
-func readRegular(path string) ([]byte, error) {
-	f, err := openFile(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "read", Path: path, Err: errNotRegular}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(f)
-}
-
 // fillFrom copies the namespaces that a tree has into a fresh file.
 func (b *Bolt) fillFrom(t *tree, s *Salvaged) error {
 	var failure error
-	_, err := t.leaves(t.root, []byte{'n'}, func(p page, i int) bool {
-		name := p.key(i)
+	err := t.buckets([]byte{'n'}, func(name []byte, d bucketTree) bool {
 		if name[0] != 'n' {
 			return false
 		}
@@ -135,7 +115,7 @@ func (b *Bolt) fillFrom(t *tree, s *Salvaged) error {
 				return err
 			}
 			var putErr error
-			err = t.inBucket(p, i, nil, func(k, v []byte) bool {
+			err = d.each(nil, func(k, v []byte) bool {
 				switch {
 				case string(k) == string(generationKey) && len(v) == len(Token{}):
 				case len(k) == len(Key{}):
@@ -183,12 +163,12 @@ func (b *Bolt) SalvageFrom(ctx context.Context, path string) (s Salvaged, err er
 		entries = entries[:0]
 		return failure == nil
 	}
-	_, err = t.leaves(t.root, []byte{'n'}, func(p page, i int) bool {
-		namespace, ok := strings.CutPrefix(string(p.key(i)), "n")
+	err = t.buckets([]byte{'n'}, func(name []byte, d bucketTree) bool {
+		namespace, ok := strings.CutPrefix(string(name), "n")
 		if !ok {
 			return false
 		}
-		t.inBucket(p, i, nil, func(k, v []byte) bool {
+		d.each(nil, func(k, v []byte) bool {
 			if len(k) != len(Key{}) {
 				return true
 			}

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -23,28 +22,18 @@ var (
 	errForeign   = errors.New("it is not a file of dvlcache")
 )
 
-// damage says that the file is corrupt: by what was found on its pages (see
-// descent.go), or by a panic or fault on the way.
-type damage struct{ cause any }
-
-func (d *damage) Error() string { return fmt.Sprintf("it is damaged (%v)", d.cause) }
-
-// guard turns panics, and faults on the mapped file, into *damage.
-func guard(f func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = &damage{cause}
-		}
-	}()
-	return f()
+// damaged reports whether an error is of what was found on the pages, or of a panic
+// or fault on the way there.
+func damaged(err error) bool {
+	var d *damage
+	var f *fault
+	return errors.As(err, &d) || errors.As(err, &f)
 }
 
 // broken reports whether an error of opening or reading the file means that
 // the file itself is no good, rather than that the system refused.
 func broken(err error) bool {
-	var d *damage
-	if errors.As(err, &d) || errors.Is(err, errForeign) {
+	if damaged(err) || errors.Is(err, errForeign) {
 		return true
 	}
 	for _, e := range []error{berrors.ErrInvalid, berrors.ErrChecksum, berrors.ErrInvalidMapping} {
@@ -93,10 +82,10 @@ func layoutOf(tx *bbolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	return t.checkLayout()
+	return checkLayout(&t)
 }
 
-func (t *tree) checkLayout() error {
+func checkLayout(t *tree) error {
 	meta, err := t.bucket(metaBucket)
 	if err != nil {
 		return err
@@ -141,9 +130,8 @@ func (b *Bolt) openFile(path string, readOnly bool) (db *bbolt.DB, err error) {
 		})
 		return err
 	})
-	var d *damage
 	switch {
-	case errors.As(err, &d):
+	case damaged(err):
 		file.Close() // or its lock would stay
 		return nil, err
 	case errors.Is(err, berrors.ErrTimeout):
@@ -300,11 +288,6 @@ func (b *Bolt) setAside(why error) error {
 	return err
 }
 
-// setAsideName is a name for a broken file, under which nobody looks for it.
-func setAsideName(path string) string {
-	return fmt.Sprintf("%s.broken-%s", path, time.Now().UTC().Format("20060102T150405.000000"))
-}
-
 // CompactError says that entries were cleared and that only giving back the
 // disk space failed.
 type CompactError struct{ Err error }
@@ -353,6 +336,9 @@ func (b *Bolt) rewrite(ctx context.Context, f func(*bbolt.Tx) error) error {
 
 // explain puts the file's name before an error that has none.
 func (b *Bolt) explain(err error) error {
+	if errors.Is(err, errNewer) {
+		err = ErrNewer
+	}
 	var path *fs.PathError
 	var bad *RecordError
 	if err == nil || errors.Is(err, errNoFile) || errors.As(err, &path) || errors.As(err, &bad) ||
@@ -360,18 +346,4 @@ func (b *Bolt) explain(err error) error {
 		return err
 	}
 	return fmt.Errorf("%s: %w", b.path, err)
-}
-
-// syncDir makes a rename durable. File systems that can't sync a folder are
-// left alone.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	return nil
 }

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"bytes"
 	"runtime"
 	"sync"
 )
@@ -22,7 +21,7 @@ func (b *Bolt) viewLocked(f func(*tree) error) error {
 	return guard(func() error {
 		t, err := wholeTree(m.data)
 		if err == nil {
-			err = t.checkLayout()
+			err = checkLayout(&t)
 		}
 		if err != nil {
 			return err
@@ -31,8 +30,8 @@ func (b *Bolt) viewLocked(f func(*tree) error) error {
 	})
 }
 
-// read gets entries from a file that nobody changes meanwhile.
-func (t *tree) read(ids []ID, into []Got) (err error) {
+// readEntries gets entries from a file that nobody changes meanwhile.
+func readEntries(t *tree, ids []ID, into []Got) (err error) {
 	var d bucketTree
 	var token Token
 	tokens, records := make([]Token, len(ids)), make([][]byte, len(ids))
@@ -93,92 +92,15 @@ func inParallel(n int, do func(i int)) {
 	wg.Wait()
 }
 
-// bucketTree is a bucket; the zero value is an empty one.
-type bucketTree struct {
-	t      *tree
-	root   uint64
-	inline *page // instead of a root
-}
-
-func (t *tree) bucket(name []byte) (d bucketTree, err error) {
-	p, i, err := t.find(t.root, name)
-	if err != nil || i < 0 {
-		return d, err
-	}
-	root, inline, err := p.bucket(i)
-	return bucketTree{t, root, inline}, err
-}
-
-// get returns a value, which is mapped, or nil.
-func (d *bucketTree) get(key []byte) ([]byte, error) {
-	if d.t == nil {
-		return nil, nil
-	}
-	var p page
-	var i int
-	if d.inline != nil {
-		p = *d.inline
-		i = p.find(key)
-	} else {
-		var err error
-		if p, i, err = d.t.find(d.root, key); err != nil {
-			return nil, err
-		}
-	}
-	if i < 0 || p.element(i).flags != 0 {
-		return nil, nil
-	}
-	return p.value(i), nil
-}
-
-// leaves calls f with the leaf elements below a page, from a key on and in the
-// order of keys, until f returns false, and reports whether it never did. Pages
-// are checked as they are come by: lost is told of one that is damaged, and
-// returns an error to end with, or nil to go on without what lies below.
-func (t *tree) leaves(root uint64, from []byte, f func(p page, i int) bool, lost func(error) error) (bool, error) {
-	return t.below(root, from, nil, nil, maxDepth, f, lost)
-}
-
-func (t *tree) below(id uint64, from, low, high []byte, depth int, f func(p page, i int) bool, lost func(error) error) (bool, error) {
-	p, err := t.page(id)
-	if err == nil {
-		err = p.within(low, high)
-	}
-	if err == nil && depth == 0 {
-		err = damaged("its pages form a circle")
-	}
-	if err != nil {
-		return true, lost(err)
-	}
-	i := p.search(from)
-	if !p.leaf && i > 0 && (i == p.count || !bytes.Equal(p.key(i), from)) {
-		i-- // it may begin before
-	}
-	for ; i < p.count; i++ {
-		if p.leaf {
-			if !f(p, i) {
-				return false, nil
-			}
-			continue
-		}
-		childLow, childHigh := p.around(i, low, high)
-		if more, err := t.below(p.element(i).child, from, childLow, childHigh, depth-1, f, lost); err != nil || !more {
-			return more, err
-		}
-	}
-	return true, nil
-}
-
-// count counts the entries of a namespace, or of all: what is neither the
+// countEntries counts the entries of a namespace, or of all: what is neither the
 // generation token nor a token left behind by a deletion.
-func (t *tree) count(namespace *string) (n int, err error) {
+func countEntries(t *tree, namespace *string) (n int, err error) {
 	lost := func(err error) error { return err }
 	var inner error
-	_, err = t.leaves(t.root, []byte{'n'}, func(p page, i int) bool {
-		name := p.key(i)
+	err = t.buckets([]byte{'n'}, func(name []byte, d bucketTree) bool {
 		if name[0] == 'n' && (namespace == nil || string(name[1:]) == *namespace) {
-			inner = t.inBucket(p, i, nil, func(k, v []byte) bool {
-				if len(k) == len(Key{}) && len(v) > headerSize && !holdsNothing(v[headerSize:]) {
+			inner = d.each(nil, func(k, v []byte) bool {
+				if len(k) == len(Key{}) && !recordIsEmpty(v) {
 					n++
 				}
 				return true
@@ -190,47 +112,4 @@ func (t *tree) count(namespace *string) (n int, err error) {
 		err = inner
 	}
 	return n, err
-}
-
-// inBucket calls f with the keys and values of the bucket that a leaf's element
-// is, as leaves does.
-func (t *tree) inBucket(p page, i int, from []byte, f func(key, value []byte) bool, lost func(error) error) error {
-	root, inline, err := p.bucket(i)
-	if err != nil {
-		return lost(err)
-	}
-	element := func(p page, i int) bool { return p.element(i).flags != 0 || f(p.key(i), p.value(i)) }
-	if inline == nil {
-		_, err := t.leaves(root, from, element, lost)
-		return err
-	}
-	for i := range inline.count {
-		if bytes.Compare(inline.key(i), from) >= 0 && !element(*inline, i) {
-			break
-		}
-	}
-	return nil
-}
-
-// treeIn is the tree of a file that may be damaged, except in its heads: of
-// which of the two is the newer there must be no doubt, or what was cleared
-// might come back. So it might from a page that was given up, if a reference
-// leads to it: where the list of those can't be read, the whole tree has to be
-// sound, which most wrong references aren't.
-func treeIn(data []byte) (t tree, err error) {
-	h, err := readHead(bytes.NewReader(data))
-	if err != nil {
-		return t, err
-	}
-	err = checkFile(bytes.NewReader(data), int64(len(data)))
-	if err == nil {
-		return newTree(h, data)
-	}
-	if h.high > uint64(len(data))/h.pageSize || h.freelist < 2 || h.freelist >= h.high {
-		return t, err
-	}
-	// Cut off it is not, so it is the list that is wrong.
-	words := h.high/64 + 1
-	t = tree{head: h, data: data, checked: make([]uint64, words), buckets: make([]uint64, words)}
-	return t, t.sound()
 }

@@ -19,7 +19,7 @@ func (b *Bolt) Peek(ctx context.Context, id ID) (*Entry, Generation, error) {
 // PeekAll implements Lister, by one look at the file.
 func (b *Bolt) PeekAll(ctx context.Context, ids []ID) []Got {
 	all := make([]Got, len(ids))
-	err := b.viewOnly(ctx, func(t *tree) error { return t.read(ids, all) })
+	err := b.viewOnly(ctx, func(t *tree) error { return readEntries(t, ids, all) })
 	if err != nil && !errors.Is(err, errNoFile) {
 		for i := range all {
 			all[i] = Got{Err: err}
@@ -59,7 +59,7 @@ func (b *Bolt) Each(ctx context.Context, r Range, f func(ID, *Entry, *RecordErro
 	for more := true; more; {
 		var part []scanned
 		err := b.viewOnly(ctx, func(t *tree) (err error) {
-			part, next, more, err = t.readFrom(next, r.Namespace != nil, lowest, within)
+			part, next, more, err = readFrom(t, next, r.Namespace != nil, lowest, within)
 			return err
 		})
 		if errors.Is(err, errNoFile) {
@@ -103,24 +103,23 @@ type place struct {
 // readFrom copies records from a place on, and says where to go on and whether
 // there may be more. only keeps to one namespace; keys begin at lowest in each
 // and go on while they are within.
-func (t *tree) readFrom(from place, only bool, lowest Key, within func(ID) bool) (part []scanned, next place, more bool, err error) {
+func readFrom(t *tree, from place, only bool, lowest Key, within func(ID) bool) (part []scanned, next place, more bool, err error) {
 	lost := func(err error) error { return err }
 	var arena []byte // one piece of memory for all records
 	full := false
 	var inner error
-	_, err = t.leaves(t.root, bucketName(from.namespace), func(p page, i int) bool {
-		name := p.key(i)
+	err = t.buckets(bucketName(from.namespace), func(name []byte, d bucketTree) bool {
 		if name[0] != 'n' {
 			return false // beyond the last
 		}
 		namespace := string(name[1:])
-		key := lowest[:]
+		begin := lowest[:]
 		if namespace == from.namespace {
-			key = from.key
+			begin = from.key
 		} else if only {
 			return false
 		}
-		inner = t.inBucket(p, i, key, func(k, v []byte) bool {
+		inner = d.each(begin, func(k, v []byte) bool {
 			if len(k) != len(Key{}) {
 				return true
 			}
@@ -135,9 +134,9 @@ func (t *tree) readFrom(from place, only bool, lowest Key, within func(ID) bool)
 			if len(arena)+len(v) > cap(arena) {
 				arena = make([]byte, 0, max(len(v), scanBytes))
 			}
-			begin := len(arena)
+			at := len(arena)
 			arena = append(arena, v...)
-			part = append(part, scanned{id: id, record: arena[begin:len(arena):len(arena)]})
+			part = append(part, scanned{id: id, record: arena[at:len(arena):len(arena)]})
 			return true
 		}, lost)
 		return inner == nil && !full

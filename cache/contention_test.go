@@ -66,7 +66,7 @@ func contend(role, dir string) {
 			rand.Read(id.Key[:])
 			err = s.updateLocked(func(tx *bbolt.Tx) error { return updateOne(drawersOf(tx), Change{id, gen, entry}) })
 		} else {
-			err = s.viewLocked(func(t *tree) error { return t.read([]ID{id}, make([]Got, 1)) })
+			err = s.viewLocked(func(t *tree) error { return readEntries(t, []ID{id}, make([]Got, 1)) })
 		}
 		release()
 		t.done = time.Now().UnixNano()

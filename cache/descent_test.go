@@ -15,31 +15,6 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// numbered is a key that lies anywhere among the others.
-func numbered(i int) (k Key) {
-	binary.BigEndian.PutUint64(k[:], uint64(i)*0x9e3779b97f4a7c15)
-	return k
-}
-
-// putNumbered stores i under key i.
-func putNumbered(s Store, namespace string, from, to int) error {
-	ctx := context.Background()
-	var changes []Change
-	for i := from; i < to; i++ {
-		id := ID{namespace, numbered(i)}
-		_, gen, err := s.Get(ctx, id)
-		if err != nil {
-			return err
-		}
-		changes = append(changes, Change{id, gen, func(*Entry) *Entry {
-			e := &Entry{Output: &Output{Text: fmt.Appendln(nil, i)}}
-			e.FindOrAdd("last").Add(Sample{ID: uint64(i) + 1, Value: float64(i)}, fmt.Sprint(i))
-			return e
-		}})
-	}
-	return errors.Join(UpdateAll(ctx, s, changes)...)
-}
-
 // deepFile is a file with branches, several namespaces and free pages.
 func deepFile(t testing.TB, entries int) []byte {
 	t.Helper()
@@ -85,18 +60,28 @@ func TestSoundTree(t *testing.T) {
 	}
 }
 
+// What the pages of a file begin with; see package pages.
+const (
+	rawHeader   = 16
+	rawElement  = 16
+	rawBranch   = 1
+	rawLeaf     = 2
+	rawFreelist = 16
+)
+
+var words = binary.NativeEndian
+
 // injure does to a file, one of the things that happen
 // to files, and says what.
 func injure(file []byte, rng *rand.Rand) ([]byte, string) {
 	size := os.Getpagesize()
-	native := binary.NativeEndian
 	pages := len(file) / size
-	used := min(pages, int(native.Uint64(file[16+40:]))) // what lies beyond is nothing
+	used := min(pages, int(words.Uint64(file[16+40:]))) // what lies beyond is nothing
 	at := func(i int) []byte { return file[i*size : (i+1)*size] }
 	ofKind := func(flags uint16) []int {
 		var found []int
 		for i := range used {
-			if native.Uint16(at(i)[8:]) == flags && native.Uint64(at(i)) == uint64(i) {
+			if words.Uint16(at(i)[8:]) == flags && words.Uint64(at(i)) == uint64(i) {
 				found = append(found, i)
 			}
 		}
@@ -114,41 +99,41 @@ func injure(file []byte, rng *rand.Rand) ([]byte, string) {
 		p[i] ^= 1 << bit
 		return file, fmt.Sprintf("bit %d of byte %d of page %d is flipped", bit, i, a)
 	case 2: // another child: itself, an ancestor, a stale page
-		if branches := ofKind(flagBranch); len(branches) > 0 {
+		if branches := ofKind(rawBranch); len(branches) > 0 {
 			a = pick(branches)
-			i := rng.IntN(int(native.Uint16(at(a)[10:])))
+			i := rng.IntN(int(words.Uint16(at(a)[10:])))
 			if rng.IntN(3) == 0 {
 				b = a
 			} else if rng.IntN(2) == 0 {
 				b = pick(branches)
 			}
-			native.PutUint64(at(a)[pageHeader+elementSize*i+8:], uint64(b))
+			words.PutUint64(at(a)[rawHeader+rawElement*i+8:], uint64(b))
 		}
 		return file, fmt.Sprintf("a child of page %d is %d", a, b)
 	case 3: // one page in the place of another, as that one or itself
 		copy(at(a), at(b))
 		if rng.IntN(2) == 0 {
-			native.PutUint64(at(a), uint64(a))
+			words.PutUint64(at(a), uint64(a))
 		}
 		return file, fmt.Sprintf("page %d in the place of %d", b, a)
 	case 4: // a wild header
 		p := at(a)
-		native.PutUint16(p[8:], []uint16{0, 1, 2, 4, 16}[rng.IntN(5)])
-		native.PutUint16(p[10:], uint16(rng.IntN(1<<16)))
-		native.PutUint32(p[12:], uint32(1)<<rng.IntN(32))
+		words.PutUint16(p[8:], []uint16{0, 1, 2, 4, 16}[rng.IntN(5)])
+		words.PutUint16(p[10:], uint16(rng.IntN(1<<16)))
+		words.PutUint32(p[12:], uint32(1)<<rng.IntN(32))
 		return file, fmt.Sprintf("the header of page %d is wild", a)
 	case 5: // pages in use are free
-		if lists := ofKind(flagFreelist); len(lists) > 0 {
+		if lists := ofKind(rawFreelist); len(lists) > 0 {
 			a = pick(lists)
 			n := 1 + rng.IntN(20)
-			native.PutUint16(at(a)[10:], uint16(n))
+			words.PutUint16(at(a)[10:], uint16(n))
 			for i, id := 0, 2; i < n; i++ {
-				native.PutUint64(at(a)[pageHeader+8*i:], uint64(id))
+				words.PutUint64(at(a)[rawHeader+8*i:], uint64(id))
 				id += 1 + rng.IntN(5)
 			}
 			if rng.IntN(4) == 0 {
-				native.PutUint16(at(a)[10:], 0xffff)
-				native.PutUint64(at(a)[pageHeader:], uint64(1)<<rng.IntN(64))
+				words.PutUint16(at(a)[10:], 0xffff)
+				words.PutUint64(at(a)[rawHeader:], uint64(1)<<rng.IntN(64))
 			}
 		}
 		return file, fmt.Sprintf("the list of free pages %d is wrong", a)
@@ -306,32 +291,31 @@ func TestCutAtEachPage(t *testing.T) {
 // does not bring back what was stored before the last change.
 func TestNoWayBack(t *testing.T) {
 	size := os.Getpagesize()
-	native := binary.NativeEndian
 	ctx := context.Background()
 	id := ID{"n", numbered(1)}
 	for name, injure := range map[string]func(file []byte){
 		"head": func(file []byte) {
 			newer := 0
-			if native.Uint64(file[size+16+48:]) > native.Uint64(file[16+48:]) {
+			if words.Uint64(file[size+16+48:]) > words.Uint64(file[16+48:]) {
 				newer = size
 			}
 			file[newer+16+20] ^= 1
 		},
 		"page": func(file []byte) { // each branch leads to the older copies of what it leads to
 			for at := 0; at < len(file); at += size {
-				if native.Uint16(file[at+8:]) != flagBranch {
+				if words.Uint16(file[at+8:]) != rawBranch {
 					continue
 				}
-				for i := range int(native.Uint16(file[at+10:])) {
-					e := file[at+pageHeader+elementSize*i:]
-					key := e[native.Uint32(e):][:native.Uint32(e[4:])]
-					child := native.Uint64(e[8:])
+				for i := range int(words.Uint16(file[at+10:])) {
+					e := file[at+rawHeader+rawElement*i:]
+					key := e[words.Uint32(e):][:words.Uint32(e[4:])]
+					child := words.Uint64(e[8:])
 					for old := uint64(0); old < uint64(len(file)/size); old++ {
 						p := file[int(old)*size:]
-						if old != child && native.Uint64(p) == old && native.Uint16(p[8:]) == flagLeaf && native.Uint16(p[10:]) > 0 {
-							first := p[pageHeader:]
-							if k := first[native.Uint32(first[4:]):][:native.Uint32(first[8:])]; bytes.Equal(k, key) {
-								native.PutUint64(e[8:], old)
+						if old != child && words.Uint64(p) == old && words.Uint16(p[8:]) == rawLeaf && words.Uint16(p[10:]) > 0 {
+							first := p[rawHeader:]
+							if k := first[words.Uint32(first[4:]):][:words.Uint32(first[8:])]; bytes.Equal(k, key) {
+								words.PutUint64(e[8:], old)
 							}
 						}
 					}
@@ -399,26 +383,29 @@ func TestSalvageWithoutList(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h, err := readHead(bytes.NewReader(file))
+		data := bytes.Clone(file)
+		tree, err := wholeTree(data)
 		if err != nil {
 			t.Fatal(err)
 		}
-		tree, err := newTree(h, bytes.Clone(file))
-		if err != nil {
-			t.Fatal(err)
+		size, newer := os.Getpagesize(), 0
+		if words.Uint64(file[size+16+48:]) > words.Uint64(file[16+48:]) {
+			newer = size
 		}
-		file[h.freelist*h.pageSize+8] ^= 1 // no list any more
+		freelist := int(words.Uint64(file[newer+16+32:]))
+		file[freelist*size+8] ^= 1 // no list any more
 		if !sound {
 			bucket, err := tree.bucket(bucketName("n"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			key := numbered(1)
-			leaf, _, err := tree.find(bucket.root, key[:])
+			value, err := bucket.get(key[:])
 			if err != nil {
 				t.Fatal(err)
 			}
-			file[native.Uint64(leaf.raw)*h.pageSize] ^= 1 // another page
+			at := cap(data) - cap(value) // where it lies in the file
+			file[at/size*size] ^= 1      // another page
 		}
 		if err := os.WriteFile(s.Path(), file, 0o600); err != nil {
 			t.Fatal(err)
@@ -428,25 +415,4 @@ func TestSalvageWithoutList(t *testing.T) {
 			t.Errorf("sound: %v; salvaged: %+v, %v", sound, salvaged, err)
 		}
 	}
-}
-
-// TestFlippedVersion: a version with a flipped bit is none, or the record, or
-// the whole file, would be left alone as a newer one's.
-func TestFlippedVersion(t *testing.T) {
-	for _, v := range []byte{layoutVersion, recordVersion} {
-		if !isVersion(v) || !isVersion(nextVersion(v)) {
-			t.Errorf("%d is a version", v)
-		}
-		for bit := range 8 {
-			if isVersion(v ^ 1<<bit) {
-				t.Errorf("%d is taken for a version", v^1<<bit)
-			}
-		}
-	}
-}
-
-func nextVersion(v byte) byte {
-	for v++; !isVersion(v); v++ {
-	}
-	return v
 }

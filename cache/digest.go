@@ -66,9 +66,6 @@ func (d *Digests) Close() error {
 	return d.file.Close()
 }
 
-// errNotRegular: what is there is no regular file.
-var errNotRegular = errors.New("it is not a regular file")
-
 // Digest returns the digest and identity of the regular file at path. The two
 // belong together: a file that changes while it is read is read again. Its error
 // is a *fs.PathError or the context's.

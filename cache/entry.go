@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"cmp"
 	"math/rand/v2"
 	"slices"
@@ -241,4 +242,33 @@ func (e *Entry) Latest() time.Time {
 // Empty reports whether e holds nothing but its token.
 func (e *Entry) Empty() bool {
 	return e == nil || e.Output == nil && len(e.Series) == 0
+}
+
+// Command is how the call was made whose number was stored last, or nil if that
+// isn't known. It may be called concurrently.
+func (e *Entry) Command() *Command {
+	if len(e.command) == 0 {
+		return nil
+	}
+	c, err := parseCommand(e.command)
+	if err != nil {
+		return nil // its checksum was right: it is of a later version
+	}
+	return c
+}
+
+// Args is Command().Args, and costs less.
+func (e *Entry) Args() []string { return encodedArgs(e.command) }
+
+// SetCommand notes how the call was made.
+func (e *Entry) SetCommand(c *Command) {
+	if e.command = nil; c != nil {
+		e.command = c.encode()
+	}
+}
+
+// CommandMentions reports whether the text occurs in what is kept of the
+// command. It costs less than to decode it.
+func (e *Entry) CommandMentions(text string) bool {
+	return bytes.Contains(e.command, []byte(text))
 }

@@ -131,8 +131,7 @@ func (e *Entry) content() []byte {
 	for i := range c.Series {
 		c.Series[i].Own = 0
 	}
-	if c.command = slices.Clone(e.command); len(c.command) > 0 {
-		c.command[0] &^= commandForeign
-	}
+	c.command = slices.Clone(e.command)
+	disown(c.command)
 	return appendEntry(nil, &c)
 }

@@ -23,13 +23,13 @@ func (m *Memcached) Lease(ctx context.Context, id ID, wait time.Duration) (*Leas
 	start := time.Now()
 	holder := "" // whom we wait for
 	held := func() (*Lease, error) {
-		return &Lease{State: LeaseHeld, Waited: holder != "", release: m.hold(name, mine)}, nil
+		return NewLease(LeaseHeld, holder != "", m.hold(name, mine)), nil
 	}
 	pause := time.Duration(0)
 	for ; ; pause = min(2*pause+5*time.Millisecond, 100*time.Millisecond) {
 		if wait > 0 && pause > 0 {
 			if pause = min(pause, wait-time.Since(start)); pause <= 0 {
-				return &Lease{State: LeaseTimeout, Waited: true}, nil
+				return NewLease(LeaseTimeout, true, nil), nil
 			}
 		}
 		select {
@@ -61,7 +61,7 @@ func (m *Memcached) Lease(ctx context.Context, id ID, wait time.Duration) (*Leas
 		case strings.HasPrefix(value, mine):
 			return held() // an add whose answer was lost
 		case holder != "" && strings.HasSuffix(value, holder) && value != holder:
-			return &Lease{State: LeaseEnded, Waited: true}, nil
+			return NewLease(LeaseEnded, true, nil), nil
 		case isEnded && holder == "":
 			// It is ours, if we are the first to come upon it.
 			item.Value, item.Expiration = []byte(mine+ended), int32(leaseTime/time.Second)
@@ -71,7 +71,7 @@ func (m *Memcached) Lease(ctx context.Context, id ID, wait time.Duration) (*Leas
 			continue
 		case isEnded:
 			// Of one who came after ours had died.
-			return &Lease{State: LeaseEnded, Waited: true}, nil
+			return NewLease(LeaseEnded, true, nil), nil
 		}
 		holder = value[:min(len(value), len(token))]
 	}

@@ -165,9 +165,9 @@ func (m *Memory) Lease(ctx context.Context, id ID, wait time.Duration) (*Lease, 
 	}
 	select {
 	case <-held:
-		return &Lease{State: LeaseEnded, Waited: true}, nil
+		return NewLease(LeaseEnded, true, nil), nil
 	case <-expired:
-		return &Lease{State: LeaseTimeout, Waited: true}, nil
+		return NewLease(LeaseTimeout, true, nil), nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -178,10 +178,10 @@ func (m *Memory) Lease(ctx context.Context, id ID, wait time.Duration) (*Lease, 
 func (m *Memory) lease(id ID) *Lease {
 	done := make(chan struct{})
 	m.leases[id] = done
-	return &Lease{State: LeaseHeld, release: func(bool) {
+	return NewLease(LeaseHeld, false, func(bool) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		delete(m.leases, id)
 		close(done)
-	}}
+	})
 }

@@ -14,23 +14,6 @@ import (
 	"time"
 )
 
-// Key is the SHA-256 that identifies a call of a utility. See Identify.
-type Key [32]byte
-
-// String returns the key in lower-case hexadecimal, 64 characters.
-func (k Key) String() string { return hex.EncodeToString(k[:]) }
-
-// ParseKey reads what Key.String returns.
-func ParseKey(s string) (k Key, err error) {
-	if len(s) != 2*len(k) {
-		return k, fmt.Errorf("%q is no key of 64 hexadecimal digits", s)
-	}
-	if _, err := hex.Decode(k[:], []byte(s)); err != nil {
-		return k, fmt.Errorf("%q is no key of 64 hexadecimal digits", s)
-	}
-	return k, nil
-}
-
 // ID is the address of an entry: the drawer it lies in and its key there.
 type ID struct {
 	Namespace string
@@ -271,6 +254,13 @@ type Lease struct {
 	State   LeaseState
 	Waited  bool             // another held it first
 	release func(ended bool) // nil: not held
+}
+
+// NewLease is for stores that give leases. release is called once, when a held lease
+// is given back: ended says that its holder has ended, and not that the next should
+// take over. It is nil for a lease that isn't held.
+func NewLease(state LeaseState, waited bool, release func(ended bool)) *Lease {
+	return &Lease{State: state, Waited: waited, release: release}
 }
 
 // Release lets the waiting callers go. It does nothing for a lease that isn't

@@ -101,12 +101,12 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 	signal.Notify(signals, passedOn...)
 	defer signal.Stop(signals)
 	err = runBelow(path, args, env, signals)
-	stats := cache.NewStats(filepath.Join(dir, "stats"))
-	counts, _ := stats.Read(nil)
+	counters := cache.NewStats(filepath.Join(dir, "stats"))
+	counts, _ := counters.Read(nil)
 	if save {
 		os.Setenv(sessionVariable, dir)
 		os.Setenv(saveVariable, "1")
-		if saveErr := saveSession(ui, s, stats, resume != ""); saveErr != nil {
+		if saveErr := saveSession(ui, s, counters, resume != ""); saveErr != nil {
 			text, hint := fmt.Sprintf("the session could not be saved: %v", saveErr), hintOf(saveErr)
 			empty := isEmptySession(dir)
 			if kept, ok := keepSession(dir); ok {
@@ -143,7 +143,7 @@ func settingsGiven(origins []config.Origin) string {
 // saveSession merges what is new into the store below the session, and its
 // counts into those there. What a session that is resumed can't save is not lost
 // by that: it may be another store's.
-func saveSession(ui *terminal, s *config.Settings, stats *cache.Stats, resumed bool) error {
+func saveSession(ui *terminal, s *config.Settings, counters *cache.Stats, resumed bool) error {
 	o, err := openExisting(ui, s)
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func saveSession(ui *terminal, s *config.Settings, stats *cache.Stats, resumed b
 		ui.message(fmt.Sprintf("%s of the session not saved: the cache was cleared meanwhile, or is not the one that they were evaluated for", entries(refused)), "")
 	}
 	if s.Dir != "" {
-		stats.AddTo(cache.NewStats(filepath.Join(s.Dir, "stats")))
+		counters.AddTo(cache.NewStats(filepath.Join(s.Dir, "stats")))
 	}
 	return nil
 }

@@ -133,12 +133,12 @@ func openBase(ui *terminal, s *config.Settings) (cache.Store, error) {
 			}
 		}
 		if s.Dir != "" {
-			stats := cache.NewStats(filepath.Join(s.Dir, "stats"))
+			counters := cache.NewStats(filepath.Join(s.Dir, "stats"))
 			c.Count = func(counter cache.Counter) {
 				var delta cache.Counts
 				delta[counter] = 1
 				os.MkdirAll(s.Dir, 0o700)
-				stats.Add(s.Namespace, delta)
+				counters.Add(s.Namespace, delta)
 			}
 		}
 		return cache.NewMemcached(c)

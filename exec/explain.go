@@ -50,7 +50,7 @@ func (m *Memo) Explain(ctx context.Context, q Query) (x Explanation, err error) 
 		return x, err
 	}
 	x.Program = c.program
-	key, err := cache.Identify(ctx, c.spec(c.program), c.Digests)
+	known, err := cache.Identify(ctx, c.spec(c.program), c.Digests)
 	var unreadable *cache.UnreadableError
 	if errors.As(err, &unreadable) {
 		x.Reason = fmt.Sprintf("%v, so this call can't be cached", err)
@@ -58,13 +58,13 @@ func (m *Memo) Explain(ctx context.Context, q Query) (x Explanation, err error) 
 	} else if err != nil {
 		return x, err
 	}
-	x.Call = key
+	x.Call = known
 	reader, ok := m.Store.(cache.Reader)
 	if !ok {
 		x.Reason = "the cache is not used"
 		return x, nil
 	}
-	if err := c.identified(ctx, key, nil); err != nil {
+	if err := c.identified(ctx, known, nil); err != nil {
 		return x, err
 	}
 	var bad *cache.RecordError

@@ -159,12 +159,12 @@ func (c *call) identify(ctx context.Context) error {
 	if c.Store == nil {
 		return nil
 	}
-	key, err := cache.Identify(ctx, c.spec(c.program), c.Digests)
-	return c.identified(ctx, key, err)
+	known, err := cache.Identify(ctx, c.spec(c.program), c.Digests)
+	return c.identified(ctx, known, err)
 }
 
 // identified takes what cache.Identify answered.
-func (c *call) identified(ctx context.Context, key *cache.Call, err error) error {
+func (c *call) identified(ctx context.Context, known *cache.Call, err error) error {
 	var unreadable *cache.UnreadableError
 	switch {
 	case ctx.Err() != nil:
@@ -175,8 +175,8 @@ func (c *call) identified(ctx context.Context, key *cache.Call, err error) error
 	case err != nil:
 		return err
 	}
-	c.key, c.stored = key, true
-	c.id = cache.ID{Namespace: c.Namespace, Key: key.Key}
+	c.key, c.stored = known, true
+	c.id = cache.ID{Namespace: c.Namespace, Key: known.Key}
 	return nil
 }
 
@@ -206,11 +206,11 @@ func Identify(ctx context.Context, q Query, digests *cache.Digests) (cache.ID, e
 	if err != nil {
 		return cache.ID{}, err
 	}
-	key, err := cache.Identify(ctx, q.spec(program), digests)
+	known, err := cache.Identify(ctx, q.spec(program), digests)
 	if err != nil {
 		return cache.ID{}, err
 	}
-	return cache.ID{Namespace: q.Namespace, Key: key.Key}, nil
+	return cache.ID{Namespace: q.Namespace, Key: known.Key}, nil
 }
 
 // lookup answers from the store if it can. A store that is out of order is not
