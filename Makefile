@@ -59,7 +59,7 @@ lint:
 bench: $(BIN)
 	@sh .ci/deps bash hyperfine memcached parallel
 	@sh .ci/bench $(BIN) $(if $(UPDATE),-update)
-	go test ./cache -run "^$$" -bench Guards
+	go test ./cache/bolt -run "^$$" -bench Guards
 
 # Each fuzz target for a minute, or FUZZTIME.
 FUZZTIME ?= 1m

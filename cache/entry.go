@@ -3,6 +3,7 @@ package cache
 import (
 	"bytes"
 	"cmp"
+	"dvlcache/cache/key"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -246,11 +247,11 @@ func (e *Entry) Empty() bool {
 
 // Command is how the call was made whose number was stored last, or nil if that
 // isn't known. It may be called concurrently.
-func (e *Entry) Command() *Command {
+func (e *Entry) Command() *key.Command {
 	if len(e.command) == 0 {
 		return nil
 	}
-	c, err := parseCommand(e.command)
+	c, err := key.ParseCommand(e.command)
 	if err != nil {
 		return nil // its checksum was right: it is of a later version
 	}
@@ -258,12 +259,12 @@ func (e *Entry) Command() *Command {
 }
 
 // Args is Command().Args, and costs less.
-func (e *Entry) Args() []string { return encodedArgs(e.command) }
+func (e *Entry) Args() []string { return key.EncodedArgs(e.command) }
 
 // SetCommand notes how the call was made.
-func (e *Entry) SetCommand(c *Command) {
+func (e *Entry) SetCommand(c *key.Command) {
 	if e.command = nil; c != nil {
-		e.command = c.encode()
+		e.command = c.Encode()
 	}
 }
 

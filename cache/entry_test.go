@@ -2,6 +2,7 @@ package cache
 
 import (
 	"bytes"
+	"dvlcache/cache/key"
 	"errors"
 	"math"
 	"reflect"
@@ -44,8 +45,8 @@ func entries() *rapid.Generator[*Entry] {
 func TestRecordRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := entries().Draw(t, "entry")
-		id := ID{Namespace: rapid.String().Draw(t, "namespace"), Key: Key{1}}
-		got, err := unseal(id, seal(id, e))
+		id := ID{Namespace: rapid.String().Draw(t, "namespace"), Key: key.Key{1}}
+		got, err := Unseal(id, Seal(id, e))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,31 +57,31 @@ func TestRecordRoundTrip(t *testing.T) {
 }
 
 func TestRecordThatIsDamagedOrElsewhereDoesNotOpen(t *testing.T) {
-	id := ID{Namespace: "a", Key: Key{1}}
+	id := ID{Namespace: "a", Key: key.Key{1}}
 	e := &Entry{Token: NewToken(), Created: time.Unix(1e9, 0)}
 	e.FindOrAdd("last").Add(Sample{ID: 7, Value: 0.913, Seconds: 2, Time: time.Unix(1e9, 0)}, "0.9130")
-	rec := seal(id, e)
+	rec := Seal(id, e)
 	var bad *RecordError
 	for i := range len(rec) * 8 {
 		flipped := bytes.Clone(rec)
 		flipped[i/8] ^= 1 << (i % 8)
-		if _, err := unseal(id, flipped); !errors.As(err, &bad) {
+		if _, err := Unseal(id, flipped); !errors.As(err, &bad) {
 			t.Fatalf("bit %d flipped: error %v", i, err)
 		}
 	}
 	for n := range len(rec) {
-		if _, err := unseal(id, rec[:n]); !errors.As(err, &bad) {
+		if _, err := Unseal(id, rec[:n]); !errors.As(err, &bad) {
 			t.Fatalf("cut to %d bytes: error %v", n, err)
 		}
 	}
-	for _, other := range []ID{{"b", id.Key}, {"", id.Key}, {"a", Key{2}}} {
-		if _, err := unseal(other, rec); !errors.As(err, &bad) {
+	for _, other := range []ID{{"b", id.Key}, {"", id.Key}, {"a", key.Key{2}}} {
+		if _, err := Unseal(other, rec); !errors.As(err, &bad) {
 			t.Errorf("copied to %v: error %v", other, err)
 		}
 	}
 	newer := bytes.Clone(rec)
 	newer[0]++
-	if _, err := unseal(id, newer); !errors.As(err, &bad) || !bad.Newer {
+	if _, err := Unseal(id, newer); !errors.As(err, &bad) || !bad.Newer {
 		t.Errorf("a newer version: error %v", err)
 	}
 }
@@ -111,20 +112,20 @@ func FuzzRecord(f *testing.F) {
 	id := ID{Namespace: "n"}
 	e := &Entry{Token: Token{1}, Created: time.Unix(1e9, 0), Output: &Output{Text: []byte("0.5\n"), Cut: true}}
 	e.FindOrAdd("last").Add(Sample{ID: 7, Value: math.Inf(1)}, "inf")
-	f.Add(seal(id, e)[headerSize:])
-	f.Add(seal(id, &Entry{})[headerSize:])
+	f.Add(Seal(id, e)[headerSize:])
+	f.Add(Seal(id, &Entry{})[headerSize:])
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		sum := checksum(id, payload)
 		rec := append(append([]byte{recordVersion}, sum[:]...), payload...)
-		e, err := unseal(id, rec)
+		e, err := Unseal(id, rec)
 		if err != nil {
 			return
 		}
-		again, err := unseal(id, seal(id, e))
+		again, err := Unseal(id, Seal(id, e))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(seal(id, again), seal(id, e)) {
+		if !bytes.Equal(Seal(id, again), Seal(id, e)) {
 			t.Fatalf("%+v and %+v", e, again)
 		}
 	})

@@ -2,6 +2,8 @@ package cache
 
 import (
 	"bytes"
+	"dvlcache/cache/key"
+	"dvlcache/cache/stats"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -157,19 +159,19 @@ func strs(list []text) (out []string) {
 	return out
 }
 
-func digestText(d *Digest) string {
+func digestText(d *key.Digest) string {
 	if d == nil {
 		return ""
 	}
-	return hex.EncodeToString(d[:shortDigest])
+	return hex.EncodeToString(d[:key.ShortDigest])
 }
 
-func parseDigest(s string) (*Digest, error) {
+func parseDigest(s string) (*key.Digest, error) {
 	if s == "" {
 		return nil, nil
 	}
-	d := &Digest{}
-	if b, err := hex.DecodeString(s); err != nil || len(b) != shortDigest {
+	d := &key.Digest{}
+	if b, err := hex.DecodeString(s); err != nil || len(b) != key.ShortDigest {
 		return nil, fmt.Errorf("%q is not the beginning of a digest", s)
 	}
 	hex.Decode(d[:], []byte(s))
@@ -198,7 +200,7 @@ func Export(id ID, e *Entry) []byte {
 		l.Command = &lineCommand{Args: texts(c.Args), Directory: text(c.Dir), Paths: text(c.Paths), Track: c.TrackArgs, DependsOn: texts(c.DependsOn), Parts: []linePart{}}
 		for _, p := range c.Parts {
 			lp := linePart{Kind: string(rune(p.Kind)), Form: int(p.Form), Name: text(p.Name), Digest: digestText(p.File)}
-			if p.Form == FormSorted && p.Whole != "" {
+			if p.Form == key.FormSorted && p.Whole != "" {
 				lp.Whole = text(p.Whole) // the rest follows from it
 			} else {
 				lp.Style = text(p.Style)
@@ -228,13 +230,13 @@ func ParseExport(b []byte) (id ID, e *Entry, err error) {
 	if _, err := d.Token(); err != io.EOF {
 		return id, nil, errors.New("there is more behind it")
 	}
-	key, err := ParseKey(l.Key)
+	key, err := key.ParseKey(l.Key)
 	if err != nil {
 		return id, nil, fmt.Errorf("key: %w", err)
 	}
 	id = ID{string(l.Namespace), key}
-	if len(id.Namespace) > MaxNamespace {
-		return id, nil, fmt.Errorf("namespace: longer than %d bytes", MaxNamespace)
+	if len(id.Namespace) > stats.MaxNamespace {
+		return id, nil, fmt.Errorf("namespace: longer than %d bytes", stats.MaxNamespace)
 	}
 	e = &Entry{Created: fromUnix(l.Created)}
 	if o := l.Output; o != nil {
@@ -344,20 +346,20 @@ func writes(text string, value float64, nonfinite bool) bool {
 	return v == value || math.IsNaN(v) && math.IsNaN(value)
 }
 
-func (l *lineCommand) command() (*Command, error) {
-	c := &Command{Args: strs(l.Args), Dir: string(l.Directory), Paths: Paths(l.Paths), TrackArgs: l.Track, DependsOn: strs(l.DependsOn), Foreign: true}
+func (l *lineCommand) command() (*key.Command, error) {
+	c := &key.Command{Args: strs(l.Args), Dir: string(l.Directory), Paths: key.Paths(l.Paths), TrackArgs: l.Track, DependsOn: strs(l.DependsOn), Foreign: true}
 	for _, lp := range l.Parts {
-		p := Part{Form: Form(lp.Form), Name: string(lp.Name), Style: string(lp.Style)}
+		p := key.Part{Form: key.Form(lp.Form), Name: string(lp.Name), Style: string(lp.Style)}
 		var err error
 		if len(lp.Kind) != 1 || lp.Form < 0 || lp.Form > 0xff {
 			return nil, fmt.Errorf("%q is no kind of a part", lp.Kind)
 		}
-		p.Kind = PartKind(lp.Kind[0])
+		p.Kind = key.PartKind(lp.Kind[0])
 		if p.File, err = parseDigest(lp.Digest); err != nil {
 			return nil, err
 		}
 		for _, li := range lp.Items {
-			it := Item{Text: string(li.Text), Place: Place(li.Place)}
+			it := key.Item{Text: string(li.Text), Place: key.Place(li.Place)}
 			if it.Digest, err = parseDigest(li.Digest); err != nil {
 				return nil, err
 			}
@@ -367,12 +369,12 @@ func (l *lineCommand) command() (*Command, error) {
 			p.Items = append(p.Items, it)
 		}
 		if lp.Whole != "" {
-			p.Items = []Item{{Text: string(lp.Whole)}}
-			if p.Form != FormSorted || !p.sort() {
+			p.Items = []key.Item{{Text: string(lp.Whole)}}
+			if p.Form != key.FormSorted || !p.Sort() {
 				return nil, fmt.Errorf("%q can't be sorted", lp.Whole)
 			}
 		}
-		if len(p.Items) == 0 && (p.Kind == PartArgument && (p.Form == FormKept || p.Form == FormSorted || p.Form == FormList) || p.Kind == PartProgram || p.Kind == PartInterpreter || p.Kind == PartDirectory || p.Kind == PartDependency || p.Kind == PartRule || p.Kind == PartEnvironment && p.Form != FormUnset) {
+		if len(p.Items) == 0 && (p.Kind == key.PartArgument && (p.Form == key.FormKept || p.Form == key.FormSorted || p.Form == key.FormList) || p.Kind == key.PartProgram || p.Kind == key.PartInterpreter || p.Kind == key.PartDirectory || p.Kind == key.PartDependency || p.Kind == key.PartRule || p.Kind == key.PartEnvironment && p.Form != key.FormUnset) {
 			return nil, fmt.Errorf("a part of kind %q is empty", lp.Kind)
 		}
 		c.Parts = append(c.Parts, p)

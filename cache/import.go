@@ -3,6 +3,7 @@ package cache
 import (
 	"bytes"
 	"context"
+	"dvlcache/cache/key"
 	"errors"
 	"slices"
 )
@@ -132,6 +133,6 @@ func (e *Entry) content() []byte {
 		c.Series[i].Own = 0
 	}
 	c.command = slices.Clone(e.command)
-	disown(c.command)
+	key.Disown(c.command)
 	return appendEntry(nil, &c)
 }

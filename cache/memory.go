@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"dvlcache/cache/key"
 	"sync"
 	"time"
 )
@@ -16,7 +17,7 @@ type Memory struct {
 // space is one namespace.
 type space struct {
 	token   Token
-	records map[Key][]byte // payloads: smaller than entries, and nobody else's
+	records map[key.Key][]byte // payloads: smaller than entries, and nobody else's
 }
 
 var (
@@ -40,7 +41,7 @@ func (m *Memory) Get(_ context.Context, id ID) (*Entry, Generation, error) {
 	defer m.mu.Unlock()
 	s := m.spaces[id.Namespace]
 	if s == nil {
-		s = &space{token: NewToken(), records: map[Key][]byte{}}
+		s = &space{token: NewToken(), records: map[key.Key][]byte{}}
 		m.spaces[id.Namespace] = s
 	}
 	e, gen := s.read(id.Key)
@@ -50,7 +51,7 @@ func (m *Memory) Get(_ context.Context, id ID) (*Entry, Generation, error) {
 	return e, gen, nil
 }
 
-func (s *space) read(key Key) (*Entry, Generation) {
+func (s *space) read(key key.Key) (*Entry, Generation) {
 	payload, ok := s.records[key]
 	if !ok {
 		return nil, Generation{Namespace: s.token}

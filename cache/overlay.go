@@ -17,8 +17,16 @@ import (
 // deleted or refreshed is not found in the session either. That entry holds the
 // new samples alone, or, with a token, an entry in place of the base's.
 type Overlay struct {
-	session *Bolt
+	session Session
 	base    Store
+}
+
+// Session is a store that can lie over another one.
+type Session interface {
+	Store
+	Lister
+	Pruner
+	Leaser
 }
 
 var (
@@ -31,7 +39,7 @@ var (
 )
 
 // NewOverlay returns the store of a session over base.
-func NewOverlay(session *Bolt, base Store) *Overlay { return &Overlay{session, base} }
+func NewOverlay(session Session, base Store) *Overlay { return &Overlay{session, base} }
 
 // drawer is the session's address of an id.
 func drawer(id ID, base Generation) ID {

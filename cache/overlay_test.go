@@ -1,7 +1,11 @@
-package cache
+package cache_test
 
 import (
 	"context"
+	"dvlcache/cache"
+	"dvlcache/cache/bolt"
+	"dvlcache/cache/key"
+	"dvlcache/cache/storetest"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -10,9 +14,9 @@ import (
 
 func TestOverlay(t *testing.T) {
 	dir := t.TempDir()
-	testStore(t, func(t *testing.T) Store {
+	storetest.Run(t, func(t *testing.T) cache.Store {
 		notice := func(text string) { t.Error(text) }
-		return NewOverlay(NewSession(dir, time.Minute, notice), NewBolt(filepath.Join(dir, "base"), time.Minute, notice))
+		return cache.NewOverlay(bolt.NewSession(dir, time.Minute, notice), bolt.New(filepath.Join(dir, "base"), time.Minute, notice))
 	})
 }
 
@@ -20,19 +24,19 @@ func TestOverlay(t *testing.T) {
 // what is new once, and obeys the clears of the base.
 func TestOverlaySave(t *testing.T) {
 	ctx := context.Background()
-	base := NewBolt(filepath.Join(t.TempDir(), "base"), time.Second, nil)
-	o := NewOverlay(NewSession(t.TempDir(), time.Second, nil), base)
-	add := func(s Store, id ID, samples ...uint64) {
+	base := bolt.New(filepath.Join(t.TempDir(), "base"), time.Second, nil)
+	o := cache.NewOverlay(bolt.NewSession(t.TempDir(), time.Second, nil), base)
+	add := func(s cache.Store, id cache.ID, samples ...uint64) {
 		t.Helper()
 		_, gen, err := s.Get(ctx, id)
 		for _, n := range samples {
 			if err == nil {
-				err = s.Update(ctx, id, gen, func(e *Entry) *Entry {
+				err = s.Update(ctx, id, gen, func(e *cache.Entry) *cache.Entry {
 					if e == nil {
-						e = &Entry{}
+						e = &cache.Entry{}
 					}
 					l := e.FindOrAdd("last")
-					l.Repeated = l.Add(Sample{ID: n, Value: float64(n)}, fmt.Sprint(n))
+					l.Repeated = l.Add(cache.Sample{ID: n, Value: float64(n)}, fmt.Sprint(n))
 					return e
 				})
 			}
@@ -41,7 +45,7 @@ func TestOverlaySave(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	series := func(s Store, id ID) string {
+	series := func(s cache.Store, id cache.ID) string {
 		t.Helper()
 		e, _, err := s.Get(ctx, id)
 		if err != nil {
@@ -53,13 +57,13 @@ func TestOverlaySave(t *testing.T) {
 		l := e.Find("last")
 		return fmt.Sprintf("%d %.10g %s", l.Count, l.Mean, l.Text)
 	}
-	check := func(what string, s Store, id ID, want string) {
+	check := func(what string, s cache.Store, id cache.ID, want string) {
 		t.Helper()
 		if got := series(s, id); got != want {
 			t.Errorf("%s: %q, want %q", what, got, want)
 		}
 	}
-	repeated, single, cleared, deleted, refreshed := ID{"a", Key{1}}, ID{"a", Key{2}}, ID{"b", Key{3}}, ID{"a", Key{4}}, ID{"a", Key{5}}
+	repeated, single, cleared, deleted, refreshed := cache.ID{"a", key.Key{1}}, cache.ID{"a", key.Key{2}}, cache.ID{"b", key.Key{3}}, cache.ID{"a", key.Key{4}}, cache.ID{"a", key.Key{5}}
 	add(base, repeated, 1, 2, 3)
 	check("read through", o, repeated, "3 2 ")
 	add(o, repeated, 10, 14)
@@ -72,9 +76,9 @@ func TestOverlaySave(t *testing.T) {
 	add(o, deleted, 9)
 	add(base, refreshed, 20)
 	_, gen, _ := o.Get(ctx, refreshed)
-	if err := o.Update(ctx, refreshed, gen, func(*Entry) *Entry {
-		e := &Entry{Token: NewToken()}
-		e.FindOrAdd("last").Add(Sample{ID: 21, Value: 21}, "21")
+	if err := o.Update(ctx, refreshed, gen, func(*cache.Entry) *cache.Entry {
+		e := &cache.Entry{Token: cache.NewToken()}
+		e.FindOrAdd("last").Add(cache.Sample{ID: 21, Value: 21}, "21")
 		return e
 	}); err != nil {
 		t.Fatal(err)
@@ -82,9 +86,9 @@ func TestOverlaySave(t *testing.T) {
 	check("refreshed", o, refreshed, "1 21 21")
 	// A number that isn't to be averaged, found on both sides: each keeps
 	// its own, and the base's is the one that stays.
-	plain := ID{"a", Key{6}}
-	testEntry(t, o, plain, 1.5)
-	testEntry(t, base, plain, 2.5)
+	plain := cache.ID{"a", key.Key{6}}
+	storetest.Put(t, o, plain, 1.5)
+	storetest.Put(t, base, plain, 2.5)
 	check("the session's own", o, plain, "1 1.5 ")
 	if _, err := base.Clear(ctx, "b"); err != nil {
 		t.Fatal(err)
@@ -111,19 +115,19 @@ func TestOverlaySave(t *testing.T) {
 // the base meanwhile stays.
 func TestOverlayOfARefreshedEntry(t *testing.T) {
 	ctx := context.Background()
-	base := NewBolt(filepath.Join(t.TempDir(), "base"), time.Second, nil)
-	o := NewOverlay(NewSession(t.TempDir(), time.Second, nil), base)
-	id := ID{"a", Key{1}}
-	add := func(s Store, token Token, sample uint64) {
+	base := bolt.New(filepath.Join(t.TempDir(), "base"), time.Second, nil)
+	o := cache.NewOverlay(bolt.NewSession(t.TempDir(), time.Second, nil), base)
+	id := cache.ID{"a", key.Key{1}}
+	add := func(s cache.Store, token cache.Token, sample uint64) {
 		t.Helper()
 		_, gen, err := s.Get(ctx, id)
 		if err == nil {
-			err = s.Update(ctx, id, gen, func(e *Entry) *Entry {
-				if e == nil || token != (Token{}) {
-					e = &Entry{Token: token}
+			err = s.Update(ctx, id, gen, func(e *cache.Entry) *cache.Entry {
+				if e == nil || token != (cache.Token{}) {
+					e = &cache.Entry{Token: token}
 				}
 				l := e.FindOrAdd("last")
-				l.Repeated = l.Add(Sample{ID: sample, Value: float64(sample)}, "")
+				l.Repeated = l.Add(cache.Sample{ID: sample, Value: float64(sample)}, "")
 				return e
 			})
 		}
@@ -131,11 +135,11 @@ func TestOverlayOfARefreshedEntry(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	add(base, Token{}, 1)
-	add(base, NewToken(), 2)
-	add(o, Token{}, 3)
-	add(base, Token{}, 4)
-	add(o, Token{}, 5)
+	add(base, cache.Token{}, 1)
+	add(base, cache.NewToken(), 2)
+	add(o, cache.Token{}, 3)
+	add(base, cache.Token{}, 4)
+	add(o, cache.Token{}, 5)
 	if _, refused, err := o.Save(ctx); err != nil || refused > 0 {
 		t.Fatal(refused, err)
 	}
@@ -146,23 +150,23 @@ func TestOverlayOfARefreshedEntry(t *testing.T) {
 }
 
 func TestMemory(t *testing.T) {
-	m := NewMemory()
-	testStore(t, func(*testing.T) Store { return m })
+	m := cache.NewMemory()
+	storetest.Run(t, func(*testing.T) cache.Store { return m })
 }
 
 // TestUsage: what a deletion leaves behind is no entry.
 func TestUsage(t *testing.T) {
 	ctx := context.Background()
 	for name, s := range map[string]interface {
-		Store
-		Clearer
-		Measurer
-	}{"bolt": NewBolt(t.TempDir(), time.Minute, nil), "memory": NewMemory()} {
+		cache.Store
+		cache.Clearer
+		cache.Measurer
+	}{"bolt": bolt.New(t.TempDir(), time.Minute, nil), "memory": cache.NewMemory()} {
 		defer s.Close()
 		for i, namespace := range []string{"a", "a", "b"} {
-			testEntry(t, s, ID{namespace, Key{byte(i)}}, 1)
+			storetest.Put(t, s, cache.ID{namespace, key.Key{byte(i)}}, 1)
 		}
-		if _, err := s.Delete(ctx, ID{"a", Key{0}}); err != nil {
+		if _, err := s.Delete(ctx, cache.ID{"a", key.Key{0}}); err != nil {
 			t.Fatal(err)
 		}
 		a := "a"

@@ -3,6 +3,7 @@ package cache
 import (
 	"bytes"
 	"crypto/sha256"
+	"dvlcache/cache/internal/wire"
 	"encoding/binary"
 	"errors"
 	"time"
@@ -32,8 +33,8 @@ func checksum(id ID, payload []byte) [checksumSize]byte {
 	return [checksumSize]byte(h.Sum(buf[:0]))
 }
 
-// seal encodes an entry as the record of id.
-func seal(id ID, e *Entry) []byte {
+// Seal encodes an entry as the record of id.
+func Seal(id ID, e *Entry) []byte {
 	rec := make([]byte, headerSize, 256)
 	rec = appendEntry(rec, e)
 	rec[0] = recordVersion
@@ -42,20 +43,20 @@ func seal(id ID, e *Entry) []byte {
 	return rec
 }
 
-// unseal decodes the record of id. It keeps no reference to rec. Its error is
+// Unseal decodes the record of id. It keeps no reference to rec. Its error is
 // a *RecordError.
-func unseal(id ID, rec []byte) (*Entry, error) {
+func Unseal(id ID, rec []byte) (*Entry, error) {
 	// What is checked is what is read, whoever writes meanwhile.
-	return unsealOwn(id, bytes.Clone(rec))
+	return UnsealOwn(id, bytes.Clone(rec))
 }
 
-// unsealOwn is unseal of a record that nobody changes any more.
-func unsealOwn(id ID, rec []byte) (*Entry, error) {
+// UnsealOwn is unseal of a record that nobody changes any more.
+func UnsealOwn(id ID, rec []byte) (*Entry, error) {
 	bad := func(reason string) (*Entry, error) { return nil, &RecordError{ID: id, Reason: reason} }
 	if len(rec) < headerSize {
 		return bad("it is too short")
 	}
-	if rec[0] > recordVersion && isVersion(rec[0]) {
+	if rec[0] > recordVersion && wire.IsVersion(rec[0]) {
 		// The checksum's form is the newer version's own business.
 		return nil, &RecordError{ID: id, Reason: ErrNewer.Error(), Newer: true}
 	}
@@ -94,9 +95,9 @@ const (
 	seriesFlags = seriesRepeated | seriesSingle | seriesOwn
 )
 
-// recordIsEmpty reports of a record, without a look at its checksum, whether its
+// RecordIsEmpty reports of a record, without a look at its checksum, whether its
 // entry holds nothing but a token.
-func recordIsEmpty(rec []byte) bool {
+func RecordIsEmpty(rec []byte) bool {
 	return len(rec) <= headerSize || holdsNothing(rec[headerSize:])
 }
 
@@ -128,9 +129,9 @@ func appendEntry(b []byte, e *Entry) []byte {
 	}
 	b = binary.AppendVarint(b, unix(e.Created))
 	if o := e.Output; o != nil {
-		b = appendBytes(b, o.Text)
+		b = wire.AppendBytes(b, o.Text)
 		b = binary.LittleEndian.AppendUint64(b, o.ID)
-		b = appendFloat(b, o.Seconds)
+		b = wire.AppendFloat(b, o.Seconds)
 		b = binary.AppendVarint(b, unix(o.Time))
 	}
 	if flags&hasSeries != 0 {
@@ -157,8 +158,8 @@ func appendSeries(b []byte, s *Series) []byte {
 		}
 	}
 	b = append(b, flags)
-	b = appendBytes(b, s.Extraction)
-	b = appendBytes(b, s.Text)
+	b = wire.AppendBytes(b, s.Extraction)
+	b = wire.AppendBytes(b, s.Text)
 	if flags&seriesSingle != 0 {
 		return appendSample(b, &s.Samples[0])
 	}
@@ -169,7 +170,7 @@ func appendSeries(b []byte, s *Series) []byte {
 		b = binary.LittleEndian.AppendUint64(b, o.ID)
 		b = binary.AppendVarint(b, o.Count)
 		for _, f := range []float64{o.Mean, o.M2, o.Min, o.Max} {
-			b = appendFloat(b, f)
+			b = wire.AppendFloat(b, f)
 		}
 	}
 	b = binary.AppendUvarint(b, uint64(len(s.Samples)))
@@ -190,8 +191,8 @@ func (s *Series) single() bool {
 
 func appendSample(b []byte, x *Sample) []byte {
 	b = binary.LittleEndian.AppendUint64(b, x.ID)
-	b = appendFloat(b, x.Value)
-	b = appendFloat(b, x.Seconds)
+	b = wire.AppendFloat(b, x.Value)
+	b = wire.AppendFloat(b, x.Seconds)
 	return binary.AppendVarint(b, unix(x.Time))
 }
 
@@ -224,24 +225,24 @@ type single struct {
 // parseEntry decodes an entry, which keeps references to the payload: nobody may
 // change it any more.
 func parseEntry(payload []byte) (*Entry, error) {
-	r := reader{rest: payload}
+	r := recordReader{wire.Reader{Rest: payload}}
 	in := &single{}
 	e := &in.entry
-	flags := r.flags(entryFlags)
+	flags := r.Flags(entryFlags)
 	if flags&hasToken != 0 {
-		copy(e.Token[:], r.take(len(e.Token)))
+		copy(e.Token[:], r.Take(len(e.Token)))
 	}
-	e.Created = fromUnix(r.varint())
+	e.Created = fromUnix(r.Varint())
 	if flags&outputWhole != 0 {
 		e.Output = &in.output
 		e.Output.Cut = flags&outputCut != 0
-		e.Output.Text = r.bytes()
-		e.Output.ID = r.uint64()
-		e.Output.Seconds = r.float()
-		e.Output.Time = fromUnix(r.varint())
+		e.Output.Text = r.Bytes()
+		e.Output.ID = r.Uint64()
+		e.Output.Seconds = r.Float()
+		e.Output.Time = fromUnix(r.Varint())
 	}
 	if flags&hasSeries != 0 {
-		switch n := r.count(seriesSize); n {
+		switch n := r.Count(seriesSize); n {
 		case 0:
 		case 1:
 			e.Series = in.series[:]
@@ -256,13 +257,16 @@ func parseEntry(payload []byte) (*Entry, error) {
 		}
 	}
 	if flags&hasCommand != 0 {
-		e.command = r.take(len(r.rest))
+		e.command = r.Take(len(r.Rest))
 	}
-	if r.bad || len(r.rest) > 0 {
+	if r.Bad || len(r.Rest) > 0 {
 		return nil, errPayload
 	}
 	return e, nil
 }
+
+// recordReader reads the fields of a record.
+type recordReader struct{ wire.Reader }
 
 const (
 	seriesSize = 3 + 8 + 2   // at least
@@ -270,14 +274,14 @@ const (
 	originSize = 8 + 1 + 4*8 // at least
 )
 
-func (r *reader) series(s *Series, in *single) {
-	flags := r.flags(seriesFlags)
+func (r *recordReader) series(s *Series, in *single) {
+	flags := r.Flags(seriesFlags)
 	s.Repeated = flags&seriesRepeated != 0
 	s.Extraction = "last" // most are, and that text is there already
-	if name := r.bytes(); string(name) != s.Extraction {
+	if name := r.Bytes(); string(name) != s.Extraction {
 		s.Extraction = string(name)
 	}
-	s.Text = string(r.bytes())
+	s.Text = string(r.Bytes())
 	if flags&seriesSingle != 0 {
 		x := r.sample()
 		in.samples[0], in.origins[0] = x, Origin{x.ID, momentsOf(x.Value)}
@@ -288,16 +292,16 @@ func (r *reader) series(s *Series, in *single) {
 		s.sum()
 		return
 	}
-	s.Own = r.uint64()
-	if n := r.count(originSize); n > 0 {
+	s.Own = r.Uint64()
+	if n := r.Count(originSize); n > 0 {
 		s.Origins = make([]Origin, n)
 	}
 	for i := range s.Origins {
 		o := &s.Origins[i]
-		o.ID, o.Count = r.uint64(), r.varint()
-		o.Mean, o.M2, o.Min, o.Max = r.float(), r.float(), r.float(), r.float()
+		o.ID, o.Count = r.Uint64(), r.Varint()
+		o.Mean, o.M2, o.Min, o.Max = r.Float(), r.Float(), r.Float(), r.Float()
 	}
-	if n := r.count(sampleSize); n > 0 {
+	if n := r.Count(sampleSize); n > 0 {
 		s.Samples = make([]Sample, n)
 	}
 	for i := range s.Samples {
@@ -306,6 +310,6 @@ func (r *reader) series(s *Series, in *single) {
 	s.sum()
 }
 
-func (r *reader) sample() Sample {
-	return Sample{ID: r.uint64(), Value: r.float(), Seconds: r.float(), Time: fromUnix(r.varint())}
+func (r *recordReader) sample() Sample {
+	return Sample{ID: r.Uint64(), Value: r.Float(), Seconds: r.Float(), Time: fromUnix(r.Varint())}
 }

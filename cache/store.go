@@ -1,12 +1,13 @@
-// Package cache keeps the numbers that utilities printed: what identifies a
-// call (its key), what is remembered of it (its entry), and where entries lie
-// (a Store).
+// Package cache keeps the numbers that utilities printed: what is remembered of a
+// call (its Entry), and what a backend has to do that keeps entries (a Store). What
+// identifies a call, package key says.
 package cache
 
 import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"dvlcache/cache/key"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 // ID is the address of an entry: the drawer it lies in and its key there.
 type ID struct {
 	Namespace string
-	Key       Key
+	Key       key.Key
 }
 
 // String is the address in 32 hexadecimal digits, for names of files and such.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"dvlcache/cache/memcachedtest"
+	"dvlcache/cache/memcached/memcachedtest"
 )
 
 // BenchmarkHit runs hits and a Go hello-world in turn, so that whatever else the

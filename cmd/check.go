@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dvlcache/cache"
+	"dvlcache/cache/bolt"
 )
 
 // errDamaged says that a cache is damaged, and what was found is printed.
@@ -84,7 +84,7 @@ may come back by that.`,
 // mostReported is how many things that are wrong are told one by one.
 const mostReported = 20
 
-func reportText(r cache.Report, aside []string) string {
+func reportText(r bolt.Report, aside []string) string {
 	var b strings.Builder
 	if r.Damage != nil {
 		fmt.Fprintf(&b, "damaged: %v\n", r.Damage)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
+	"dvlcache/cache/bolt"
 	"dvlcache/config"
 	"dvlcache/exec"
 )
@@ -100,7 +101,7 @@ func clearMany(ui *terminal, s *config.Settings, o opened, all, yes bool) (err e
 	} else {
 		n, err = store.Clear(context.Background(), s.Namespace)
 	}
-	var compact *cache.CompactError
+	var compact *bolt.CompactError
 	if err != nil && !errors.As(err, &compact) {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"dvlcache/cache/memcachedtest"
+	"dvlcache/cache/memcached/memcachedtest"
 )
 
 // docServer stands in the documents for a memcached; the tests put their own in

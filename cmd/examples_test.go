@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"dvlcache/cache/memcachedtest"
+	"dvlcache/cache/memcached/memcachedtest"
 )
 
 // examplesBench is a workbench with a copy of docs/examples, where dvlcache is

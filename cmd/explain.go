@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dvlcache/cache"
+	"dvlcache/cache/key"
 	"dvlcache/config"
 	"dvlcache/exec"
 )
@@ -43,7 +43,7 @@ calls that differ least are shown, and in what. Nothing is run, nothing stored.`
 				}
 				defer q.Stdin.Close()
 			}
-			o, err := openWith(ui, s, cache.ReadDigests)
+			o, err := openWith(ui, s, key.ReadDigests)
 			if err != nil {
 				return err
 			}
@@ -75,9 +75,9 @@ calls that differ least are shown, and in what. Nothing is run, nothing stored.`
 
 // partText is a part of a key as a row: what it is, the value, and how it
 // counts.
-func partText(p *cache.Part) (what, value, how string) {
+func partText(p *key.Part) (what, value, how string) {
 	var texts, notes []string
-	digest := func(d *cache.Digest) {
+	digest := func(d *key.Digest) {
 		if d != nil {
 			notes = append(notes, "contents "+hex.EncodeToString(d[:6]))
 		}
@@ -90,47 +90,47 @@ func partText(p *cache.Part) (what, value, how string) {
 		texts = append(texts, text)
 		digest(it.Digest)
 		switch it.Place {
-		case cache.PlaceProject:
+		case key.PlaceProject:
 			notes = append(notes, "in the project")
-		case cache.PlaceNone:
+		case key.PlaceNone:
 			notes = append(notes, "wherever it lies")
 		}
 	}
 	value = p.Name + strings.Join(texts, " ")
 	switch p.Form {
-	case cache.FormIgnored:
+	case key.FormIgnored:
 		value = p.Name + p.Hidden
 		notes = append(notes, "ignored")
-	case cache.FormSorted:
+	case key.FormSorted:
 		value = p.Name + p.Whole
 		notes = append(notes, "unordered")
-	case cache.FormList:
+	case key.FormList:
 		notes = append(notes, "unordered")
-	case cache.FormBoundary:
+	case key.FormBoundary:
 		value = "(a switch)"
 		notes = append(notes, "ignored")
-	case cache.FormUnset:
+	case key.FormUnset:
 		notes = append(notes, "unset")
 	}
 	switch p.Kind {
-	case cache.PartProgram:
+	case key.PartProgram:
 		what = "program"
-	case cache.PartInterpreter:
+	case key.PartInterpreter:
 		what = "interpreter"
-	case cache.PartArgument:
+	case key.PartArgument:
 		what = "argument"
-	case cache.PartDirectory:
+	case key.PartDirectory:
 		what = "directory"
-	case cache.PartDependency:
+	case key.PartDependency:
 		what = "depends on"
-	case cache.PartEnvironment:
+	case key.PartEnvironment:
 		what = "variable"
-		if p.Form != cache.FormUnset {
+		if p.Form != key.FormUnset {
 			value = p.Name + "=" + p.Items[0].Text
 		}
-	case cache.PartStdin:
+	case key.PartStdin:
 		what, value = "stdin", "-"
-	case cache.PartRule:
+	case key.PartRule:
 		what, value = "rule", "--"+value
 	}
 	digest(p.File)
@@ -203,10 +203,10 @@ func explanationText(s *config.Settings, q exec.Query, x exec.Explanation, width
 }
 
 // idleRules are the rules of a query that had no say.
-func idleRules(q exec.Query, parts []cache.Part) (idle []string) {
+func idleRules(q exec.Query, parts []key.Part) (idle []string) {
 	had := map[string]bool{}
 	for _, p := range parts {
-		if p.Kind == cache.PartRule {
+		if p.Kind == key.PartRule {
 			had[p.Items[0].Text] = true
 		}
 	}
@@ -241,10 +241,10 @@ func explanationJSON(s *config.Settings, x exec.Explanation) any {
 		How   string `json:"how,omitempty"`
 	}
 	type near struct {
-		Key         string             `json:"key"`
-		Namespace   string             `json:"namespace"`
-		Command     string             `json:"command"`
-		Differences []cache.Difference `json:"differences"`
+		Key         string           `json:"key"`
+		Namespace   string           `json:"namespace"`
+		Command     string           `json:"command"`
+		Differences []key.Difference `json:"differences"`
 	}
 	out := struct {
 		Hit       bool   `json:"hit"`

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
+	"dvlcache/cache/key"
 	"dvlcache/exec"
 )
 
@@ -64,7 +65,7 @@ func (r *row) mean() float64 {
 // sortKey is what is kept of a row until all are sorted: little.
 type sortKey struct {
 	number    float64
-	key       cache.Key
+	key       key.Key
 	namespace *string
 	series    int
 }

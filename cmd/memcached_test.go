@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"dvlcache/cache/memcachedtest"
+	"dvlcache/cache/memcached/memcachedtest"
 )
 
 func TestMemcachedCommands(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"dvlcache/cache/memcachedtest"
+	"dvlcache/cache/memcached/memcachedtest"
 )
 
 // buildBinary builds the real program once: tests that start hundreds of

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
+	"dvlcache/cache/bolt"
 )
 
 func newPrune(ui *terminal) *cobra.Command {
@@ -75,7 +76,7 @@ spite of prune.`,
 					return e.Latest().Unix() == ids[id]
 				})
 			}
-			var compact *cache.CompactError
+			var compact *bolt.CompactError
 			if errors.As(err, &compact) {
 				ui.warn(compact.Error(), "")
 			} else if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
+	"dvlcache/cache/key"
 	"dvlcache/config"
 	"dvlcache/exec"
 )
@@ -117,11 +118,11 @@ func explainAnswer(ui *terminal, a exec.Answer) {
 			flag = p.Flag + " "
 		}
 		switch p.Form {
-		case cache.FormIgnored:
+		case key.FormIgnored:
 			ignored = append(ignored, flag+p.Hidden)
-		case cache.FormSorted:
+		case key.FormSorted:
 			sorted = append(sorted, flag+p.Whole)
-		case cache.FormList:
+		case key.FormList:
 			sorted = append(sorted, fmt.Sprintf("%s(%d arguments)", flag, len(p.Items)))
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
+	"dvlcache/cache/key"
 	"dvlcache/config"
 )
 
@@ -108,11 +109,11 @@ func (s *selection) accepts(e *cache.Entry) bool {
 
 // isOf reports whether a command is of a program of this base name, or of a
 // launcher that starts it.
-func isOf(c *cache.Command, name string) bool {
+func isOf(c *key.Command, name string) bool {
 	if filepath.Base(c.Program()) == name {
 		return true
 	}
-	if !cache.IsLauncher(c.Program()) || len(c.Args) == 0 {
+	if !key.IsLauncher(c.Program()) || len(c.Args) == 0 {
 		return false
 	}
 	for _, arg := range c.Args[1:] {
@@ -179,7 +180,7 @@ func warnBad(ui *terminal, bad int) {
 }
 
 // commandText is how a command is shown: as it could be typed.
-func commandText(c *cache.Command) string {
+func commandText(c *key.Command) string {
 	switch {
 	case c == nil:
 		return "(not recorded)"

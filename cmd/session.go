@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
+	"dvlcache/cache/stats"
 	"dvlcache/config"
 	"dvlcache/exec"
 )
@@ -101,7 +102,7 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 	signal.Notify(signals, passedOn...)
 	defer signal.Stop(signals)
 	err = runBelow(path, args, env, signals)
-	counters := cache.NewStats(filepath.Join(dir, "stats"))
+	counters := stats.New(filepath.Join(dir, "stats"))
 	counts, _ := counters.Read(nil)
 	if save {
 		os.Setenv(sessionVariable, dir)
@@ -123,8 +124,8 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 			}
 		}
 	}
-	ui.message(fmt.Sprintf("session: %s, %s, %s saved", plural(counts[cache.Hits], "hit"), plural(counts[cache.Misses], "miss"),
-		duration(counts.Seconds(cache.NanosSaved))), "")
+	ui.message(fmt.Sprintf("session: %s, %s, %s saved", plural(counts[stats.Hits], "hit"), plural(counts[stats.Misses], "miss"),
+		duration(counts.Seconds(stats.NanosSaved))), "")
 	return err
 }
 
@@ -143,7 +144,7 @@ func settingsGiven(origins []config.Origin) string {
 // saveSession merges what is new into the store below the session, and its
 // counts into those there. What a session that is resumed can't save is not lost
 // by that: it may be another store's.
-func saveSession(ui *terminal, s *config.Settings, counters *cache.Stats, resumed bool) error {
+func saveSession(ui *terminal, s *config.Settings, counters *stats.Stats, resumed bool) error {
 	o, err := openExisting(ui, s)
 	if err != nil {
 		return err
@@ -167,7 +168,7 @@ func saveSession(ui *terminal, s *config.Settings, counters *cache.Stats, resume
 		ui.message(fmt.Sprintf("%s of the session not saved: the cache was cleared meanwhile, or is not the one that they were evaluated for", entries(refused)), "")
 	}
 	if s.Dir != "" {
-		counters.AddTo(cache.NewStats(filepath.Join(s.Dir, "stats")))
+		counters.AddTo(stats.New(filepath.Join(s.Dir, "stats")))
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"dvlcache/cache"
+	"dvlcache/cache/key"
+	"dvlcache/cache/stats"
 	"dvlcache/config"
 	"dvlcache/exec"
 )
@@ -112,8 +114,8 @@ func load(ui *terminal, cmd *cobra.Command) (*config.Settings, []config.Origin, 
 	if s.Namespace == "" {
 		return nil, nil, badSetting(origins, "namespace", errors.New("the name is empty"))
 	}
-	if len(s.Namespace) > cache.MaxNamespace {
-		return nil, nil, badSetting(origins, "namespace", fmt.Errorf("longer than %d bytes", cache.MaxNamespace))
+	if len(s.Namespace) > stats.MaxNamespace {
+		return nil, nil, badSetting(origins, "namespace", fmt.Errorf("longer than %d bytes", stats.MaxNamespace))
 	}
 	return s, origins, nil
 }
@@ -168,7 +170,7 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 		Args:            args,
 		Rules:           rules,
 		TrackArgs:       s.Track == "args",
-		Paths:           cache.Paths(s.Paths),
+		Paths:           key.Paths(s.Paths),
 		DependsOn:       s.DependsOn,
 		Leave:           s.Dir,
 		Env:             s.Env,
@@ -203,19 +205,19 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 
 // rulesOf puts together the rules for COMMAND, which goes by these names, and says
 // which of them is wrong and where it comes from.
-func rulesOf(s *config.Settings, origins []config.Origin, names []string) (cache.Rules, error) {
-	rules := func(s *config.Settings) (cache.Rules, error) {
-		return cache.Rules{Ignore: s.Ignore, IgnoreArg: s.IgnoreArg, IgnoreSwitch: s.IgnoreSwitch, Unordered: s.Unordered}.Normalize()
+func rulesOf(s *config.Settings, origins []config.Origin, names []string) (key.Rules, error) {
+	rules := func(s *config.Settings) (key.Rules, error) {
+		return key.Rules{Ignore: s.Ignore, IgnoreArg: s.IgnoreArg, IgnoreSwitch: s.IgnoreSwitch, Unordered: s.Unordered}.Normalize()
 	}
-	var wrong *cache.RuleError
+	var wrong *key.RuleError
 	if _, err := rules(s); errors.As(err, &wrong) {
-		return cache.Rules{}, badSetting(origins, wrong.Rule, fmt.Errorf("%q: %s", wrong.Name, wrong.Reason))
+		return key.Rules{}, badSetting(origins, wrong.Rule, fmt.Errorf("%q: %s", wrong.Name, wrong.Reason))
 	}
 	all, err := rules(s.For(names...))
 	if errors.As(err, &wrong) {
 		for _, p := range s.Programs {
 			if slices.Contains(names, p.Name) {
-				return cache.Rules{}, &config.Error{Where: p.From, Key: "programs: " + p.Name, Reason: err.Error()}
+				return key.Rules{}, &config.Error{Where: p.From, Key: "programs: " + p.Name, Reason: err.Error()}
 			}
 		}
 	}
@@ -231,7 +233,7 @@ func programNames(s *config.Settings, args []string) []string {
 		return nil
 	}
 	names := []string{filepath.Base(args[0])}
-	if !cache.IsLauncher(args[0]) {
+	if !key.IsLauncher(args[0]) {
 		return names
 	}
 	// These have a file of their own before the program.
@@ -249,7 +251,7 @@ func programNames(s *config.Settings, args []string) []string {
 		}
 		if _, err := exec.LookPath(arg); err == nil {
 			names = append(names, arg)
-			if !cache.IsLauncher(arg) {
+			if !key.IsLauncher(arg) {
 				break
 			}
 		}
@@ -261,7 +263,7 @@ func programNames(s *config.Settings, args []string) []string {
 // batch too, or nil if they always do: where COMMAND starts another program, that
 // may be in the line, and have others.
 func sameRules(s *config.Settings, command []string) func(args []string) error {
-	if len(s.Programs) == 0 || !cache.IsLauncher(command[0]) {
+	if len(s.Programs) == 0 || !key.IsLauncher(command[0]) {
 		return nil
 	}
 	ruled := func(args []string) []string {

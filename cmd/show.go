@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
+	"dvlcache/cache/key"
 	"dvlcache/config"
 	"dvlcache/exec"
 )
@@ -34,7 +35,7 @@ between lines at one standard error from it.`,
 			if len(args) != 1 {
 				return usage(fmt.Errorf("%s takes one KEY, but %d are given", cmd.CommandPath(), len(args)), "'dvlcache list' lists the keys")
 			}
-			if strings.Trim(args[0], "0123456789abcdefABCDEF") != "" || len(args[0]) > 2*len(cache.Key{}) {
+			if strings.Trim(args[0], "0123456789abcdefABCDEF") != "" || len(args[0]) > 2*len(key.Key{}) {
 				return usage(fmt.Errorf("%q is not the beginning of a key", args[0]), "'dvlcache list' lists the keys")
 			}
 			return nil
@@ -99,7 +100,7 @@ func findEntry(ctx context.Context, store cache.Store, namespace *string, one, p
 		}
 	}
 	reader, ok := store.(cache.Reader)
-	key, keyErr := cache.ParseKey(prefix)
+	key, keyErr := key.ParseKey(prefix)
 	if !ok || keyErr != nil {
 		return id, nil, usage(errNoList, "give the whole key, and --namespace")
 	}
@@ -130,7 +131,7 @@ func entryText(id cache.ID, e *cache.Entry, width int) string {
 		}
 		for i := range c.Parts {
 			p := &c.Parts[i]
-			if p.Kind == cache.PartArgument || p.Kind == cache.PartDirectory {
+			if p.Kind == key.PartArgument || p.Kind == key.PartDirectory {
 				continue
 			}
 			what, value, how := partText(p)

@@ -15,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
+	"dvlcache/cache/memcached"
+	"dvlcache/cache/stats"
 	"dvlcache/config"
 )
 
@@ -72,7 +74,7 @@ type server struct {
 	Uptime    string `json:"uptime,omitempty"` // seconds
 }
 
-func serverOf(s cache.ServerStats) server {
+func serverOf(s memcached.ServerStats) server {
 	if s.Err != nil {
 		return server{Address: s.Server, Error: s.Err.Error()}
 	}
@@ -108,10 +110,10 @@ clear does not set them back.`,
 				return err
 			}
 			table := statistics{
-				Hits: counts[cache.Hits], Misses: counts[cache.Misses], Sets: counts[cache.Sets],
-				Evaluations: counts[cache.Evaluations], Failures: counts[cache.Failures], Waits: counts[cache.Waits],
-				Timeouts: counts[cache.Timeouts], Errors: counts[cache.Errors], Reconnects: counts[cache.Reconnects],
-				SecondsSaved: counts.Seconds(cache.NanosSaved), SecondsSpent: counts.Seconds(cache.NanosSpent),
+				Hits: counts[stats.Hits], Misses: counts[stats.Misses], Sets: counts[stats.Sets],
+				Evaluations: counts[stats.Evaluations], Failures: counts[stats.Failures], Waits: counts[stats.Waits],
+				Timeouts: counts[stats.Timeouts], Errors: counts[stats.Errors], Reconnects: counts[stats.Reconnects],
+				SecondsSaved: counts.Seconds(stats.NanosSaved), SecondsSpent: counts.Seconds(stats.NanosSpent),
 				Namespaces: []namespaceStats{}, Dearest: []entryStats{}, MostEvaluated: []entryStats{},
 			}
 			if err := table.measure(ui, o, namespace); err != nil {
@@ -143,11 +145,11 @@ func (t *statistics) measure(ui *terminal, o opened, namespace *string) error {
 	for name, counts := range o.stats.Namespaces() {
 		if namespace == nil || *namespace == name {
 			s := space(name)
-			s.Hits, s.Misses = counts[cache.Hits], counts[cache.Misses]
-			s.SecondsSaved, s.SecondsSpent = counts.Seconds(cache.NanosSaved), counts.Seconds(cache.NanosSpent)
+			s.Hits, s.Misses = counts[stats.Hits], counts[stats.Misses]
+			s.SecondsSaved, s.SecondsSpent = counts.Seconds(stats.NanosSaved), counts.Seconds(stats.NanosSpent)
 		}
 	}
-	if m, ok := o.store.(*cache.Memcached); ok {
+	if m, ok := o.store.(*memcached.Store); ok {
 		for _, s := range m.ServerStats(ctx) {
 			n, _ := strconv.ParseInt(s.Values["bytes"], 10, 64)
 			t.Bytes += n

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"syscall"
 
-	"dvlcache/cache"
+	"dvlcache/cache/key"
 	"dvlcache/config"
 	"dvlcache/exec"
 )
@@ -41,9 +41,9 @@ func exitStatus(err error) int {
 		signal  *signalError
 		wrong   *usageError
 		setting *config.Error
-		rule    *cache.RuleError
-		missing *cache.MissingDependencyError
-		place   *cache.NoProjectError
+		rule    *key.RuleError
+		missing *key.MissingDependencyError
+		place   *key.NoProjectError
 		lines   *failedLines
 	)
 	switch {

@@ -12,14 +12,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
+	"dvlcache/cache/bolt"
+	"dvlcache/cache/key"
+	"dvlcache/cache/memcached"
+	"dvlcache/cache/stats"
 	"dvlcache/config"
 )
 
 // opened is what a command needs of the cache.
 type opened struct {
 	store   cache.Store // nil: run without a cache
-	stats   *cache.Stats
-	digests *cache.Digests
+	stats   *stats.Stats
+	digests *key.Digests
 }
 
 func (o opened) close() error {
@@ -43,7 +47,7 @@ const dirHint = "set DVLCACHE_DIR to a folder"
 // are strict.
 func openCache(ui *terminal, s *config.Settings) (opened, error) {
 	if s.NoCache {
-		return opened{digests: cache.NewDigests("")}, nil
+		return opened{digests: key.NewDigests("")}, nil
 	}
 	if s.Backend == "memcached" && s.Dir != "" {
 		os.MkdirAll(s.Dir, 0o700) // for statistics and digests
@@ -54,28 +58,28 @@ func openCache(ui *terminal, s *config.Settings) (opened, error) {
 		return o, err
 	}
 	ui.warn(err.Error()+"; running without the cache", hintOf(err))
-	return opened{digests: cache.NewDigests("")}, nil
+	return opened{digests: key.NewDigests("")}, nil
 }
 
 // openExisting opens the cache for a command that is about the cache itself.
 func openExisting(ui *terminal, s *config.Settings) (opened, error) {
-	return openWith(ui, s, cache.NewDigests)
+	return openWith(ui, s, key.NewDigests)
 }
 
 // openWith is openExisting with a memory of digests of one's own.
-func openWith(ui *terminal, s *config.Settings, digests func(path string) *cache.Digests) (opened, error) {
-	none := opened{digests: cache.NewDigests("")}
+func openWith(ui *terminal, s *config.Settings, digests func(path string) *key.Digests) (opened, error) {
+	none := opened{digests: key.NewDigests("")}
 	o := none
 	notice := func(text string) { ui.warn(text, "") }
 	if s.Dir != "" {
 		o.digests = digests(filepath.Join(s.Dir, "digests"))
-		o.stats = cache.NewStats(filepath.Join(s.Dir, "stats"))
+		o.stats = stats.New(filepath.Join(s.Dir, "stats"))
 		o.stats.Notice = notice
 	}
 	dir, save := currentSession()
 	if dir != "" {
-		o.stats = cache.NewStats(filepath.Join(dir, "stats"))
-		session := cache.NewSession(dir, s.LockTimeout, notice)
+		o.stats = stats.New(filepath.Join(dir, "stats"))
+		session := bolt.NewSession(dir, s.LockTimeout, notice)
 		if !save {
 			o.store = session
 			return o, nil
@@ -96,7 +100,7 @@ func openWith(ui *terminal, s *config.Settings, digests func(path string) *cache
 }
 
 // openFile opens the cache for a command that is about its file.
-func openFile(ui *terminal, cmd *cobra.Command) (*cache.Bolt, error) {
+func openFile(ui *terminal, cmd *cobra.Command) (*bolt.Store, error) {
 	s, _, err := load(ui, cmd)
 	if err != nil {
 		return nil, err
@@ -106,7 +110,7 @@ func openFile(ui *terminal, cmd *cobra.Command) (*cache.Bolt, error) {
 		return nil, err
 	}
 	o.digests.Close()
-	file, ok := o.store.(*cache.Bolt)
+	file, ok := o.store.(*bolt.Store)
 	if !ok {
 		o.store.Close()
 		return nil, usage(errors.New("this cache is no file of its own"), "--backend bolt, outside of a session")
@@ -125,7 +129,7 @@ func openBase(ui *terminal, s *config.Settings) (cache.Store, error) {
 				return nil, usage(fmt.Errorf("memcached: %q is neither HOST:PORT nor the path of a socket", server), "the usual port is 11211")
 			}
 		}
-		c := cache.MemcachedConfig{Servers: s.Memcached, Secret: []byte(os.Getenv(secretVariable)), TTL: s.TTL}
+		c := memcached.Config{Servers: s.Memcached, Secret: []byte(os.Getenv(secretVariable)), TTL: s.TTL}
 		if s.MemcachedTLS || s.MemcachedCA != "" || s.MemcachedCert != "" || s.MemcachedKey != "" {
 			var err error
 			if c.TLS, err = loadTLS(s); err != nil {
@@ -133,15 +137,15 @@ func openBase(ui *terminal, s *config.Settings) (cache.Store, error) {
 			}
 		}
 		if s.Dir != "" {
-			counters := cache.NewStats(filepath.Join(s.Dir, "stats"))
-			c.Count = func(counter cache.Counter) {
-				var delta cache.Counts
+			counters := stats.New(filepath.Join(s.Dir, "stats"))
+			c.Count = func(counter stats.Counter) {
+				var delta stats.Counts
 				delta[counter] = 1
 				os.MkdirAll(s.Dir, 0o700)
 				counters.Add(s.Namespace, delta)
 			}
 		}
-		return cache.NewMemcached(c)
+		return memcached.New(c)
 	}
 	if s.Dir == "" {
 		return nil, usage(errNoDir, dirHint)
@@ -149,11 +153,11 @@ func openBase(ui *terminal, s *config.Settings) (cache.Store, error) {
 	if info, err := os.Stat(s.Dir); err == nil && !info.IsDir() {
 		return nil, fmt.Errorf("%s is not a folder", s.Dir)
 	}
-	return cache.NewBolt(s.Dir, s.LockTimeout, func(text string) { ui.warn(text, "") }), nil
+	return bolt.New(s.Dir, s.LockTimeout, func(text string) { ui.warn(text, "") }), nil
 }
 
 func loadTLS(s *config.Settings) (*tls.Config, error) {
-	c, err := cache.LoadTLS(s.MemcachedCA, s.MemcachedCert, s.MemcachedKey)
+	c, err := memcached.LoadTLS(s.MemcachedCA, s.MemcachedCert, s.MemcachedKey)
 	if err != nil {
 		return nil, usage(err, "see --memcached-ca, --memcached-cert and --memcached-key")
 	}

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"dvlcache/cache/memcachedtest"
+	"dvlcache/cache/memcached/memcachedtest"
 )
 
 // server starts a memcached for the case.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"dvlcache/cache"
+	"dvlcache/cache/key"
+	"dvlcache/cache/stats"
 )
 
 // Line is one call of a batch.
@@ -92,7 +94,7 @@ type batch struct {
 	over      bool  // ended is closed
 	err       error // ours, not a line's
 	unread    error // why lines may be missing
-	counts    cache.Counts
+	counts    stats.Counts
 	reader    *call // of hits, one after the other
 	asked     []ask // of the latest group
 	ids       []cache.ID
@@ -261,7 +263,7 @@ func (b *batch) count(c *call) {
 	for i, n := range c.counts {
 		b.counts[i] += n
 	}
-	c.counts = cache.Counts{}
+	c.counts = stats.Counts{}
 }
 
 // done answers a line, unless it is our end that kept it from an answer.
@@ -290,7 +292,7 @@ func (b *batch) hit(ctx context.Context, a ask, got cache.Got) bool {
 	c.Refresh = b.Query.Refresh && !b.refreshed[a.id]
 	answer, ok, err := c.found(ctx, got)
 	if !ok || err != nil || c.unsaved {
-		c.counts = cache.Counts{}
+		c.counts = stats.Counts{}
 		return false
 	}
 	b.count(c)
@@ -299,12 +301,12 @@ func (b *batch) hit(ctx context.Context, a ask, got cache.Got) bool {
 }
 
 // identify finds the keys of lines, on two processors where there are many.
-func (b *batch) identify(ctx context.Context, x *cache.Identifier, asked []ask) {
+func (b *batch) identify(ctx context.Context, x *key.Identifier, asked []ask) {
 	const many = 200
-	keys := func(x *cache.Identifier, asked []ask) {
+	keys := func(x *key.Identifier, asked []ask) {
 		for i := range asked {
 			a := &asked[i]
-			var key cache.Key
+			var key key.Key
 			key, a.err = x.Key(ctx, a.slot.Args)
 			if a.stored = a.err == nil; a.stored {
 				a.id = cache.ID{Namespace: b.Query.Namespace, Key: key}
@@ -331,10 +333,10 @@ func (b *batch) accept(ctx context.Context, lines []Line) error {
 	if err != nil {
 		return err
 	}
-	var identifier *cache.Identifier
+	var identifier *key.Identifier
 	if b.Memo.Store != nil {
-		identifier, err = cache.NewIdentifier(ctx, b.Query.spec(program), b.Memo.Digests)
-		var unreadable *cache.UnreadableError
+		identifier, err = key.NewIdentifier(ctx, b.Query.spec(program), b.Memo.Digests)
+		var unreadable *key.UnreadableError
 		if errors.As(err, &unreadable) {
 			b.Memo.Warn(err.Error()+", so these calls can't be cached", "")
 		} else if err != nil {
@@ -399,9 +401,9 @@ func (b *batch) joins(s *slot, id cache.ID) bool {
 // settle does for one line, and with the whole of its call, what hit could not:
 // it answers from the store, or fails, or makes work of it. It reports whether
 // the store has answered.
-func (b *batch) settle(ctx context.Context, c *call, a ask, got cache.Got, identifier *cache.Identifier) bool {
+func (b *batch) settle(ctx context.Context, c *call, a ask, got cache.Got, identifier *key.Identifier) bool {
 	if identifier != nil {
-		var key *cache.Call
+		var key *key.Call
 		err := a.err
 		if err == nil {
 			key, err = identifier.Identify(ctx, c.Args)
@@ -428,7 +430,7 @@ func (b *batch) settle(ctx context.Context, c *call, a ask, got cache.Got, ident
 		}
 	}
 	if c.OnlyCached {
-		b.counts[cache.Misses]++
+		b.counts[stats.Misses]++
 		b.done(ctx, a.slot, Answer{Namespace: c.Namespace}, ErrNotCached)
 		return false
 	}

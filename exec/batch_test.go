@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"dvlcache/cache"
+	"dvlcache/cache/bolt"
+	"dvlcache/cache/key"
+	"dvlcache/cache/stats"
 )
 
 // newTestBatch is a batch of sh, and what reads its lines, each a script.
@@ -26,12 +29,12 @@ func newTestBatch(t *testing.T, store cache.Store, scripts ...string) (*Batch, f
 	batch := &Batch{
 		Memo: &Memo{
 			Store:   store,
-			Stats:   cache.NewStats(filepath.Join(dir, "stats")),
-			Digests: cache.NewDigests(filepath.Join(dir, "digests")),
+			Stats:   stats.New(filepath.Join(dir, "stats")),
+			Digests: key.NewDigests(filepath.Join(dir, "digests")),
 			Runner:  &Runner{},
 			Warn:    func(message, _ string) { t.Error(message) },
 		},
-		Query: Query{Args: []string{"sh"}, Paths: cache.PathsAbsolute, Extraction: extraction},
+		Query: Query{Args: []string{"sh"}, Paths: key.PathsAbsolute, Extraction: extraction},
 		Jobs:  len(scripts),
 		Emit:  func(a LineAnswer) error { return a.Err },
 		Flush: func() error { return nil },
@@ -67,19 +70,19 @@ func TestBatchEmitFails(t *testing.T) {
 
 // onGet is a store that calls a function before it looks up.
 type onGet struct {
-	*cache.Bolt
+	*bolt.Store
 	f func(ids []cache.ID)
 }
 
 func newOnGet(t *testing.T, f func(ids []cache.ID)) onGet {
-	store := cache.NewSession(t.TempDir(), time.Minute, nil)
+	store := bolt.NewSession(t.TempDir(), time.Minute, nil)
 	t.Cleanup(func() { store.Close() })
 	return onGet{store, f}
 }
 
 func (s onGet) GetAll(ctx context.Context, ids []cache.ID) []cache.Got {
 	s.f(ids)
-	return s.Bolt.GetAll(ctx, ids)
+	return s.Store.GetAll(ctx, ids)
 }
 
 // TestBatchEndedAtALookup: lines that are looked up when we are asked to end have

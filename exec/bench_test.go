@@ -8,13 +8,16 @@ import (
 	"testing"
 
 	"dvlcache/cache"
+	"dvlcache/cache/bolt"
+	"dvlcache/cache/key"
+	"dvlcache/cache/stats"
 )
 
 // BenchmarkBatch answers lines that are stored, 1,000 different ones again and
 // again. An iteration is a line.
 func BenchmarkBatch(b *testing.B) {
 	for _, backend := range []string{"memory", "bolt"} {
-		for _, rules := range []cache.Rules{{}, {Unordered: []string{"indices"}}} {
+		for _, rules := range []key.Rules{{}, {Unordered: []string{"indices"}}} {
 			name := backend
 			if rules.Unordered != nil {
 				name += " unordered"
@@ -23,13 +26,13 @@ func BenchmarkBatch(b *testing.B) {
 				dir := b.TempDir()
 				memo := &Memo{
 					Store:   cache.Store(cache.NewMemory()),
-					Stats:   cache.NewStats(filepath.Join(dir, "stats")),
-					Digests: cache.NewDigests(filepath.Join(dir, "digests")),
+					Stats:   stats.New(filepath.Join(dir, "stats")),
+					Digests: key.NewDigests(filepath.Join(dir, "digests")),
 					Runner:  &Runner{},
 					Warn:    func(message, _ string) { b.Error(message) },
 				}
 				if backend == "bolt" {
-					memo.Store = cache.NewBolt(dir, 0, nil)
+					memo.Store = bolt.New(dir, 0, nil)
 				}
 				extraction, err := ParseExtraction("regex:([0-9]+)$", false)
 				if err != nil {
@@ -43,7 +46,7 @@ func BenchmarkBatch(b *testing.B) {
 				run := func(n int) {
 					batch := &Batch{
 						Memo:  memo,
-						Query: Query{Args: []string{"echo"}, Rules: rules, TrackArgs: true, Paths: cache.PathsAbsolute, Extraction: extraction},
+						Query: Query{Args: []string{"echo"}, Rules: rules, TrackArgs: true, Paths: key.PathsAbsolute, Extraction: extraction},
 						Jobs:  4,
 						Emit:  func(a LineAnswer) error { return a.Err },
 						Flush: func() error { return nil },

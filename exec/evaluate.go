@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dvlcache/cache"
+	"dvlcache/cache/stats"
 )
 
 // evaluation is one run of the program and the number it printed.
@@ -99,10 +100,10 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 	// number to be lost.
 	ctx = context.WithoutCancel(ctx)
 	if e.started {
-		c.counts[cache.Evaluations]++
-		c.counts[cache.NanosSpent] += int64(e.took)
+		c.counts[stats.Evaluations]++
+		c.counts[stats.NanosSpent] += int64(e.took)
 		if e.err != nil {
-			c.counts[cache.Failures]++
+			c.counts[stats.Failures]++
 		}
 	}
 	var noNumber *NumberError
@@ -123,7 +124,7 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 		})
 		if err == nil {
 			if e.err == nil {
-				c.counts[cache.Sets]++
+				c.counts[stats.Sets]++
 			}
 			return e.err
 		}

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"dvlcache/cache"
+	"dvlcache/cache/stats"
 )
 
 // TestNothingEvaluated: where the system has no room to start a program there was
@@ -42,7 +42,7 @@ func TestNothingEvaluated(t *testing.T) {
 	if limitErr := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); limitErr != nil {
 		t.Fatal(limitErr)
 	}
-	if !scarce(err) || c.counts != (cache.Counts{}) {
+	if !scarce(err) || c.counts != (stats.Counts{}) {
 		t.Errorf("%v counts %v", err, c.counts)
 	}
 }

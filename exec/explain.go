@@ -10,12 +10,13 @@ import (
 	"strings"
 
 	"dvlcache/cache"
+	"dvlcache/cache/key"
 )
 
 // Explanation says what a call would be answered with, and why.
 type Explanation struct {
-	Program string      // the executable that was found
-	Call    *cache.Call // nil: it has no key
+	Program string    // the executable that was found
+	Call    *key.Call // nil: it has no key
 	Hit     bool
 	Answer  Answer       // of a hit
 	Entry   *cache.Entry // stored under the key; nil if there is none
@@ -31,7 +32,7 @@ type Explanation struct {
 type Near struct {
 	ID          cache.ID
 	Entry       *cache.Entry
-	Differences []cache.Difference
+	Differences []key.Difference
 }
 
 // nearest is how many stored calls an explanation shows, and mostDifferences in
@@ -50,8 +51,8 @@ func (m *Memo) Explain(ctx context.Context, q Query) (x Explanation, err error) 
 		return x, err
 	}
 	x.Program = c.program
-	known, err := cache.Identify(ctx, c.spec(c.program), c.Digests)
-	var unreadable *cache.UnreadableError
+	known, err := key.Identify(ctx, c.spec(c.program), c.Digests)
+	var unreadable *key.UnreadableError
 	if errors.As(err, &unreadable) {
 		x.Reason = fmt.Sprintf("%v, so this call can't be cached", err)
 		return x, nil
@@ -229,7 +230,7 @@ func (c *call) whyNone(ctx context.Context, x *Explanation) error {
 // scripts are the base names of the files that the arguments of a launcher name:
 // what another launcher was called with may be the same.
 func (c *call) scripts() (names []string) {
-	if !cache.IsLauncher(c.program) {
+	if !key.IsLauncher(c.program) {
 		return nil
 	}
 	for _, path := range c.key.Tracked() {
@@ -239,7 +240,7 @@ func (c *call) scripts() (names []string) {
 }
 
 // phrase lists differences in a line.
-func phrase(all []cache.Difference) string {
+func phrase(all []key.Difference) string {
 	var list []string
 	for _, d := range all {
 		list = append(list, d.String())
@@ -249,7 +250,7 @@ func phrase(all []cache.Difference) string {
 
 // hints are the flags with which there would be no difference, if there are such
 // for all.
-func hints(all []cache.Difference) string {
+func hints(all []key.Difference) string {
 	var list []string
 	for _, d := range all {
 		if d.Hint == "" {

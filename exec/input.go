@@ -5,7 +5,7 @@ import (
 	"io"
 	"os"
 
-	"dvlcache/cache"
+	"dvlcache/cache/key"
 )
 
 // inMemory is how much of an input is kept in memory, in bytes.
@@ -14,7 +14,7 @@ const inMemory = 1 << 20
 // Input is what stdin held, to be hashed once and read by every evaluation.
 // What doesn't fit into memory lies in a temporary file.
 type Input struct {
-	Digest cache.Digest
+	Digest key.Digest
 
 	head bytes.Buffer
 	rest *os.File // without a name any more; nil if there is none
@@ -24,7 +24,7 @@ type Input struct {
 func ReadInput(r io.Reader) (*Input, error) {
 	in := &Input{}
 	var err error
-	if in.Digest, err = cache.HashTo((*spool)(in), r); err != nil {
+	if in.Digest, err = key.HashTo((*spool)(in), r); err != nil {
 		in.Close()
 		return nil, err
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"dvlcache/cache"
+	"dvlcache/cache/key"
+	"dvlcache/cache/stats"
 )
 
 // ActiveVariable lists, in a program's environment, the calls that it is an
@@ -21,8 +23,8 @@ const ActiveVariable = "DVLCACHE_ACTIVE"
 // Memo answers queries. It may be used by many goroutines, if Warn may.
 type Memo struct {
 	Store   cache.Store // nil: run without a cache
-	Stats   *cache.Stats
-	Digests *cache.Digests
+	Stats   *stats.Stats
+	Digests *key.Digests
 	Runner  *Runner
 	// Warn is told, in one line, what went wrong and was got over, and
 	// what would mend it, if that is known.
@@ -40,8 +42,8 @@ type call struct {
 	*Memo
 	Query
 	program string
-	key     *cache.Call // nil if there is none
-	stored  bool        // the store is used: there is one, it works, and there is a key
+	key     *key.Call // nil if there is none
+	stored  bool      // the store is used: there is one, it works, and there is a key
 	id      cache.ID
 	gen     cache.Generation
 	// series is what is known of the number so far: what is stored, or, if
@@ -57,7 +59,7 @@ type call struct {
 	// ran, if not nil, is called when no program runs for the call any
 	// more; what is left to do is to wait for the store.
 	ran    func()
-	counts cache.Counts
+	counts stats.Counts
 }
 
 // Answer answers a query. Its errors are, besides those of the context and the
@@ -99,7 +101,7 @@ func (c *call) answer(ctx context.Context) (Answer, error) {
 		return a, err
 	}
 	if c.OnlyCached {
-		c.counts[cache.Misses]++
+		c.counts[stats.Misses]++
 		return Answer{}, ErrNotCached
 	}
 	return c.takeTurn(ctx)
@@ -128,7 +130,7 @@ func (c *call) evaluateUnder(ctx context.Context, lease *cache.Lease) (Answer, e
 		ctx = c.Watch(ctx)
 	}
 	defer func() { giveBack(ctx, lease) }()
-	c.counts[cache.Misses]++
+	c.counts[stats.Misses]++
 	if c.key != nil {
 		c.key.Watch()
 	}
@@ -159,13 +161,13 @@ func (c *call) identify(ctx context.Context) error {
 	if c.Store == nil {
 		return nil
 	}
-	known, err := cache.Identify(ctx, c.spec(c.program), c.Digests)
+	known, err := key.Identify(ctx, c.spec(c.program), c.Digests)
 	return c.identified(ctx, known, err)
 }
 
 // identified takes what cache.Identify answered.
-func (c *call) identified(ctx context.Context, known *cache.Call, err error) error {
-	var unreadable *cache.UnreadableError
+func (c *call) identified(ctx context.Context, known *key.Call, err error) error {
+	var unreadable *key.UnreadableError
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -181,8 +183,8 @@ func (c *call) identified(ctx context.Context, known *cache.Call, err error) err
 }
 
 // spec is what the key of a query is made of.
-func (q *Query) spec(program string) cache.CallSpec {
-	spec := cache.CallSpec{
+func (q *Query) spec(program string) key.CallSpec {
+	spec := key.CallSpec{
 		Args:      q.Args,
 		Program:   program,
 		Rules:     q.Rules,
@@ -201,12 +203,12 @@ func (q *Query) spec(program string) cache.CallSpec {
 
 // Identify returns the address of a query's entry. It runs nothing. Its errors
 // are *StartError and those of cache.Identify.
-func Identify(ctx context.Context, q Query, digests *cache.Digests) (cache.ID, error) {
+func Identify(ctx context.Context, q Query, digests *key.Digests) (cache.ID, error) {
 	program, err := LookPath(q.Args[0])
 	if err != nil {
 		return cache.ID{}, err
 	}
-	known, err := cache.Identify(ctx, q.spec(program), digests)
+	known, err := key.Identify(ctx, q.spec(program), digests)
 	if err != nil {
 		return cache.ID{}, err
 	}
@@ -236,7 +238,7 @@ func (c *call) found(ctx context.Context, got cache.Got) (a Answer, ok bool, err
 	case ctx.Err() != nil:
 		return Answer{}, false, context.Cause(ctx)
 	case errors.As(got.Err, &bad):
-		c.counts[cache.Errors]++
+		c.counts[stats.Errors]++
 		c.Warn(fmt.Sprintf("%v; it counts as a miss", got.Err), "")
 	case got.Err != nil:
 		if c.Strict {
@@ -264,8 +266,8 @@ func (c *call) found(ctx context.Context, got cache.Got) (a Answer, ok bool, err
 		return Answer{}, false, nil
 	}
 	c.unsaved = c.unsaved && !c.OnlyCached
-	c.counts[cache.Hits]++
-	c.counts[cache.NanosSaved] += nanos(stored.MeanSeconds())
+	c.counts[stats.Hits]++
+	c.counts[stats.NanosSaved] += nanos(stored.MeanSeconds())
 	a = c.report()
 	a.Cached = true
 	return a, true, nil
@@ -370,7 +372,7 @@ func (c *call) lease(ctx context.Context) (lease *cache.Lease, a Answer, ok bool
 		}
 		if lease.Waited && !c.waited {
 			c.waited = true
-			c.counts[cache.Waits]++
+			c.counts[stats.Waits]++
 		}
 		if a, ok, err := c.lookup(ctx); ok || err != nil {
 			giveBack(ctx, lease)
@@ -446,9 +448,9 @@ func (c *call) outOfOrder(err error, consequence string) {
 
 func (c *call) countError(err error) {
 	if errors.Is(err, cache.ErrLockTimeout) {
-		c.counts[cache.Timeouts]++
+		c.counts[stats.Timeouts]++
 	}
-	c.counts[cache.Errors]++
+	c.counts[stats.Errors]++
 }
 
 func nanos(seconds float64) int64 { return int64(seconds * float64(time.Second)) }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dvlcache/cache"
+	"dvlcache/cache/key"
 )
 
 // keepsAll is a store that deletes nothing.
@@ -23,7 +24,7 @@ func TestRefreshThatForgetsNothing(t *testing.T) {
 	var warned []string
 	memo := &Memo{
 		Store:   keepsAll{cache.NewMemory()},
-		Digests: cache.NewDigests(""),
+		Digests: key.NewDigests(""),
 		Runner:  &Runner{},
 		Warn:    func(message, _ string) { warned = append(warned, message) },
 	}
@@ -31,7 +32,7 @@ func TestRefreshThatForgetsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := Query{Args: []string{"echo", "0.5"}, Paths: cache.PathsAbsolute, Extraction: extraction}
+	q := Query{Args: []string{"echo", "0.5"}, Paths: key.PathsAbsolute, Extraction: extraction}
 	ctx := context.Background()
 	if _, err := memo.Answer(ctx, q); err != nil || warned != nil {
 		t.Fatal(err, warned)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dvlcache/cache"
+	"dvlcache/cache/key"
 )
 
 // Query is one call of a utility and how it is to be answered.
@@ -13,9 +14,9 @@ type Query struct {
 	Args []string // COMMAND and its arguments
 
 	// What counts; see cache.CallSpec.
-	Rules     cache.Rules
+	Rules     key.Rules
 	TrackArgs bool
-	Paths     cache.Paths
+	Paths     key.Paths
 	DependsOn []string
 	Leave     string
 	Env       []string
@@ -74,7 +75,7 @@ type Answer struct {
 	Stable    bool    // the mean meets Query.Stop
 	Seconds   float64 // of one evaluation, in the mean
 	Namespace string
-	Call      *cache.Call // nil if there is no key
+	Call      *key.Call // nil if there is no key
 	// Unstored says why a number that was evaluated isn't stored; empty if
 	// it is.
 	Unstored string

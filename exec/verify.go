@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dvlcache/cache"
+	"dvlcache/cache/key"
 )
 
 // Verdict says what came of running a stored command again.
@@ -30,7 +31,7 @@ const (
 // Verified is a verdict on an entry.
 type Verified struct {
 	ID      cache.ID
-	Command *cache.Command
+	Command *key.Command
 	Verdict Verdict
 	// Reason says why it was not run, or failed.
 	Reason string
@@ -85,7 +86,7 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 		return verdict(Changed, "%v", err)
 	}
 	env := r.Command.Env()
-	call, err := cache.Identify(ctx, cache.CallSpec{
+	call, err := key.Identify(ctx, key.CallSpec{
 		Args:      r.Command.Args,
 		Program:   program,
 		Rules:     r.Command.Rules(),

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dvlcache/cache"
+	"dvlcache/cache/stats"
 )
 
 // work is an evaluation that is called for, and the lines that wait for it.
@@ -30,7 +31,7 @@ func (b *batch) start(ctx context.Context) {
 	// A program takes three descriptors, and we some for ourselves.
 	jobs := max(min(b.Jobs, (descriptors()-12)/3), 1)
 	ahead := jobs
-	if n := b.counts[cache.Evaluations]; n > 0 && b.counts[cache.NanosSpent]/n < int64(50*time.Millisecond) {
+	if n := b.counts[stats.Evaluations]; n > 0 && b.counts[stats.NanosSpent]/n < int64(50*time.Millisecond) {
 		// Where evaluations are short, what leads up to them counts;
 		// where they are long, another batch may want the next.
 		ahead = 4 * jobs
@@ -119,7 +120,7 @@ func (b *batch) take(ctx context.Context, works []*work) {
 		switch {
 		case w.busy:
 			w.call.waited = true
-			w.call.counts[cache.Waits]++
+			w.call.counts[stats.Waits]++
 			b.busy = append(b.busy, w)
 		case w.found && w.call.unsaved:
 			seeds = append(seeds, w.call)
@@ -157,7 +158,7 @@ func (b *batch) evaluate(ctx context.Context, w *work) {
 			var short *shortageError
 			if errors.As(w.err, &short) {
 				// Its lease is given back by now, which may be what was missing.
-				w.call.counts[cache.Misses]--
+				w.call.counts[stats.Misses]--
 				w.answer, w.err = w.call.evaluateUnder(ctx, nil)
 			}
 		default:

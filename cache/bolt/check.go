@@ -1,0 +1,202 @@
+package bolt
+
+import (
+	"context"
+	"dvlcache/cache"
+	"dvlcache/cache/bolt/pages"
+	"dvlcache/cache/internal/files"
+	"dvlcache/cache/key"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.etcd.io/bbolt"
+)
+
+// Report is what a look at a whole file found.
+type Report struct {
+	Entries int                 // that can be read
+	Damage  error               // of the file itself: some entries can't be got at; nil if there is none
+	Bad     []cache.RecordError // records that are no entries, of a newer version included
+}
+
+// Sound reports whether nothing is wrong.
+func (r *Report) Sound() bool { return r.Damage == nil && len(r.Bad) == 0 }
+
+// Newer reports whether all records that are bad are of a newer version.
+func (r *Report) Newer() bool {
+	return !slices.ContainsFunc(r.Bad, func(e cache.RecordError) bool { return !e.Newer })
+}
+
+// Check looks at the file's structure and at each record. It changes nothing;
+// an error means that it could not look.
+func (b *Store) Check(ctx context.Context) (r Report, err error) {
+	err = b.viewOnly(ctx, (*pages.Tree).Sound)
+	if err == nil {
+		err = b.Each(ctx, cache.Range{}, func(_ cache.ID, _ *cache.Entry, bad *cache.RecordError) error {
+			if bad != nil {
+				r.Bad = append(r.Bad, *bad)
+			} else {
+				r.Entries++
+			}
+			return nil
+		})
+	}
+	if broken(err) {
+		r.Damage, err = err, nil
+	} else if errors.Is(err, errNoFile) {
+		err = nil
+	}
+	return r, err
+}
+
+// Salvaged says what a salvage did.
+type Salvaged struct {
+	Entries int      // that are in the fresh file
+	Lost    []string // what can't be read, and why; an entry or many each
+	Aside   string   // where the old file is now
+}
+
+// lose notes what can't be read; the salvage goes on without it.
+func (s *Salvaged) lose(err error) error {
+	s.Lost = append(s.Lost, err.Error())
+	return nil
+}
+
+// Salvage copies what can be read into a fresh file, which takes the place of
+// the old one; that is set aside. Records are taken only where the way to them
+// from the file's head is whole: what lies elsewhere may have been cleared.
+// Namespaces whose generation can't be read begin a new one.
+func (b *Store) Salvage(ctx context.Context) (s Salvaged, err error) {
+	release, err := b.lock.acquire(ctx, false)
+	if err != nil {
+		return s, b.explain(err)
+	}
+	defer release()
+	fresh := &Store{path: b.path + ".salvaged", notice: b.notice}
+	os.Remove(fresh.path) // of one that died
+	defer os.Remove(fresh.path)
+	if err := fresh.create(); err != nil {
+		return s, b.explain(err)
+	}
+	data, err := files.ReadRegular(b.path)
+	if err != nil {
+		return s, err
+	}
+	t, err := pages.Salvage(data)
+	if err == nil {
+		err = fresh.fillFrom(&t, &s)
+	}
+	if err != nil {
+		return s, fmt.Errorf("%s: nothing can be salvaged: %w", b.path, err)
+	}
+	// By a link, so that there is a file at any time.
+	if s.Aside = files.AsideName(b.path); os.Link(b.path, s.Aside) != nil {
+		err = os.Rename(b.path, s.Aside)
+	}
+	if err == nil {
+		err = os.Rename(fresh.path, b.path)
+	}
+	if err == nil {
+		err = files.SyncDir(filepath.Dir(b.path))
+	}
+	return s, b.explain(err)
+}
+
+// fillFrom copies the namespaces that a tree has into a fresh file.
+func (b *Store) fillFrom(t *pages.Tree, s *Salvaged) error {
+	var failure error
+	err := t.Buckets([]byte{'n'}, func(name []byte, d pages.Bucket) bool {
+		if name[0] != 'n' {
+			return false
+		}
+		failure = b.updateLocked(func(tx *bbolt.Tx) error {
+			bucket, err := tx.CreateBucketIfNotExists(name)
+			if err != nil {
+				return err
+			}
+			var putErr error
+			err = d.Each(nil, func(k, v []byte) bool {
+				switch {
+				case string(k) == string(generationKey) && len(v) == len(cache.Token{}):
+				case len(k) == len(key.Key{}):
+					id := cache.ID{Namespace: string(name[1:]), Key: key.Key(k)}
+					e, err := cache.Unseal(id, v)
+					var bad *cache.RecordError
+					if errors.As(err, &bad) && !bad.Newer {
+						s.lose(bad)
+						return true
+					}
+					if !e.Empty() {
+						s.Entries++
+					}
+				default:
+					return true
+				}
+				putErr = bucket.Put(k, v)
+				return putErr == nil
+			}, s.lose)
+			return errors.Join(err, putErr)
+		})
+		return failure == nil
+	}, s.lose)
+	return errors.Join(err, failure)
+}
+
+// SalvageFrom takes over what can be read of another file, one that was set aside,
+// as Import does with what is exported; and what is there already stays.
+func (b *Store) SalvageFrom(ctx context.Context, path string) (s Salvaged, err error) {
+	data, err := files.ReadRegular(path)
+	if err != nil {
+		return s, err
+	}
+	t, err := pages.Salvage(data)
+	if err != nil {
+		return s, fmt.Errorf("%s: nothing can be salvaged: %w", path, err)
+	}
+	const group = 2000
+	var entries []cache.Transfer
+	var failure error
+	flush := func() bool {
+		var n cache.Transferred
+		n, failure = cache.Import(ctx, b, entries, cache.ConflictMerge)
+		s.Entries += n.Added + n.Changed + n.Same
+		entries = entries[:0]
+		return failure == nil
+	}
+	err = t.Buckets([]byte{'n'}, func(name []byte, d pages.Bucket) bool {
+		namespace, ok := strings.CutPrefix(string(name), "n")
+		if !ok {
+			return false
+		}
+		d.Each(nil, func(k, v []byte) bool {
+			if len(k) != len(key.Key{}) {
+				return true
+			}
+			id := cache.ID{Namespace: namespace, Key: key.Key(k)}
+			e, err := cache.Unseal(id, v)
+			if err != nil {
+				s.lose(err)
+				return true
+			}
+			if e.Token = (cache.Token{}); !e.Empty() {
+				entries = append(entries, cache.Transfer{ID: id, Entry: e})
+			}
+			return len(entries) < group || flush()
+		}, s.lose)
+		return failure == nil
+	}, s.lose)
+	if failure == nil && len(entries) > 0 {
+		flush()
+	}
+	return s, errors.Join(err, failure)
+}
+
+// SetAside lists the files that were set aside.
+func (b *Store) SetAside() []string {
+	names, _ := filepath.Glob(b.path + ".broken-*")
+	return names
+}

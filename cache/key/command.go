@@ -1,0 +1,121 @@
+package key
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Command is how a call was made: what explains its key, and what is needed to
+// make it again.
+type Command struct {
+	// Args are COMMAND and its arguments, as they were written. They are
+	// nil, and the texts of Parts that come from them or from variables are
+	// digests, where they are not recorded.
+	Args []string
+	Dir  string // the working directory
+	// Paths, TrackArgs and DependsOn are those of the CallSpec; its rules
+	// and variables are among the parts.
+	Paths     Paths
+	TrackArgs bool
+	DependsOn []string
+	// Parts are what the key was made of. Of digests the first 8 bytes are
+	// kept.
+	Parts []Part
+	// Foreign says that it did not come from a call made here, but with a
+	// file that was imported. It is somebody's code.
+	Foreign bool
+}
+
+// ShortDigest is how much of a digest a record keeps: enough to tell that
+// contents differ. Whether a call is the same, its key says.
+const ShortDigest = 8
+
+// Command describes the call; without its arguments and the values of variables,
+// which may be secret, unless record is set.
+func (c *Call) Command(record bool) *Command {
+	cmd := &Command{Dir: c.dir, Paths: c.spec.Paths, TrackArgs: c.spec.TrackArgs, DependsOn: c.spec.DependsOn, Parts: c.Parts}
+	if record {
+		cmd.Args = c.args
+	} else {
+		cmd.Parts = hidden(c.Parts)
+	}
+	return cmd
+}
+
+// hidden puts digests in the place of what may be secret.
+func hidden(parts []Part) []Part {
+	parts = slices.Clone(parts)
+	for i, p := range parts {
+		switch p.Kind {
+		case PartArgument, PartEnvironment:
+			sum := sha256.Sum256(p.encode(nil))
+			h := Part{Kind: p.Kind, Form: p.Form, Items: []Item{{Text: "#" + hex.EncodeToString(sum[:ShortDigest])}}, Flag: p.Flag, Hint: p.Hint}
+			if p.Kind == PartEnvironment {
+				h.Name = p.Name
+			}
+			parts[i] = h
+		}
+	}
+	return parts
+}
+
+// Rules are the rules that had a say.
+func (c *Command) Rules() (r Rules) {
+	for _, p := range c.Parts {
+		if p.Kind != PartRule {
+			continue
+		}
+		rule, name, _ := strings.Cut(p.Items[0].Text, " ")
+		r = r.and(ruleOf(rule, name))
+	}
+	return r
+}
+
+// ruleOf is one rule by the name of its flag.
+func ruleOf(rule, name string) (r Rules) {
+	switch rule {
+	case "ignore":
+		r.Ignore = []string{name}
+	case "ignore-arg":
+		n, _ := strconv.Atoi(name)
+		r.IgnoreArg = []int{n}
+	case "ignore-switch":
+		r.IgnoreSwitch = []string{name}
+	case "unordered":
+		r.Unordered = []string{name}
+	}
+	return r
+}
+
+// Env returns the variables that count, and their values; nil for one that
+// wasn't set.
+func (c *Command) Env() map[string]*string {
+	env := map[string]*string{}
+	for _, p := range c.Parts {
+		if p.Kind == PartEnvironment {
+			env[p.Name] = nil
+			if p.Form != FormUnset {
+				env[p.Name] = &p.Items[0].Text
+			}
+		}
+	}
+	return env
+}
+
+// Stdin reports whether what stdin held counts.
+func (c *Command) Stdin() bool {
+	return slices.ContainsFunc(c.Parts, func(p Part) bool { return p.Kind == PartStdin })
+}
+
+// Program is the place of the program, as it counts.
+func (c *Command) Program() string {
+	for _, p := range c.Parts {
+		if p.Kind == PartProgram {
+			return p.Items[0].Text
+		}
+	}
+	return ""
+}

@@ -1,0 +1,491 @@
+package key
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Difference is one respect in which a call differs from a stored one.
+type Difference struct {
+	// What differs, as a user would name it: "--job-id", "argument 3",
+	// "train.py", "the working directory".
+	What string `json:"what"`
+	// Now and Stored are its values; both are empty where the file What
+	// has other contents.
+	Now    string `json:"now,omitempty"`
+	Stored string `json:"stored,omitempty"`
+	// How says it in a phrase.
+	How string `json:"how"`
+	// Hint is the flag of ours, if there is one, with which the two would
+	// be the same call.
+	Hint string `json:"hint,omitempty"`
+	// Weight is how far apart it puts the calls, from 1, the same arguments
+	// in another order, on.
+	Weight int `json:"-"`
+
+	rule bool // Hint is a rule for arguments, see Try
+	all  bool // … which is of use only if no argument differs with it
+}
+
+// Weights of differences. Of what differs, an argument is the most likely to be
+// meant.
+const (
+	weightOrder     = 1
+	weightOther     = 3
+	weightArgument  = 4
+	weightArguments = 12 // many, or more or less of them
+)
+
+func (d Difference) String() string { return d.What + " " + d.How }
+
+// Differences says in what a call that is made now differs from one that is
+// stored. It looks at when files were changed, and runs nothing. most bounds
+// how many are told apart: arguments in which there are more count as one.
+func (c *Call) Differences(stored *Command, most int) []Difference {
+	d := &differ{now: c.Parts, stored: stored.Parts, most: most}
+	if stored.Args == nil {
+		d.now = hidden(c.Parts)
+	}
+	d.programs()
+	if c.spec.Paths != stored.Paths {
+		d.add(Difference{What: "--paths", Now: string(c.spec.Paths), Stored: string(stored.Paths), Hint: "--paths " + string(stored.Paths)})
+	}
+	if c.spec.TrackArgs != stored.TrackArgs {
+		track := map[bool]string{true: "args", false: "none"}
+		d.add(Difference{What: "--track", Now: track[c.spec.TrackArgs], Stored: track[stored.TrackArgs], Hint: "--track " + track[stored.TrackArgs]})
+	}
+	d.rules()
+	d.arguments()
+	d.directories()
+	d.dependencies()
+	d.environment()
+	d.stdin()
+	return d.found
+}
+
+// Try takes the hints off differences with a stored call that would not do what
+// they say: rules for arguments with which as many arguments would differ, since
+// what stands there in the stored call is no value of that flag, say. Where the
+// stored arguments aren't recorded it leaves the hints as they are.
+func (c *Call) Try(stored *Command, differences []Difference) {
+	if len(stored.Args) == 0 {
+		return
+	}
+	both := c.spec.Rules.and(stored.Rules())
+	apart := func(r Rules) (n int) {
+		now, _ := (&parser{}).parse(r, c.args[1:])
+		then, _ := (&parser{}).parse(r, stored.Args[1:])
+		if len(now) != len(then) {
+			return max(len(now), len(then))
+		}
+		for i := range now {
+			if string(now[i].encode(nil)) != string(then[i].encode(nil)) {
+				n++
+			}
+		}
+		return n
+	}
+	before := apart(both)
+	for i := range differences {
+		d := &differences[i]
+		if !d.rule || d.Hint == "" {
+			continue
+		}
+		flag, _, _ := strings.Cut(strings.TrimPrefix(d.Hint, "--"), ",")
+		rule, name, _ := strings.Cut(flag, " ")
+		rules, err := both.and(ruleOf(rule, name)).Normalize()
+		if err != nil {
+			d.Hint = ""
+		} else if after := apart(rules); after >= before || d.all && after > 0 {
+			d.Hint = ""
+		}
+	}
+}
+
+type differ struct {
+	now, stored []Part
+	most        int
+	found       []Difference
+}
+
+func (d *differ) add(x Difference) {
+	switch {
+	case x.How != "":
+	case x.Now == "":
+		x.How = "is missing, stored " + x.Stored
+	case x.Stored == "":
+		x.How = x.Now + " is new"
+	default:
+		x.How = x.Now + ", stored " + x.Stored
+	}
+	if x.Weight == 0 {
+		x.Weight = weightOther
+	}
+	d.found = append(d.found, x)
+}
+
+func ofKind(parts []Part, kinds ...PartKind) (out []Part) {
+	for _, p := range parts {
+		if slices.Contains(kinds, p.Kind) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// same reports whether two digests, of which one may be short, are of the same
+// contents.
+func same(a, b *Digest) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return string(a[:ShortDigest]) == string(b[:ShortDigest])
+}
+
+// changed says that a file's contents differ.
+func (d *differ) changed(path, hint string) {
+	how := "changed since"
+	if info, err := os.Stat(path); err == nil {
+		how += info.ModTime().Format(" (2006-01-02 15:04)")
+	}
+	d.add(Difference{What: path, How: how, Hint: hint})
+}
+
+func (d *differ) programs() {
+	now, stored := ofKind(d.now, PartProgram, PartInterpreter), ofKind(d.stored, PartProgram, PartInterpreter)
+	for i := range max(len(now), len(stored)) {
+		what := "the program"
+		if i > 0 {
+			what = "the interpreter"
+		}
+		switch {
+		case i >= len(now):
+			d.add(Difference{What: what, Stored: stored[i].Items[0].Text})
+		case i >= len(stored):
+			d.add(Difference{What: what, Now: now[i].Items[0].Text})
+		default:
+			a, b := now[i].Items[0], stored[i].Items[0]
+			switch {
+			case a.Text != b.Text:
+				x := Difference{What: what, Now: a.Text, Stored: b.Text}
+				if same(a.Digest, b.Digest) && filepath.Base(a.Text) == filepath.Base(b.Text) {
+					x.Hint = "--paths project, or none"
+				}
+				d.add(x)
+			case !same(a.Digest, b.Digest):
+				d.changed(a.Text, "")
+			}
+		}
+	}
+}
+
+func (d *differ) rules() {
+	texts := func(parts []Part) (list []string) {
+		for _, p := range ofKind(parts, PartRule) {
+			list = append(list, "--"+p.Items[0].Text)
+		}
+		return list
+	}
+	now, stored := texts(d.now), texts(d.stored)
+	for _, rule := range stored {
+		if !slices.Contains(now, rule) {
+			d.add(Difference{What: "the rule " + rule, Stored: rule, How: "held for the stored call", Hint: rule})
+		}
+	}
+	for _, rule := range now {
+		if !slices.Contains(stored, rule) {
+			d.add(Difference{What: "the rule " + rule, Now: rule, How: "did not hold for the stored call"})
+		}
+	}
+}
+
+func (d *differ) arguments() {
+	now, stored := ofKind(d.now, PartArgument), ofKind(d.stored, PartArgument)
+	first := 0
+	for first < min(len(now), len(stored)) && alike(&now[first], &stored[first]) {
+		first++
+	}
+	now, stored = now[first:], stored[first:]
+	for len(now) > 0 && len(stored) > 0 && alike(&now[len(now)-1], &stored[len(stored)-1]) {
+		now, stored = now[:len(now)-1], stored[:len(stored)-1]
+	}
+	switch {
+	case len(now) == 0 && len(stored) == 0:
+	case len(now) != len(stored):
+		d.inserted(now, stored)
+	case d.reordered(now, stored):
+	default:
+		var pairs []int
+		for i := range now {
+			if !alike(&now[i], &stored[i]) {
+				pairs = append(pairs, i)
+			}
+		}
+		if len(pairs) > d.most {
+			d.add(Difference{What: fmt.Sprintf("%d arguments", len(pairs)), How: "differ", Now: written(now), Stored: written(stored), Weight: weightArguments})
+			return
+		}
+		for _, i := range pairs {
+			d.argument(&now[i], &stored[i])
+		}
+	}
+}
+
+// alike reports whether two arguments count alike, be it under other rules:
+// those are a difference of their own.
+func alike(a, b *Part) bool {
+	if a.Form == FormIgnored || b.Form == FormIgnored {
+		return a.Name == b.Name
+	}
+	if a.Form == FormSorted && b.Form == FormKept || a.Form == FormKept && b.Form == FormSorted {
+		x, y := *a, *b
+		if x.Form == FormKept {
+			x, y = y, x
+		}
+		if len(y.Items) != 1 {
+			return false
+		}
+		return x.Whole == y.Items[0].Text || y.Sort() && sameItems(x.Items, y.Items)
+	}
+	return a.Form == b.Form && a.Name == b.Name && a.Style == b.Style && same(a.File, b.File) && sameItems(a.Items, b.Items)
+}
+
+func sameItems(a, b []Item) bool {
+	return slices.EqualFunc(a, b, func(x, y Item) bool { return x.Text == y.Text && x.Place == y.Place && same(x.Digest, y.Digest) })
+}
+
+// written is how arguments are shown.
+func written(parts []Part) string {
+	var words []string
+	for i := range parts {
+		words = append(words, parts[i].written())
+	}
+	return strings.Join(words, " ")
+}
+
+func (p *Part) written() string {
+	switch p.Form {
+	case FormSorted:
+		if p.Whole != "" {
+			return p.Name + p.Whole
+		}
+	case FormIgnored:
+		return p.Name + "…"
+	}
+	var words []string
+	for _, it := range p.Items {
+		words = append(words, it.Text)
+	}
+	return p.Name + strings.Join(words, " ")
+}
+
+// readsFile reports whether an argument names a file.
+func (p *Part) readsFile() bool {
+	return p.File != nil || slices.ContainsFunc(p.Items, func(it Item) bool { return it.Digest != nil })
+}
+
+// shown makes an empty text visible.
+func shown(text string) string {
+	if text == "" {
+		return "''"
+	}
+	return text
+}
+
+// inserted describes arguments that are there in one call alone.
+func (d *differ) inserted(now, stored []Part) {
+	x := Difference{What: "the arguments", Now: written(now), Stored: written(stored), Weight: weightArguments}
+	switch {
+	case len(stored) == 0:
+		x.How = "have more: " + x.Now
+	case len(now) == 0:
+		x.How = "have less: the stored call has " + x.Stored
+	}
+	if one := slices.Concat(now, stored); len(one) == 1 && len(one[0].Items) == 1 {
+		if name := strings.TrimLeft(one[0].Items[0].Text, "-"); one[0].Items[0].Text != name && !strings.Contains(name, "=") {
+			x.What, x.Hint, x.Weight = one[0].Items[0].Text, "--ignore-switch "+name, weightArgument
+			x.rule, x.all = true, true
+			if x.Now, x.How = "", "is missing, and was there in the stored call"; len(now) == 1 {
+				x.How = "is new"
+			}
+		}
+	}
+	d.add(x)
+}
+
+// reordered describes arguments that are the stored ones in another order, and
+// reports whether they are.
+func (d *differ) reordered(now, stored []Part) bool {
+	if len(now) < 2 {
+		return false
+	}
+	texts := func(parts []Part) []string {
+		var list []string
+		for i := range parts {
+			text := parts[i].written()
+			for _, it := range parts[i].Items {
+				if it.Digest != nil {
+					text += string(it.Digest[:ShortDigest])
+				}
+			}
+			list = append(list, text)
+		}
+		return slices.Sorted(slices.Values(list))
+	}
+	if !slices.Equal(texts(now), texts(stored)) {
+		return false
+	}
+	x := Difference{What: "the arguments", Now: written(now), Stored: written(stored), Weight: weightOrder}
+	if flag := now[0].Flag; flag != "" && !slices.ContainsFunc(now, func(p Part) bool { return p.Flag != flag }) {
+		x.What = "the order of the values of " + flag
+		x.Hint = "--unordered " + strings.TrimLeft(flag, "-") + "..."
+		x.rule, x.all = true, true
+	} else {
+		x.How = fmt.Sprintf("are in another order: %s, stored %s", x.Now, x.Stored)
+	}
+	d.add(x)
+	return true
+}
+
+// argument describes one argument that has another value.
+func (d *differ) argument(now, stored *Part) {
+	x := Difference{What: "argument " + strings.TrimPrefix(now.Hint, "--ignore-arg "), Now: shown(now.written()), Stored: shown(stored.written()), Weight: weightArgument}
+	if name, ok := strings.CutPrefix(now.Hint, "--ignore "); ok {
+		x.What = "--" + name
+		if now.Flag == "" && now.Name != stored.Name {
+			x.What = "an argument" // the other has no such flag there
+		}
+	}
+	// A list may be the very subset.
+	if now.Hint != "" && !strings.Contains(x.Now+x.Stored, ",") && now.Form == FormKept && !now.readsFile() {
+		x.Hint = now.Hint + ", if it can't change the number"
+		x.rule = true
+	}
+	assigned := now.Name != "" && now.Name == stored.Name
+	switch {
+	case now.Flag != "":
+		x.What = now.Flag
+	case assigned:
+		x.What = strings.TrimSuffix(now.Name, "=")
+		x.Now, x.Stored = shown(strings.TrimPrefix(now.written(), now.Name)), shown(strings.TrimPrefix(stored.written(), now.Name))
+	case strings.HasPrefix(x.Now, "-") && strings.HasPrefix(x.Stored, "-"):
+		x.What, x.Hint = "the flag", ""
+	}
+	if now.Form != stored.Form || len(now.Items) != 1 || len(stored.Items) != 1 {
+		d.add(x)
+		return
+	}
+	a, b := now.Items[0], stored.Items[0]
+	if a.Text == b.Text && now.Name == stored.Name {
+		if a.Digest == nil && now.File != stored.File {
+			a.Digest, b.Digest = now.File, stored.File
+		}
+		output := ""
+		if now.Hint != "" {
+			output = now.Hint + ", if it is an output"
+		}
+		switch {
+		case b.Digest == nil:
+			d.add(Difference{What: a.Text, How: "is a file now, and was none before the stored evaluation", Hint: output})
+		case a.Digest == nil:
+			d.add(Difference{What: a.Text, How: "is no file any more"})
+		default:
+			d.changed(a.Text, output)
+		}
+		return
+	}
+	// Two lists that differ in their order?
+	p, q := *now, *stored
+	if p.Sort() && q.Sort() && len(p.Items) > 1 && sameItems(p.Items, q.Items) {
+		x.How, x.Weight = fmt.Sprintf("%s is the stored %s in another order", x.Now, x.Stored), weightOrder
+		if flag := strings.TrimLeft(x.What, "-"); now.Flag != "" || assigned {
+			x.Hint = "--unordered " + flag
+			x.rule = true
+		} else {
+			x.Hint = "sort it before the call, since --unordered goes by the name of a flag"
+		}
+	}
+	d.add(x)
+}
+
+func (d *differ) directories() {
+	now, stored := written(ofKind(d.now, PartDirectory)), written(ofKind(d.stored, PartDirectory))
+	if now != stored {
+		d.add(Difference{What: "the working directory", Now: now, Stored: stored, Hint: "--paths project, or none"})
+	}
+}
+
+func (d *differ) dependencies() {
+	now, stored := ofKind(d.now, PartDependency), ofKind(d.stored, PartDependency)
+	find := func(parts []Part, text string) *Part {
+		for i := range parts {
+			if parts[i].Items[0].Text == text {
+				return &parts[i]
+			}
+		}
+		return nil
+	}
+	for _, p := range now {
+		it := p.Items[0]
+		switch old := find(stored, it.Text); {
+		case old == nil:
+			d.add(Difference{What: "--depends-on", Now: it.Text})
+		case !same(it.Digest, old.Items[0].Digest):
+			d.changed(it.Text, "")
+		}
+	}
+	for _, p := range stored {
+		if it := p.Items[0]; find(now, it.Text) == nil {
+			d.add(Difference{What: "--depends-on", Stored: it.Text, Hint: "--depends-on " + it.Text})
+		}
+	}
+}
+
+func (d *differ) environment() {
+	value := func(parts []Part, name string) (text string, form Form, counts bool) {
+		for _, p := range ofKind(parts, PartEnvironment) {
+			switch {
+			case p.Name != name:
+			case p.Form == FormUnset:
+				return "(unset)", p.Form, true
+			default:
+				return shown(p.Items[0].Text), p.Form, true
+			}
+		}
+		return "", FormKept, false
+	}
+	var names []string
+	for _, p := range ofKind(slices.Concat(d.now, d.stored), PartEnvironment) {
+		names = append(names, p.Name)
+	}
+	for _, name := range sortedSet(names) {
+		now, form, counts := value(d.now, name)
+		stored, storedForm, counted := value(d.stored, name)
+		if now == stored && form == storedForm && counts == counted {
+			continue
+		}
+		x := Difference{What: "the variable " + name, Now: now, Stored: stored}
+		switch {
+		case !counts:
+			x.How, x.Hint = fmt.Sprintf("doesn't count, and did in the stored call (%s)", stored), "--env "+name
+		case !counted:
+			x.How = fmt.Sprintf("counts (%s), and did not in the stored call", now)
+		}
+		d.add(x)
+	}
+}
+
+func (d *differ) stdin() {
+	now, stored := ofKind(d.now, PartStdin), ofKind(d.stored, PartStdin)
+	switch {
+	case len(now) > len(stored):
+		d.add(Difference{What: "stdin", How: "counts, and did not in the stored call"})
+	case len(now) < len(stored):
+		d.add(Difference{What: "stdin", How: "doesn't count, and did in the stored call", Hint: "--stdin"})
+	case len(now) == 1 && !same(now[0].File, stored[0].File):
+		d.add(Difference{What: "stdin", How: "holds something else"})
+	}
+}

@@ -1,0 +1,449 @@
+package key
+
+import (
+	"context"
+	"crypto/sha256"
+	"dvlcache/cache/internal/wire"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// PartKind is what a part of a key is about.
+type PartKind byte
+
+// The kinds of parts. Their values are part of the encoding: never change one.
+const (
+	PartProgram     PartKind = 'p' // the executable: place and contents
+	PartInterpreter PartKind = '#' // what its #! line names, or a launcher starts: likewise
+	PartArgument    PartKind = 'a' // one argument, or a list of them
+	PartDirectory   PartKind = 'd' // the working directory
+	PartDependency  PartKind = 'f' // a --depends-on: name and contents
+	PartEnvironment PartKind = 'e' // an environment variable
+	PartStdin       PartKind = 'i' // what stdin holds
+	PartRule        PartKind = 'r' // a rule that matched
+)
+
+// Form is how an argument counts.
+type Form byte
+
+// The forms. Their values are part of the encoding: never change one.
+const (
+	FormKept     Form = 0
+	FormIgnored  Form = 'i' // that it is there counts, its value does not
+	FormSorted   Form = 's' // its value is a multiset
+	FormList     Form = 'l' // several arguments, a multiset
+	FormBoundary Form = 'b' // a switch was dropped here
+	FormUnset    Form = 'u' // of an environment variable
+)
+
+// Place is how the name of a file or folder counts.
+type Place byte
+
+// The places. Their values are part of the encoding: never change one.
+const (
+	PlaceAsIs    Place = 0
+	PlaceProject Place = 'p' // relative to the project's folder
+	PlaceNone    Place = 'n' // the base name alone
+)
+
+// Item is one text of a part, and the contents of the file that it names.
+type Item struct {
+	Text   string
+	Place  Place
+	Digest *Digest
+}
+
+// Part is one thing that went into a key. The fields behind File don't count.
+type Part struct {
+	Kind  PartKind
+	Form  Form
+	Name  string // of an environment variable; of a flag with its "="
+	Style string // how a multiset is written: brackets, and a blank if there are any
+	Items []Item
+	// File is the contents of the file that the whole argument names, where
+	// the argument is more than its one item.
+	File *Digest
+
+	Flag   string // the flag, as it was written, that this argument is a value of
+	Whole  string // a multiset as it was written
+	Hidden string // the ignored value
+	Hint   string // the flag of ours that would ignore this part
+}
+
+// keyVersion changes whenever the encoding, or what goes into it, does.
+const keyVersion = "dvlcache key 1\n"
+
+// encode writes the part so that two parts that differ in what counts are
+// written differently, and none is the beginning of another.
+func (p *Part) encode(b []byte) []byte {
+	b = append(b, byte(p.Kind), byte(p.Form))
+	b = wire.AppendBytes(b, p.Name)
+	b = wire.AppendBytes(b, p.Style)
+	b = appendDigest(b, p.File)
+	b = binary.AppendUvarint(b, uint64(len(p.Items)))
+	for i := range p.Items {
+		b = append(b, byte(p.Items[i].Place))
+		b = wire.AppendBytes(b, p.Items[i].Text)
+		b = appendDigest(b, p.Items[i].Digest)
+	}
+	return b
+}
+
+func appendDigest(b []byte, d *Digest) []byte {
+	if d == nil {
+		return append(b, 0)
+	}
+	return append(append(b, 1), d[:]...)
+}
+
+func keyOf(parts []Part) Key {
+	b := beginKey(make([]byte, 0, 1024), len(parts))
+	return sha256.Sum256(encodeAll(b, parts))
+}
+
+// beginKey writes what stands before that many parts.
+func beginKey(b []byte, parts int) []byte {
+	return binary.AppendUvarint(append(b, keyVersion...), uint64(parts))
+}
+
+func encodeAll(b []byte, parts []Part) []byte {
+	for i := range parts {
+		b = parts[i].encode(b)
+	}
+	return b
+}
+
+// Paths says how much of the places of programs and files counts.
+type Paths string
+
+// The ways in which places count.
+const (
+	PathsAbsolute Paths = "absolute" // as they are
+	PathsProject  Paths = "project"  // relative to the project's folder
+	PathsNone     Paths = "none"     // base names and contents only
+)
+
+// CallSpec is what Identify makes a key of.
+type CallSpec struct {
+	Args      []string // COMMAND and its arguments
+	Program   string   // the executable as it was found, links unresolved
+	Rules     Rules    // normalized
+	TrackArgs bool     // arguments that name files count with their contents
+	Paths     Paths
+	DependsOn []string // files and folders
+	Env       []string // names of variables
+	LookupEnv func(string) (string, bool)
+	Stdin     *Digest // nil: stdin does not count
+	// Leave is a folder that no dependency includes: the cache's own.
+	Leave string
+}
+
+// Call is a call of a utility: its key, the parts that the key is made of, and
+// the files that were read for it.
+type Call struct {
+	Key   Key
+	Parts []Part
+
+	spec    *CallSpec
+	args    []string
+	dir     string
+	digests *Digests
+	files   []trackedFile
+	absent  []trackedFile // what arguments name, if they name a file later
+	ways    [][]Identity  // to each of files; see Watch
+	looked  map[string]*look
+
+	latePath, lateHint string // one of absent that was there before the run
+}
+
+// UnreadableError is a file whose contents should count and can't be read: the
+// call has no key.
+type UnreadableError struct {
+	Path string
+	Err  error
+}
+
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("%s can't be read: %v", e.Path, plain(e.Err))
+}
+
+// Unwrap returns the cause.
+func (e *UnreadableError) Unwrap() error { return e.Err }
+
+// unreadable names the file that could not be read, which may lie below path.
+func unreadable(path string, err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		path = p.Path
+	}
+	return &UnreadableError{path, err}
+}
+
+// errPipe: what a pipe holds can be read once only, and that is the program's.
+var errPipe = errors.New("it is a pipe or a socket, and what it holds can't be looked at beforehand")
+
+// plain takes the operation and path off a file system's error.
+func plain(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// MissingDependencyError is a --depends-on that isn't there.
+type MissingDependencyError struct{ Path string }
+
+func (e *MissingDependencyError) Error() string {
+	return fmt.Sprintf("--depends-on %s: there is no such file or folder", e.Path)
+}
+
+// NoProjectError says that Paths is PathsProject and there is no project.
+type NoProjectError struct{ Dir string }
+
+func (e *NoProjectError) Error() string {
+	return fmt.Sprintf("--paths project: there is no dvlcache.yaml or .git in %s or above", e.Dir)
+}
+
+// Identify finds the key of a call: a SHA-256 over a versioned,
+// length-prefixed encoding of its parts, so that two calls that differ in
+// anything that counts don't share one. It reads files, and runs nothing.
+//
+// Its errors are *UnreadableError, *MissingDependencyError, *NoProjectError, or
+// the context's.
+func Identify(ctx context.Context, spec CallSpec, digests *Digests) (*Call, error) {
+	x, err := NewIdentifier(ctx, spec, digests)
+	if err != nil {
+		return nil, err
+	}
+	return x.Identify(ctx, spec.Args)
+}
+
+// Identifier finds the keys of calls that differ in their arguments alone, as
+// Identify does. It looks at each file once: make a new one whenever files may
+// have changed. It is for one goroutine at a time.
+type Identifier struct {
+	spec       CallSpec
+	digests    *Digests
+	where      *places
+	launcher   bool  // arguments may name programs
+	head, tail *Call // what comes before the arguments, and after
+	looked     map[string]*look
+
+	// What Key works in.
+	headBytes, tailBytes []byte
+	parser               parser
+	scratch              Call
+	bytes                []byte
+}
+
+// NewIdentifier looks at all that the calls have in common. Its errors are
+// those of Identify.
+func NewIdentifier(ctx context.Context, spec CallSpec, digests *Digests) (*Identifier, error) {
+	where, err := newPlaces(spec.Paths)
+	if err != nil {
+		return nil, err
+	}
+	x := &Identifier{spec: spec, digests: digests, where: where, launcher: spec.TrackArgs && IsLauncher(spec.Program), looked: map[string]*look{}}
+	x.head, x.tail = x.newCall(), x.newCall()
+	if err := x.head.addProgram(ctx, PartProgram, spec.Program, where); err != nil {
+		return nil, err
+	}
+	for _, dir := range where.directories() {
+		x.tail.add(Part{Kind: PartDirectory, Items: []Item{dir}})
+	}
+	if err := x.tail.addDependencies(ctx, spec.DependsOn, where); err != nil {
+		return nil, err
+	}
+	for _, name := range sortedSet(spec.Env) {
+		p := Part{Kind: PartEnvironment, Name: name, Form: FormUnset}
+		if v, ok := spec.LookupEnv(name); ok {
+			p.Form, p.Items = FormKept, []Item{{Text: v}}
+		}
+		x.tail.add(p)
+	}
+	if spec.Stdin != nil {
+		x.tail.add(Part{Kind: PartStdin, File: spec.Stdin})
+	}
+	x.headBytes, x.tailBytes = encodeAll(nil, x.head.Parts), encodeAll(nil, x.tail.Parts)
+	x.scratch = *x.newCall()
+	return x, nil
+}
+
+// Twin returns an Identifier of the same calls, for another goroutine. What
+// arguments name it looks at by itself.
+func (x *Identifier) Twin() *Identifier {
+	t := &Identifier{spec: x.spec, digests: x.digests, where: x.where, launcher: x.launcher, head: x.head, tail: x.tail,
+		looked: map[string]*look{}, headBytes: x.headBytes, tailBytes: x.tailBytes}
+	t.scratch = *t.newCall()
+	return t
+}
+
+func (x *Identifier) newCall() *Call {
+	return &Call{spec: &x.spec, dir: x.where.logical, digests: x.digests, looked: x.looked}
+}
+
+// Identify finds the key of the call with these arguments, COMMAND first.
+func (x *Identifier) Identify(ctx context.Context, args []string) (*Call, error) {
+	c := x.newCall()
+	c.args = args
+	c.include(x.head)
+	parts, matched, err := x.arguments(ctx, c, &parser{hints: true}, args)
+	if err != nil {
+		return nil, err
+	}
+	c.Parts = append(c.Parts, parts...)
+	c.include(x.tail)
+	c.Parts = append(c.Parts, ruleParts(matched)...)
+	c.Key = keyOf(c.Parts)
+	return c, nil
+}
+
+// Key finds the key alone. It costs a fraction of Identify, which finds the same
+// one where more than the key is needed afterwards.
+func (x *Identifier) Key(ctx context.Context, args []string) (Key, error) {
+	c := &x.scratch
+	c.Parts, c.files, c.absent = c.Parts[:0], c.files[:0], c.absent[:0]
+	parts, matched, err := x.arguments(ctx, c, &x.parser, args)
+	if err != nil {
+		return Key{}, err
+	}
+	n := len(x.head.Parts) + len(c.Parts) + len(parts) + len(x.tail.Parts) + len(matched)
+	b := append(beginKey(x.bytes[:0], n), x.headBytes...)
+	b = encodeAll(encodeAll(b, c.Parts), parts)
+	b = encodeAll(append(b, x.tailBytes...), ruleParts(matched))
+	x.bytes = b
+	return sha256.Sum256(b), nil
+}
+
+// arguments adds to a call the programs that its arguments name, and returns the
+// parts of the arguments, which are p's own, and the rules that matched.
+func (x *Identifier) arguments(ctx context.Context, c *Call, p *parser, args []string) (parts []Part, matched []string, err error) {
+	if x.launcher {
+		if err := c.addLaunched(ctx, args[1:], x.where); err != nil {
+			return nil, nil, err
+		}
+	}
+	parts, matched = p.parse(x.spec.Rules, args[1:])
+	for i := range parts {
+		if x.spec.TrackArgs {
+			if err := c.trackArgument(ctx, &parts[i]); err != nil {
+				return nil, nil, err
+			}
+		}
+		for j := range parts[i].Items {
+			it := &parts[i].Items[j]
+			*it = x.where.argument(it.Text, it.Digest)
+		}
+	}
+	return parts, matched, nil
+}
+
+func ruleParts(matched []string) []Part {
+	if len(matched) == 0 {
+		return nil
+	}
+	parts := make([]Part, len(matched))
+	for i, rule := range matched {
+		parts[i] = Part{Kind: PartRule, Items: []Item{{Text: rule}}}
+	}
+	return parts
+}
+
+// include adds all that another call has.
+func (c *Call) include(o *Call) {
+	c.Parts = append(c.Parts, o.Parts...)
+	c.files = append(c.files, o.files...)
+}
+
+// addProgram adds an executable and, if it is a script, what its #! line names.
+func (c *Call) addProgram(ctx context.Context, kind PartKind, path string, where *places) error {
+	for range 5 { // as deep as an interpreter may be a script itself
+		sum, err := c.track(ctx, path)
+		if err != nil {
+			return unreadable(path, err)
+		}
+		c.add(Part{Kind: kind, Items: []Item{where.item(path, &sum)}})
+		kind = PartInterpreter
+		if path = interpreter(path); path == "" {
+			return nil
+		}
+	}
+	return nil
+}
+
+// addLaunched adds the programs that the arguments of a launcher name and that
+// are found on PATH: any word may be one.
+func (c *Call) addLaunched(ctx context.Context, args []string, where *places) error {
+	var paths []string // another PATH, as in env PATH=bin:$PATH train.sh
+	for _, arg := range args {
+		if path, ok := strings.CutPrefix(arg, "PATH="); ok {
+			paths = append(paths, path)
+		}
+	}
+	for _, arg := range args {
+		if arg == "" || strings.ContainsAny(arg, "/=") || strings.HasPrefix(arg, "-") {
+			continue
+		}
+		var found []string
+		if path, err := exec.LookPath(arg); err == nil {
+			found = append(found, path)
+		}
+		for _, path := range paths {
+			if path = lookIn(arg, path); path != "" && !slices.Contains(found, path) {
+				found = append(found, path)
+			}
+		}
+		for _, path := range found {
+			if err := c.addProgram(ctx, PartInterpreter, path, where); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Call) add(p Part) { c.Parts = append(c.Parts, p) }
+
+func sortedSet(list []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(list)))
+}
+
+// addDependencies adds what --depends-on names.
+func (c *Call) addDependencies(ctx context.Context, paths []string, where *places) error {
+	cleaned := make([]string, len(paths))
+	for i, p := range paths {
+		cleaned[i] = filepath.Clean(p)
+	}
+	// In the order of their names as given, not as they count: under "none"
+	// two of the same base name must not change places.
+	for _, path := range sortedSet(cleaned) {
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return &MissingDependencyError{path}
+		} else if err != nil {
+			return &UnreadableError{path, err}
+		}
+		p := Part{Kind: PartDependency}
+		var sum Digest
+		if info.IsDir() {
+			p.Style = "tree"
+			sum, err = c.trackTree(ctx, path, nil)
+		} else {
+			sum, err = c.track(ctx, path)
+		}
+		if err != nil {
+			return unreadable(path, err)
+		}
+		p.Items = []Item{where.item(path, &sum)}
+		c.add(p)
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package key
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// places knows how the names of files count.
+type places struct {
+	mode     Paths
+	logical  string   // the working directory as the shell has it
+	physical string   // … links resolved
+	roots    []string // the project's folder, in both forms
+}
+
+func newPlaces(mode Paths) (*places, error) {
+	w := &places{mode: mode}
+	var err error
+	if w.logical, err = os.Getwd(); err == nil {
+		// Not by resolving links: we may not be allowed to look into all
+		// folders on the way.
+		w.physical, err = syscall.Getwd()
+	}
+	if err != nil {
+		return nil, &UnreadableError{"the working directory", err}
+	}
+	if mode != PathsProject {
+		return w, nil
+	}
+	root := ProjectRoot(w.physical)
+	if root == "" {
+		return nil, &NoProjectError{w.physical}
+	}
+	w.roots = []string{root}
+	// The project's other name, if it has one by which we came.
+	if other := ProjectRoot(w.logical); other != root {
+		a, errA := os.Stat(root)
+		b, errB := os.Stat(other)
+		if errA == nil && errB == nil && os.SameFile(a, b) {
+			w.roots = append(w.roots, other)
+		}
+	}
+	return w, nil
+}
+
+// ProjectRoot returns the nearest folder, dir itself or one above it, that
+// holds a dvlcache.yaml or a .git, or "".
+func ProjectRoot(dir string) string {
+	for {
+		for _, mark := range []string{"dvlcache.yaml", ".git"} {
+			if _, err := os.Stat(filepath.Join(dir, mark)); err == nil {
+				return dir
+			}
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return ""
+		}
+		dir = up
+	}
+}
+
+// inProject makes an absolute name relative to the project's folder.
+func (w *places) inProject(name string) (string, bool) {
+	for _, root := range w.roots {
+		if rest, ok := strings.CutPrefix(name, root); ok && (rest == "" || rest[0] == filepath.Separator || root == "/") {
+			return strings.TrimPrefix(rest, string(filepath.Separator)), true
+		}
+	}
+	return "", false
+}
+
+// item is the name of a program, file or folder as it counts.
+func (w *places) item(name string, sum *Digest) Item {
+	switch w.mode {
+	case PathsNone:
+		return Item{Text: filepath.Base(name), Place: PlaceNone, Digest: sum}
+	case PathsProject:
+		if rel, ok := w.inProject(w.abs(name)); ok {
+			return Item{Text: rel, Place: PlaceProject, Digest: sum}
+		}
+	}
+	return Item{Text: w.abs(name), Digest: sum}
+}
+
+// argument is the text of an argument as it counts. It may be no name at all.
+func (w *places) argument(text string, sum *Digest) Item {
+	switch w.mode {
+	case PathsNone:
+		if sum != nil && text[0] != '@' { // "@data.csv" is not "data.csv"
+			return Item{Text: filepath.Base(text), Place: PlaceNone, Digest: sum}
+		}
+	case PathsProject:
+		if rel, ok := w.inProject(text); ok && filepath.IsAbs(text) {
+			return Item{Text: rel, Place: PlaceProject, Digest: sum}
+		}
+	}
+	return Item{Text: text, Digest: sum}
+}
+
+// abs makes a name absolute without resolving links or "..", which may lie
+// behind one.
+func (w *places) abs(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return strings.TrimSuffix(w.logical, "/") + "/" + strings.TrimPrefix(name, "./")
+}
+
+// directories is how the working directory counts: both its names, since the
+// same one may be reached by several, and one name may come to mean another.
+func (w *places) directories() []Item {
+	switch w.mode {
+	case PathsNone:
+		return nil
+	case PathsProject:
+		return []Item{w.item(w.physical, nil)}
+	}
+	dirs := []Item{{Text: w.physical}}
+	if w.logical != w.physical {
+		dirs = append(dirs, Item{Text: w.logical})
+	}
+	return dirs
+}

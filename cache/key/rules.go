@@ -1,0 +1,302 @@
+package key
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Rules say which arguments of a command don't count, or not in their order.
+// Names are those of flags, with or without their dashes.
+type Rules struct {
+	// Ignore names flags whose value is blanked, in the forms --NAME=V,
+	// --NAME V, -NAME=V, -NAME V and NAME=V.
+	Ignore []string
+	// IgnoreArg lists arguments to blank, counted from 1 after COMMAND.
+	IgnoreArg []int
+	// IgnoreSwitch names flags without a value that are dropped.
+	IgnoreSwitch []string
+	// Unordered names flags whose value, split at commas, is a multiset,
+	// or, with "..." at the end, those whose following arguments are one.
+	Unordered []string
+}
+
+// and is r with other rules besides.
+func (r Rules) and(o Rules) Rules {
+	return Rules{slices.Concat(r.Ignore, o.Ignore), slices.Concat(r.IgnoreArg, o.IgnoreArg), slices.Concat(r.IgnoreSwitch, o.IgnoreSwitch), slices.Concat(r.Unordered, o.Unordered)}
+}
+
+// A RuleError is a rule that makes no sense.
+type RuleError struct{ Rule, Name, Reason string }
+
+func (e *RuleError) Error() string {
+	return fmt.Sprintf("--%s %q: %s", e.Rule, e.Name, e.Reason)
+}
+
+// Normalize strips the dashes off names and sorts out repetitions. Its error
+// is a *RuleError.
+func (r Rules) Normalize() (Rules, error) {
+	var out Rules
+	role := map[string]string{}
+	names := func(rule string, list []string) ([]string, error) {
+		var cleaned []string
+		for _, given := range list {
+			name := strings.TrimPrefix(strings.TrimPrefix(given, "-"), "-")
+			flag := name
+			if rule == "unordered" {
+				flag = strings.TrimSuffix(name, "...")
+			}
+			switch {
+			case flag == "" || strings.HasPrefix(flag, "-"):
+				return nil, &RuleError{rule, given, "it names no flag"}
+			case strings.Contains(flag, "="):
+				return nil, &RuleError{rule, given, "give the flag's name alone, without a value"}
+			case strings.HasSuffix(flag, "..."):
+				return nil, &RuleError{rule, given, "only --unordered takes NAME..."}
+			}
+			this := fmt.Sprintf("--%s %s", rule, name)
+			if other, ok := role[flag]; ok && other != this {
+				return nil, &RuleError{rule, given, other + " is given as well"}
+			}
+			role[flag] = this
+			if !slices.Contains(cleaned, name) {
+				cleaned = append(cleaned, name)
+			}
+		}
+		return cleaned, nil
+	}
+	var err error
+	if out.Ignore, err = names("ignore", r.Ignore); err != nil {
+		return out, err
+	}
+	if out.IgnoreSwitch, err = names("ignore-switch", r.IgnoreSwitch); err != nil {
+		return out, err
+	}
+	if out.Unordered, err = names("unordered", r.Unordered); err != nil {
+		return out, err
+	}
+	for _, n := range r.IgnoreArg {
+		if n < 1 {
+			return out, &RuleError{"ignore-arg", strconv.Itoa(n), "arguments are counted from 1"}
+		}
+		if !slices.Contains(out.IgnoreArg, n) {
+			out.IgnoreArg = append(out.IgnoreArg, n)
+		}
+	}
+	return out, nil
+}
+
+// isFlag reports whether an argument can't be the value of the flag before it:
+// it begins with a dash and is no number.
+func isFlag(arg string) bool {
+	if !strings.HasPrefix(arg, "-") {
+		return false
+	}
+	// Go's syntax for numbers is wider; hexadecimal, "inf" and such are flags.
+	if strings.Trim(arg, "+-.0123456789eE") != "" {
+		return true
+	}
+	_, err := strconv.ParseFloat(arg, 64)
+	return err != nil && !errors.Is(err, strconv.ErrRange)
+}
+
+// needsBoundary reports whether, after a dropped switch, this argument might
+// be taken for a value of what stood before the switch. It is wider than "no
+// flag", since programs differ about "-" and "-1e5".
+func needsBoundary(arg string) bool {
+	if len(arg) < 2 || arg[0] != '-' {
+		return true
+	}
+	c := arg[1]
+	return c != '-' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')
+}
+
+// A token is an argument and its place in the grammar of flags.
+type token struct {
+	arg    string
+	n      int    // counted from 1
+	flag   string // the name, if it is a flag without a value
+	assign string // the name, if it is --NAME=V, -NAME=V or NAME=V
+	ended  bool   // it stands after a "--": it is no flag, whatever it looks like
+	owner  string // the flag whose value it may be …
+	nth    int    // … and its place among that flag's values, from 0
+}
+
+// hint is the flag of ours that would ignore the argument.
+func (t token) hint() string {
+	switch {
+	case t.assign != "" && !t.ended:
+		return "--ignore " + t.assign
+	case t.owner != "" && t.nth == 0: // --ignore blanks the first value alone
+		return "--ignore " + t.owner
+	}
+	return "--ignore-arg " + strconv.Itoa(t.n)
+}
+
+// value is what stands behind the "=" of an assignment.
+func (t token) value() string { _, v, _ := strings.Cut(t.arg, "="); return v }
+
+// tokenize finds the place of each argument. After a "--" nothing is a flag.
+// What it returns is written over tokens.
+func tokenize(tokens []token, args []string) []token {
+	tokens = slices.Grow(tokens[:0], len(args))[:len(args)]
+	owner, nth, ended := "", 0, false
+	for i, arg := range args {
+		t := token{arg: arg, n: i + 1, ended: ended}
+		switch {
+		case ended:
+			t.assign, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
+			if !strings.Contains(arg, "=") {
+				t.assign = ""
+			}
+		case arg == "--":
+			ended, owner = true, ""
+		case isFlag(arg):
+			owner, nth = "", 0
+			name, _, assigns := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
+			if assigns {
+				t.assign = name
+			} else {
+				t.flag, owner = name, name
+			}
+		default:
+			t.assign, _, _ = strings.Cut(arg, "=")
+			if len(t.assign) == len(arg) {
+				t.assign = ""
+			}
+			t.owner, t.nth = owner, nth
+			nth++
+		}
+		tokens[i] = t
+	}
+	return tokens
+}
+
+// parser parses arguments, and keeps for the next parse what it works in.
+type parser struct {
+	hints  bool // whether parts get theirs
+	tokens []token
+	parts  []Part
+	items  []Item
+}
+
+// parse makes parts of a command's arguments. It is pure: files are looked at
+// later. Without rules it loses nothing, so two vectors that differ have parts
+// that differ. matched are the rules that had a say, which count themselves.
+//
+// r must be normalized. The parts hold until the next parse.
+func (w *parser) parse(r Rules, args []string) (parts []Part, matched []string) {
+	use := func(rule, name string) {
+		if text := rule + " " + name; !slices.Contains(matched, text) {
+			matched = append(matched, text)
+		}
+	}
+	for _, name := range r.IgnoreSwitch {
+		// Always: whether the switch is there must make no difference.
+		use("ignore-switch", name)
+	}
+	tokens := tokenize(w.tokens, args)
+	parts = w.parts[:0]
+	items := slices.Grow(w.items[:0], len(args))
+	defer func() { w.tokens, w.parts, w.items = tokens, parts, items }()
+	for i, t := range tokens {
+		items = append(items, Item{Text: t.arg})
+		p := Part{Kind: PartArgument, Items: items[i : i+1 : i+1]}
+		if w.hints {
+			p.Hint = t.hint()
+		}
+		if t.owner != "" {
+			p.Flag = tokens[i-1-t.nth].arg
+		}
+		if t.assign != "" {
+			p.Name = strings.TrimSuffix(t.arg, t.value())
+			p.Items[0].Text = t.value()
+		}
+		list := t.owner + "..."
+		switch {
+		case slices.Contains(r.IgnoreArg, t.n):
+			use("ignore-arg", strconv.Itoa(t.n))
+			p.Name, p.Items[0].Text = "", t.arg
+			p.ignore()
+		case t.flag != "" && slices.Contains(r.IgnoreSwitch, t.flag):
+			if i+1 == len(tokens) || !needsBoundary(tokens[i+1].arg) {
+				continue
+			}
+			p = Part{Kind: PartArgument, Form: FormBoundary}
+		case t.owner != "" && t.nth == 0 && slices.Contains(r.Ignore, t.owner):
+			use("ignore", t.owner)
+			p.Name, p.Items[0].Text = "", t.arg
+			p.ignore()
+		case t.owner != "" && t.nth == 0 && slices.Contains(r.Unordered, t.owner):
+			p.Name, p.Items[0].Text = "", t.arg
+			if p.Sort() {
+				use("unordered", t.owner)
+			}
+		case t.owner != "" && slices.Contains(r.Unordered, list):
+			use("unordered", list)
+			if last := len(parts) - 1; t.nth > 0 && parts[last].Form == FormList {
+				parts[last].Items = append(parts[last].Items, Item{Text: t.arg})
+				continue
+			}
+			p = Part{Kind: PartArgument, Form: FormList, Items: []Item{{Text: t.arg}}, Flag: p.Flag, Hint: p.Hint}
+		case t.assign != "" && !t.ended && slices.Contains(r.Ignore, t.assign):
+			use("ignore", t.assign)
+			p.ignore()
+		case t.assign != "" && !t.ended && slices.Contains(r.Unordered, t.assign):
+			if p.Sort() {
+				use("unordered", t.assign)
+			}
+		}
+		parts = append(parts, p)
+	}
+	for i := range parts {
+		if parts[i].Form == FormList {
+			slices.SortFunc(parts[i].Items, func(a, b Item) int { return strings.Compare(a.Text, b.Text) })
+		}
+	}
+	slices.Sort(matched)
+	return parts, matched
+}
+
+// ignore blanks the part's value; what it was is kept for messages alone.
+func (p *Part) ignore() {
+	p.Form, p.Hidden, p.Items = FormIgnored, p.Items[0].Text, nil
+}
+
+// Sort makes a multiset of the part's value. It reports false, and leaves the
+// value as it is, where commas may not be what separates: with quotes or with
+// brackets inside, "(1,2),(3,4)" would be taken for "(1,4),(3,2)".
+func (p *Part) Sort() bool {
+	text := p.Items[0].Text
+	inner := strings.TrimSpace(text)
+	if n := len(inner); n >= 2 && strings.Contains("() [] {}", inner[:1]+inner[n-1:]) {
+		inner = inner[1 : n-1]
+	}
+	if strings.ContainsAny(inner, "()[]{}\"'\\`") {
+		return false
+	}
+	// What is around the items counts, since some programs care for
+	// brackets and blanks: it is kept with a comma in each item's place.
+	at := strings.Index(text, inner)
+	n := 1 + strings.Count(inner, ",")
+	var style strings.Builder
+	style.Grow(len(text) - len(inner) + 2*n + 1)
+	style.WriteString(text[:at])
+	p.Form, p.Whole, p.Items = FormSorted, text, make([]Item, 0, n)
+	for item := range strings.SplitSeq(inner, ",") {
+		bare := strings.TrimSpace(item)
+		left := strings.Index(item, bare)
+		p.Items = append(p.Items, Item{Text: bare})
+		style.WriteByte(',')
+		style.WriteString(item[:left])
+		style.WriteByte(',')
+		style.WriteString(item[left+len(bare):])
+	}
+	style.WriteByte(',')
+	style.WriteString(text[at+len(inner):])
+	p.Style = style.String()
+	slices.SortFunc(p.Items, func(a, b Item) int { return strings.Compare(a.Text, b.Text) })
+	return true
+}
