@@ -19,6 +19,8 @@ import (
 
 	"dvlcache/config"
 	"dvlcache/exec"
+	"dvlcache/exec/number"
+	"dvlcache/exec/process"
 )
 
 // batchFlags are the flags that only batch has.
@@ -134,7 +136,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 		}
 	}
 	debug.SetGCPercent(200) // what a line leaves behind is garbage at once
-	runner := &exec.Runner{Stderr: os.Stderr, Grace: s.Grace}
+	runner := &process.Runner{Stderr: os.Stderr, Grace: s.Grace}
 	ctx, stop := watchSignals(context.Background(), runner)
 	if f.output == "" {
 		out = impatient(ctx, os.Stdout)
@@ -217,7 +219,7 @@ func (b *batchWriter) line(a exec.LineAnswer) error {
 	if a.Err != nil {
 		value = "NA"
 	}
-	number := exec.FormatNumber
+	number := number.Format
 	switch b.format {
 	case "tsv":
 		input := a.Input

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
-	"dvlcache/exec"
+	"dvlcache/exec/number"
 )
 
 func newExport(ui *terminal) *cobra.Command {
@@ -95,7 +95,7 @@ func exportTo(out io.Writer, store cache.Store, sel *selection, format string) (
 }
 
 func csvRow(id cache.ID, e *cache.Entry, s *cache.Series) []string {
-	number := exec.FormatNumber
+	number := number.Format
 	c := e.Command()
 	dir := ""
 	if c != nil {

@@ -19,7 +19,7 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/key"
-	"dvlcache/exec"
+	"dvlcache/exec/number"
 )
 
 // row is a series in a list.
@@ -52,7 +52,7 @@ func (r *row) value() string {
 	case r.series.Count == 1 && r.series.Text != "":
 		return r.series.Text
 	}
-	return exec.FormatNumber(r.series.Mean)
+	return number.Format(r.series.Mean)
 }
 
 func (r *row) mean() float64 {
@@ -284,10 +284,10 @@ func (l *lister) printColumns(r *row) {
 	}
 	stderr, count := "", "0"
 	if r.series != nil {
-		stderr, count = exec.FormatNumber(r.series.Stderr()), strconv.FormatInt(r.series.Count, 10)
+		stderr, count = number.Format(r.series.Stderr()), strconv.FormatInt(r.series.Count, 10)
 	}
 	for _, cell := range []string{r.id.Key.String(), oneLine(r.id.Namespace), oneLine(r.extraction), r.value(), stderr, count,
-		exec.FormatNumber(r.seconds), r.at.UTC().Format(time.RFC3339)} {
+		number.Format(r.seconds), r.at.UTC().Format(time.RFC3339)} {
 		l.w.WriteString(cell)
 		l.w.WriteByte('\t')
 	}

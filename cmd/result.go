@@ -15,11 +15,12 @@ import (
 	"time"
 
 	"dvlcache/exec"
+	"dvlcache/exec/number"
 )
 
 // formatAnswer makes the line that is printed.
 func formatAnswer(format string, a exec.Answer) string {
-	number := exec.FormatNumber
+	number := number.Format
 	key := ""
 	if a.Call != nil {
 		key = a.Call.Key.String()
@@ -69,7 +70,7 @@ func jsonNumber(v float64) any {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return strconv.FormatFloat(v, 'g', -1, 64)
 	}
-	return json.RawMessage(exec.FormatNumber(v))
+	return json.RawMessage(number.Format(v))
 }
 
 // writeResult writes a result to stdout, or, whole or not at all, to a file.

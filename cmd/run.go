@@ -13,6 +13,7 @@ import (
 	"dvlcache/cache/key"
 	"dvlcache/config"
 	"dvlcache/exec"
+	"dvlcache/exec/process"
 )
 
 func newRun(ui *terminal) *cobra.Command {
@@ -71,7 +72,7 @@ A TIME is 90s, 5m or 1h30m, or a number of seconds; a SIZE is 2048 or 2KiB.`,
 // answer runs a query with signals passed on to COMMAND. signal is the one that
 // came meanwhile, be it after the answer was found.
 func answer(ui *terminal, s *config.Settings, q exec.Query) (a exec.Answer, signal, err error) {
-	runner := &exec.Runner{Stderr: os.Stderr, Grace: s.Grace}
+	runner := &process.Runner{Stderr: os.Stderr, Grace: s.Grace}
 	o, err := openCache(ui, s)
 	if err != nil {
 		return a, nil, err

@@ -17,7 +17,7 @@ import (
 	"dvlcache/cache"
 	"dvlcache/cache/stats"
 	"dvlcache/config"
-	"dvlcache/exec"
+	"dvlcache/exec/process"
 )
 
 // The variables by which the dvlcaches below a session know of it.
@@ -68,7 +68,7 @@ and --resume goes on with it.`,
 }
 
 func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args []string, save bool, resume string) (err error) {
-	path, err := exec.LookPath(args[0])
+	path, err := process.LookPath(args[0])
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func saveSession(ui *terminal, s *config.Settings, counters *stats.Stats, resume
 func runBelow(path string, args, env []string, signals <-chan os.Signal) error {
 	c := &osexec.Cmd{Path: path, Args: args, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	if err := c.Start(); err != nil {
-		return &exec.StartError{Command: args[0], Err: err}
+		return &process.StartError{Command: args[0], Err: err}
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
@@ -190,8 +190,8 @@ func runBelow(path string, args, env []string, signals <-chan os.Signal) error {
 				c.Process.Signal(s)
 			}
 		case <-ended:
-			err := exec.ExitErrorOf(args[0], c.ProcessState)
-			var exit *exec.ExitError
+			err := process.ExitErrorOf(args[0], c.ProcessState)
+			var exit *process.ExitError
 			if errors.As(err, &exit) && exit.Signal != 0 {
 				return &signalError{exit.Signal} // so that a shell above us sees it, too
 			}

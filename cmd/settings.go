@@ -16,6 +16,8 @@ import (
 	"dvlcache/cache/stats"
 	"dvlcache/config"
 	"dvlcache/exec"
+	"dvlcache/exec/number"
+	"dvlcache/exec/process"
 )
 
 // flagValue is a flag for a setting.
@@ -138,12 +140,12 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 		return exec.Query{}, err
 	}
 	s = s.For(names...)
-	extraction, err := exec.ParseExtraction(s.Extract, s.AllowNonfinite)
+	extraction, err := number.ParseExtraction(s.Extract, s.AllowNonfinite)
 	if err != nil {
 		return exec.Query{}, badSetting(origins, "extract", err)
 	}
 	if s.Default != "" {
-		if _, _, err := exec.ParseNumber(s.Default, true); err != nil {
+		if _, _, err := number.Parse(s.Default, true); err != nil {
 			return exec.Query{}, badSetting(origins, "default", err)
 		}
 	}
@@ -249,7 +251,7 @@ func programNames(s *config.Settings, args []string) []string {
 		if arg == "" || strings.ContainsAny(arg, "/=") || strings.HasPrefix(arg, "-") {
 			continue
 		}
-		if _, err := exec.LookPath(arg); err == nil {
+		if _, err := process.LookPath(arg); err == nil {
 			names = append(names, arg)
 			if !key.IsLauncher(arg) {
 				break

@@ -17,7 +17,7 @@ import (
 	"dvlcache/cache"
 	"dvlcache/cache/key"
 	"dvlcache/config"
-	"dvlcache/exec"
+	"dvlcache/exec/number"
 )
 
 func newShow(ui *terminal) *cobra.Command {
@@ -169,7 +169,7 @@ const mostShown = 10
 func seriesText(s *cache.Series, width int) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	number := exec.FormatNumber
+	number := number.Format
 	fmt.Fprintf(w, "extraction\t%s\n", oneLine(s.Extraction))
 	if s.Count == 1 && s.Text != "" {
 		fmt.Fprintf(w, "value\t%s\n", s.Text)

@@ -8,11 +8,11 @@ import (
 	"os/signal"
 	"syscall"
 
-	"dvlcache/exec"
+	"dvlcache/exec/process"
 )
 
 // watchSignals ends the context on an interrupt, the one signal there is.
-func watchSignals(ctx context.Context, _ *exec.Runner) (watched context.Context, stop func() error) {
+func watchSignals(ctx context.Context, _ *process.Runner) (watched context.Context, stop func() error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt)

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"dvlcache/exec"
+	"dvlcache/exec/process"
 )
 
 // TestSignalJustBeforeTheEnd: one that has come counts, though nobody may have
@@ -20,7 +20,7 @@ func TestSignalJustBeforeTheEnd(t *testing.T) {
 	signal.Notify(come, syscall.SIGTERM)
 	defer signal.Stop(come)
 	for range 100 {
-		_, stop := watchSignals(context.Background(), &exec.Runner{})
+		_, stop := watchSignals(context.Background(), &process.Runner{})
 		syscall.Kill(os.Getpid(), syscall.SIGTERM)
 		<-come
 		var e *signalError

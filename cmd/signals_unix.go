@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"dvlcache/exec"
+	"dvlcache/exec/process"
 )
 
 // watchSignals ends the context, with a *signalError, on the signals that ask
@@ -23,7 +23,7 @@ import (
 //
 // stop gives the signals back to the system, and returns the *signalError if
 // there was a signal, be it one that came just now.
-func watchSignals(ctx context.Context, runner *exec.Runner) (watched context.Context, stop func() error) {
+func watchSignals(ctx context.Context, runner *process.Runner) (watched context.Context, stop func() error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 16)
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGUSR1, syscall.SIGUSR2} {

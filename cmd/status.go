@@ -7,6 +7,8 @@ import (
 	"dvlcache/cache/key"
 	"dvlcache/config"
 	"dvlcache/exec"
+	"dvlcache/exec/number"
+	"dvlcache/exec/process"
 )
 
 // The exit statuses of our own; see docs/exit-status.md. COMMAND's own status
@@ -34,10 +36,10 @@ func exitStatus(err error) int {
 		return 0 // for each line of a batch
 	}
 	var (
-		exit    *exec.ExitError
-		start   *exec.StartError
-		timeout *exec.TimeoutError
-		number  *exec.NumberError
+		exit    *process.ExitError
+		start   *process.StartError
+		timeout *process.TimeoutError
+		number  *number.Error
 		signal  *signalError
 		wrong   *usageError
 		setting *config.Error

@@ -17,6 +17,8 @@ import (
 	"dvlcache/cache"
 	"dvlcache/config"
 	"dvlcache/exec"
+	"dvlcache/exec/number"
+	"dvlcache/exec/process"
 )
 
 // terminal speaks to the user: results on stdout, and on stderr one line for
@@ -80,8 +82,8 @@ func (e *toldError) Unwrap() error { return e.error }
 func hintOf(err error) string {
 	var wrong *usageError
 	var setting *config.Error
-	var number *exec.NumberError
-	var start *exec.StartError
+	var number *number.Error
+	var start *process.StartError
 	switch {
 	case errors.As(err, &start):
 		return startHint(start)
@@ -100,13 +102,13 @@ func hintOf(err error) string {
 }
 
 // startHint says how a program could be started that can't be.
-func startHint(err *exec.StartError) string {
+func startHint(err *process.StartError) string {
 	name := err.Command
 	info, statErr := os.Stat(name)
 	file := statErr == nil && info.Mode().IsRegular()
 	switch {
 	case file && !strings.Contains(name, "/"):
-		if _, lookErr := exec.LookPath(name); lookErr == nil {
+		if _, lookErr := process.LookPath(name); lookErr == nil {
 			return "" // it is another one, on PATH
 		}
 		return "the one in this folder is ./" + name

@@ -86,7 +86,7 @@ func (m moment) String() string {
 }
 
 // await starts a process and waits for the moment.
-func (v *victim) await(m moment, start func() *process) *process {
+func (v *victim) await(m moment, start func() *started) *started {
 	// Who gets the lock to write touches its file.
 	touched := func() (at time.Time) {
 		if info, err := os.Stat(filepath.Join(v.cache, "cache.lock")); err == nil {
@@ -139,11 +139,11 @@ func killFaults() (kinds []faultKind) {
 					v.begin(template)
 					v.believe(20)
 				}
-				var others []*process
+				var others []*started
 				for n := range beside {
 					others = append(others, v.start("", nil, v.call(other+n)...))
 				}
-				p := v.await(when, func() *process { return v.start(c.stdin, nil, c.args(v, i)...) })
+				p := v.await(when, func() *started { return v.start(c.stdin, nil, c.args(v, i)...) })
 				p.Process.Kill()
 				r := v.end(p)
 				for n, p := range others {
@@ -186,7 +186,7 @@ func stopFaults() (kinds []faultKind) {
 				return what, func(v *victim) {
 					v.begin(template)
 					v.believe(20)
-					p := v.await(when, func() *process { return v.start(c.stdin, nil, c.args(v, i)...) })
+					p := v.await(when, func() *started { return v.start(c.stdin, nil, c.args(v, i)...) })
 					p.Process.Signal(sig)
 					p.stopped = true
 					v.ask(other)

@@ -245,8 +245,8 @@ type ending struct {
 	status    int // 128+N after signal N
 }
 
-// process is a call under way.
-type process struct {
+// started is a call under way.
+type started struct {
 	*osexec.Cmd
 	out, errs bytes.Buffer
 	args      []string
@@ -259,9 +259,9 @@ type process struct {
 
 // start starts dvlcache, or, if wrap is not empty, a command that starts it.
 // Each call has a group of its own.
-func (v *victim) start(stdin string, wrap []string, args ...string) *process {
+func (v *victim) start(stdin string, wrap []string, args ...string) *started {
 	line := slices.Concat(wrap, []string{v.binary}, args)
-	p := &process{Cmd: osexec.Command(line[0], line[1:]...), args: args, began: time.Now()}
+	p := &started{Cmd: osexec.Command(line[0], line[1:]...), args: args, began: time.Now()}
 	p.Cmd.Dir, p.Cmd.Env = v.dir, slices.Clone(v.env)
 	p.Cmd.Stdin, p.Cmd.Stdout, p.Cmd.Stderr = strings.NewReader(stdin), &p.out, &p.errs
 	p.Cmd.WaitDelay = 10 * time.Second // what it left behind may hold its pipes
@@ -285,7 +285,7 @@ var panicked = regexp.MustCompile(`(?m)^(panic:|fatal error:|goroutine \d+|runti
 
 // end waits for a call. Whatever befell it, it neither hangs nor shows a
 // panic.
-func (v *victim) end(p *process) ending {
+func (v *victim) end(p *started) ending {
 	if p.Process == nil {
 		return ending{status: -1}
 	}

@@ -18,6 +18,7 @@ import (
 	"dvlcache/cache"
 	"dvlcache/config"
 	"dvlcache/exec"
+	"dvlcache/exec/process"
 )
 
 // verifyFlags are the flags of verify.
@@ -132,7 +133,7 @@ func runVerify(ui *terminal, s *config.Settings, f verifyFlags) error {
 	if err != nil {
 		return err
 	}
-	runner := &exec.Runner{Stderr: os.Stderr, Grace: s.Grace}
+	runner := &process.Runner{Stderr: os.Stderr, Grace: s.Grace}
 	ctx, stop := watchSignals(context.Background(), runner)
 	all, bad, err := f.candidates(ctx, o.store)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"dvlcache/cache"
 	"dvlcache/cache/key"
 	"dvlcache/cache/stats"
+	"dvlcache/exec/process"
 )
 
 // Line is one call of a batch.
@@ -329,7 +330,7 @@ func (b *batch) identify(ctx context.Context, x *key.Identifier, asked []ask) {
 
 // accept looks up a group of lines, and makes work of what is cold.
 func (b *batch) accept(ctx context.Context, lines []Line) error {
-	program, err := LookPath(b.Query.Args[0])
+	program, err := process.LookPath(b.Query.Args[0])
 	if err != nil {
 		return err
 	}

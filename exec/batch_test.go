@@ -12,13 +12,15 @@ import (
 	"dvlcache/cache/bolt"
 	"dvlcache/cache/key"
 	"dvlcache/cache/stats"
+	"dvlcache/exec/number"
+	"dvlcache/exec/process"
 )
 
 // newTestBatch is a batch of sh, and what reads its lines, each a script.
 func newTestBatch(t *testing.T, store cache.Store, scripts ...string) (*Batch, func() ([]Line, bool, error)) {
 	t.Helper()
 	dir := t.TempDir()
-	extraction, err := ParseExtraction("last", false)
+	extraction, err := number.ParseExtraction("last", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +33,7 @@ func newTestBatch(t *testing.T, store cache.Store, scripts ...string) (*Batch, f
 			Store:   store,
 			Stats:   stats.New(filepath.Join(dir, "stats")),
 			Digests: key.NewDigests(filepath.Join(dir, "digests")),
-			Runner:  &Runner{},
+			Runner:  &process.Runner{},
 			Warn:    func(message, _ string) { t.Error(message) },
 		},
 		Query: Query{Args: []string{"sh"}, Paths: key.PathsAbsolute, Extraction: extraction},

@@ -11,6 +11,8 @@ import (
 	"dvlcache/cache/bolt"
 	"dvlcache/cache/key"
 	"dvlcache/cache/stats"
+	"dvlcache/exec/number"
+	"dvlcache/exec/process"
 )
 
 // BenchmarkBatch answers lines that are stored, 1,000 different ones again and
@@ -28,13 +30,13 @@ func BenchmarkBatch(b *testing.B) {
 					Store:   cache.Store(cache.NewMemory()),
 					Stats:   stats.New(filepath.Join(dir, "stats")),
 					Digests: key.NewDigests(filepath.Join(dir, "digests")),
-					Runner:  &Runner{},
+					Runner:  &process.Runner{},
 					Warn:    func(message, _ string) { b.Error(message) },
 				}
 				if backend == "bolt" {
 					memo.Store = bolt.New(dir, 0, nil)
 				}
-				extraction, err := ParseExtraction("regex:([0-9]+)$", false)
+				extraction, err := number.ParseExtraction("regex:([0-9]+)$", false)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -11,11 +11,13 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/stats"
+	"dvlcache/exec/number"
+	"dvlcache/exec/process"
 )
 
 // evaluation is one run of the program and the number it printed.
 type evaluation struct {
-	outcome
+	process.Outcome
 	sample cache.Sample
 	text   string
 	// err is a *NumberError, or why the program did not succeed; only in
@@ -46,7 +48,7 @@ func (c *call) evaluate(ctx context.Context) (Answer, error) {
 		}
 		e := <-ended
 		running--
-		var short *shortageError // it may be tried again
+		var short *process.ShortageError // it may be tried again
 		if c.ran != nil && !c.Repeat.on() && !errors.As(e.err, &short) {
 			c.ran()
 		}
@@ -66,29 +68,29 @@ func (c *call) run(ctx context.Context) (e evaluation) {
 		active := strings.TrimPrefix(os.Getenv(ActiveVariable)+" "+c.id.String(), " ")
 		extra = append(extra, ActiveVariable+"="+active)
 	}
-	cmd := command{
-		path:    c.program,
-		args:    c.Args,
-		env:     environment(slices.Concat(c.Env, c.PassEnv), extra...),
-		tee:     c.Tee,
-		timeout: c.Timeout,
+	cmd := process.Command{
+		Path:    c.program,
+		Args:    c.Args,
+		Env:     process.Environment(slices.Concat(c.Env, c.PassEnv), extra...),
+		Tee:     c.Tee,
+		Timeout: c.Timeout,
 	}
 	if c.Stdin != nil {
-		cmd.stdin = c.Stdin.Open()
+		cmd.Stdin = c.Stdin.Open()
 	}
 	start := time.Now()
-	e.outcome, e.err = c.Runner.run(ctx, cmd)
+	e.Outcome, e.err = c.Runner.Run(ctx, cmd)
 	e.took = time.Since(start)
-	var notStarted *StartError
-	var short *shortageError
+	var notStarted *process.StartError
+	var short *process.ShortageError
 	e.started = !errors.As(e.err, &notStarted) && !errors.As(e.err, &short) && (e.err == nil || ctx.Err() == nil)
 	if e.err != nil {
 		return e
 	}
-	e.sample = cache.Sample{ID: cache.NewSampleID(), Seconds: e.seconds, Time: time.Now()}
-	e.sample.Value, e.text, e.err = c.Extraction.Find(e.stdout, e.cut)
-	if errors.Is(e.err, errCut) {
-		e.err = &NumberError{c.Extraction.given, fmt.Sprintf("none in the whole lines of the last %d KiB, and what came before isn't kept", captured>>10)}
+	e.sample = cache.Sample{ID: cache.NewSampleID(), Seconds: e.Seconds, Time: time.Now()}
+	e.sample.Value, e.text, e.err = c.Extraction.Find(e.Stdout, e.Cut)
+	if errors.Is(e.err, number.ErrCut) {
+		e.err = c.Extraction.Missing(fmt.Sprintf("none in the whole lines of the last %d KiB, and what came before isn't kept", process.Captured>>10))
 	}
 	return e
 }
@@ -106,13 +108,13 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 			c.counts[stats.Failures]++
 		}
 	}
-	var noNumber *NumberError
+	var noNumber *number.Error
 	if e.err != nil && !errors.As(e.err, &noNumber) {
 		return e.err
 	}
-	if c.unstored = c.unstorable(ctx, e.outcome); c.unstored == "" {
-		output := &cache.Output{ID: e.sample.ID, Seconds: e.seconds, Time: e.sample.Time}
-		output.Text, output.Cut = lastLines(e.stdout, e.cut, c.KeepOutput)
+	if c.unstored = c.unstorable(ctx, e.Outcome); c.unstored == "" {
+		output := &cache.Output{ID: e.sample.ID, Seconds: e.Seconds, Time: e.sample.Time}
+		output.Text, output.Cut = process.LastLines(e.Stdout, e.Cut, c.KeepOutput)
 		err := c.merge(ctx, func(entry *cache.Entry) {
 			entry.Output = output
 			entry.SetCommand(c.key.Command(!c.HideCommand))
@@ -141,11 +143,11 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 
 // unstorable says why the outcome of a run may not be stored, and warns where
 // the user would not expect it; empty if it may be.
-func (c *call) unstorable(ctx context.Context, run outcome) string {
+func (c *call) unstorable(ctx context.Context, run process.Outcome) string {
 	if !c.stored {
 		return "the cache is not used"
 	}
-	if run.open && !c.AllowOpenStdout {
+	if run.Open && !c.AllowOpenStdout {
 		c.Warn(fmt.Sprintf("a process that %s left behind still holds stdout, so its output may not be complete; the number is not stored", c.Args[0]),
 			"--allow-open-stdout stores it")
 		return "stdout was still open"
@@ -154,14 +156,14 @@ func (c *call) unstorable(ctx context.Context, run outcome) string {
 		c.Warn(fmt.Sprintf("%s changed during the run; the number is not stored", path), outputHint(hint))
 		return path + " changed"
 	}
-	if run.seconds < c.TimeThreshold.Seconds() && !c.Repeat.on() {
+	if run.Seconds < c.TimeThreshold.Seconds() && !c.Repeat.on() {
 		if c.Refresh {
 			// What was to be overwritten must not answer the next call.
 			if _, err := c.Store.Delete(ctx, c.id); err != nil {
 				c.outOfOrder(err, "the number that --refresh was to replace is still stored")
 			}
 		}
-		return fmt.Sprintf("it took %.3g s, less than --time-threshold %v", run.seconds, c.TimeThreshold)
+		return fmt.Sprintf("it took %.3g s, less than --time-threshold %v", run.Seconds, c.TimeThreshold)
 	}
 	if path, hint := c.key.Appeared(); path != "" && hint != "" {
 		c.Warn(fmt.Sprintf("%s is there since the run; as a file that an argument names it counts with its contents, so the next call will miss", path), outputHint(hint))

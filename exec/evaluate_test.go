@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"dvlcache/cache/stats"
+	"dvlcache/exec/number"
+	"dvlcache/exec/process"
 )
 
 // TestNothingEvaluated: where the system has no room to start a program there was
@@ -20,13 +22,13 @@ func TestNothingEvaluated(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	extraction, err := ParseExtraction("last", false)
+	extraction, err := number.ParseExtraction("last", false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	memo := &Memo{Runner: &Runner{}, Warn: func(message, _ string) { t.Error(message) }}
+	memo := &Memo{Runner: &process.Runner{}, Warn: func(message, _ string) { t.Error(message) }}
 	c := memo.newCall(Query{Args: []string{"echo", "1"}, Extraction: extraction})
-	if c.program, err = LookPath("echo"); err != nil {
+	if c.program, err = process.LookPath("echo"); err != nil {
 		t.Fatal(err)
 	}
 	var limit syscall.Rlimit
@@ -42,7 +44,7 @@ func TestNothingEvaluated(t *testing.T) {
 	if limitErr := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); limitErr != nil {
 		t.Fatal(limitErr)
 	}
-	if !scarce(err) || c.counts != (stats.Counts{}) {
+	if !process.Scarce(err) || c.counts != (stats.Counts{}) {
 		t.Errorf("%v counts %v", err, c.counts)
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/key"
+	"dvlcache/exec/number"
+	"dvlcache/exec/process"
 )
 
 // Explanation says what a call would be answered with, and why.
@@ -47,7 +49,7 @@ const (
 // from running COMMAND, and those of the store.
 func (m *Memo) Explain(ctx context.Context, q Query) (x Explanation, err error) {
 	c := m.newCall(q)
-	if c.program, err = LookPath(c.Args[0]); err != nil {
+	if c.program, err = process.LookPath(c.Args[0]); err != nil {
 		return x, err
 	}
 	x.Program = c.program
@@ -154,7 +156,7 @@ func (c *call) whyNotFrom(e *cache.Entry) (reason, hint string) {
 		return stored + ", and no output is kept", ""
 	}
 	_, _, err := c.Extraction.Find(e.Output.Text, e.Output.Cut)
-	if errors.Is(err, errCut) {
+	if errors.Is(err, number.ErrCut) {
 		return fmt.Sprintf("the kept output is cut too short for --extract %s (%d bytes are kept); %s", c.Extraction, len(e.Output.Text), stored),
 			"a larger --keep-output keeps more of the next evaluation"
 	}

@@ -13,6 +13,8 @@ import (
 	"dvlcache/cache"
 	"dvlcache/cache/key"
 	"dvlcache/cache/stats"
+	"dvlcache/exec/number"
+	"dvlcache/exec/process"
 )
 
 // ActiveVariable lists, in a program's environment, the calls that it is an
@@ -25,7 +27,7 @@ type Memo struct {
 	Store   cache.Store // nil: run without a cache
 	Stats   *stats.Stats
 	Digests *key.Digests
-	Runner  *Runner
+	Runner  *process.Runner
 	// Warn is told, in one line, what went wrong and was got over, and
 	// what would mend it, if that is known.
 	Warn func(message, hint string)
@@ -64,7 +66,7 @@ type call struct {
 
 // Answer answers a query. Its errors are, besides those of the context and the
 // system: *StartError, *ExitError, *TimeoutError, *NumberError, ErrNotCached,
-// *RecursionError, and those of cache.Identify that say that the query is
+// *RecursionError, and those of key.Identify that say that the query is
 // wrong. A store that is out of order is no error, but under Strict, where it is
 // a *StoreError: the program is run.
 func (m *Memo) Answer(ctx context.Context, q Query) (Answer, error) {
@@ -91,7 +93,7 @@ func (c *call) orDefault(a Answer, err error) (Answer, error) {
 
 func (c *call) answer(ctx context.Context) (Answer, error) {
 	var err error
-	if c.program, err = LookPath(c.Args[0]); err != nil {
+	if c.program, err = process.LookPath(c.Args[0]); err != nil {
 		return Answer{}, err
 	}
 	if err := c.identify(ctx); err != nil {
@@ -165,7 +167,7 @@ func (c *call) identify(ctx context.Context) error {
 	return c.identified(ctx, known, err)
 }
 
-// identified takes what cache.Identify answered.
+// identified takes what key.Identify answered.
 func (c *call) identified(ctx context.Context, known *key.Call, err error) error {
 	var unreadable *key.UnreadableError
 	switch {
@@ -202,9 +204,9 @@ func (q *Query) spec(program string) key.CallSpec {
 }
 
 // Identify returns the address of a query's entry. It runs nothing. Its errors
-// are *StartError and those of cache.Identify.
+// are *StartError and those of key.Identify.
 func Identify(ctx context.Context, q Query, digests *key.Digests) (cache.ID, error) {
-	program, err := LookPath(q.Args[0])
+	program, err := process.LookPath(q.Args[0])
 	if err != nil {
 		return cache.ID{}, err
 	}
@@ -294,7 +296,7 @@ func (c *call) report() Answer {
 	s := c.series
 	text := s.Text
 	if s.Count != 1 || text == "" {
-		text = FormatNumber(s.Mean)
+		text = number.Format(s.Mean)
 	}
 	return Answer{
 		Text:      text,
@@ -309,7 +311,7 @@ func (c *call) report() Answer {
 }
 
 func (c *call) defaultAnswer() (Answer, error) {
-	value, text, err := ParseNumber(c.Default, true)
+	value, text, err := number.Parse(c.Default, true)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -319,11 +321,11 @@ func (c *call) defaultAnswer() (Answer, error) {
 
 // defaultable reports whether an error is of COMMAND's own making.
 func defaultable(err error) bool {
-	var exit *ExitError
+	var exit *process.ExitError
 	if errors.As(err, &exit) {
 		return exit.Signal == 0 && exit.Status <= 125
 	}
-	var number *NumberError
+	var number *number.Error
 	return errors.As(err, &number)
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/key"
+	"dvlcache/exec/number"
+	"dvlcache/exec/process"
 )
 
 // keepsAll is a store that deletes nothing.
@@ -25,10 +27,10 @@ func TestRefreshThatForgetsNothing(t *testing.T) {
 	memo := &Memo{
 		Store:   keepsAll{cache.NewMemory()},
 		Digests: key.NewDigests(""),
-		Runner:  &Runner{},
+		Runner:  &process.Runner{},
 		Warn:    func(message, _ string) { warned = append(warned, message) },
 	}
-	extraction, err := ParseExtraction("last", false)
+	extraction, err := number.ParseExtraction("last", false)
 	if err != nil {
 		t.Fatal(err)
 	}

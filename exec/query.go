@@ -7,13 +7,14 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/key"
+	"dvlcache/exec/number"
 )
 
 // Query is one call of a utility and how it is to be answered.
 type Query struct {
 	Args []string // COMMAND and its arguments
 
-	// What counts; see cache.CallSpec.
+	// What counts; see key.CallSpec.
 	Rules     key.Rules
 	TrackArgs bool
 	Paths     key.Paths
@@ -25,7 +26,7 @@ type Query struct {
 
 	PassEnv []string // array indices handed on without counting
 
-	Extraction Extraction
+	Extraction number.Extraction
 	KeepOutput int // bytes of stdout to keep with the number
 	// HideCommand keeps of the arguments, and of the values of variables,
 	// digests alone.

@@ -12,6 +12,8 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/key"
+	"dvlcache/exec/number"
+	"dvlcache/exec/process"
 )
 
 // Verdict says what came of running a stored command again.
@@ -39,7 +41,7 @@ type Verified struct {
 	Extraction, Stored, Now string
 
 	gen     cache.Generation // before it was run
-	outcome outcome
+	outcome process.Outcome
 	samples []sampleOf
 }
 
@@ -58,7 +60,7 @@ type Verifier struct {
 	// or relative to it.
 	Tolerance float64
 	Trust     bool   // run what was imported, too
-	Leave     string // see cache.CallSpec
+	Leave     string // see key.CallSpec
 }
 
 // Verify runs the command of an entry again, as it was called, and compares. gen
@@ -81,7 +83,7 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 	case r.Command.Foreign && !v.Trust:
 		return verdict(Foreign, "it was imported")
 	}
-	program, err := LookPath(r.Command.Args[0])
+	program, err := process.LookPath(r.Command.Args[0])
 	if err != nil {
 		return verdict(Changed, "%v", err)
 	}
@@ -112,22 +114,22 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 		return verdict(Changed, "its key is another now")
 	}
 	call.Watch()
-	r.outcome, err = v.Memo.Runner.run(ctx, command{path: program, args: r.Command.Args, env: v.environment(env), timeout: v.Timeout})
+	r.outcome, err = v.Memo.Runner.Run(ctx, process.Command{Path: program, Args: r.Command.Args, Env: v.environment(env), Timeout: v.Timeout})
 	if err != nil {
 		return verdict(Failed, "%v", err)
 	}
 	if path, _ := call.Changed(ctx); path != "" {
 		return verdict(Changed, "%s changed during the run", path)
 	}
-	at := cache.Sample{ID: cache.NewSampleID(), Seconds: r.outcome.seconds, Time: time.Now()}
+	at := cache.Sample{ID: cache.NewSampleID(), Seconds: r.outcome.Seconds, Time: time.Now()}
 	for i := range single {
 		s := &single[i]
 		name, nonfinite := strings.CutPrefix(s.Extraction, "nonfinite:")
-		x, err := ParseExtraction(name, nonfinite)
+		x, err := number.ParseExtraction(name, nonfinite)
 		if err != nil {
 			return verdict(Unknown, "--extract %v", err)
 		}
-		value, text, err := x.Find(r.outcome.stdout, r.outcome.cut)
+		value, text, err := x.Find(r.outcome.Stdout, r.outcome.Cut)
 		if err != nil {
 			return verdict(Failed, "%v", err)
 		}
@@ -153,7 +155,7 @@ func (v *Verifier) near(now, stored float64) bool {
 
 // environment is ours, with what counted set as it was then.
 func (v *Verifier) environment(counted map[string]*string) []string {
-	env := slices.DeleteFunc(environment(nil), func(set string) bool {
+	env := slices.DeleteFunc(process.Environment(nil), func(set string) bool {
 		name, _, _ := strings.Cut(set, "=")
 		_, counts := counted[name]
 		return counts
@@ -174,7 +176,7 @@ func (v *Verifier) Replace(ctx context.Context, r Verified, keepOutput int) erro
 		at := r.samples[0].sample
 		e := &cache.Entry{Token: cache.NewToken(), Created: at.Time}
 		e.Output = &cache.Output{ID: at.ID, Seconds: at.Seconds, Time: at.Time}
-		e.Output.Text, e.Output.Cut = lastLines(r.outcome.stdout, r.outcome.cut, keepOutput)
+		e.Output.Text, e.Output.Cut = process.LastLines(r.outcome.Stdout, r.outcome.Cut, keepOutput)
 		e.SetCommand(r.Command)
 		if old != nil { // means have nothing to do with it
 			e.Series = slices.DeleteFunc(old.Series, func(s cache.Series) bool { return !s.Repeated })

@@ -8,6 +8,7 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/stats"
+	"dvlcache/exec/process"
 )
 
 // work is an evaluation that is called for, and the lines that wait for it.
@@ -29,7 +30,7 @@ type work struct {
 // there is some. Work whose turn another process has comes last.
 func (b *batch) start(ctx context.Context) {
 	// A program takes three descriptors, and we some for ourselves.
-	jobs := max(min(b.Jobs, (descriptors()-12)/3), 1)
+	jobs := max(min(b.Jobs, (process.Descriptors()-12)/3), 1)
 	ahead := jobs
 	if n := b.counts[stats.Evaluations]; n > 0 && b.counts[stats.NanosSpent]/n < int64(50*time.Millisecond) {
 		// Where evaluations are short, what leads up to them counts;
@@ -37,7 +38,7 @@ func (b *batch) start(ctx context.Context) {
 		ahead = 4 * jobs
 	}
 	// Leases hold descriptors, which programs may need.
-	ahead = min(ahead, max(1, descriptors()/8-jobs))
+	ahead = min(ahead, max(1, process.Descriptors()/8-jobs))
 	if !b.stopping && !b.preparing && len(b.cold) > 0 && len(b.ready) < (ahead+1)/2 {
 		n := min(len(b.cold), ahead)
 		works := b.cold[:n:n]
@@ -87,7 +88,7 @@ func (b *batch) prepare(ctx context.Context, works []*work) {
 		if leaser == nil {
 			continue
 		}
-		if lease, err := leaser.Lease(ctx, w.call.id, time.Millisecond); scarce(err) {
+		if lease, err := leaser.Lease(ctx, w.call.id, time.Millisecond); process.Scarce(err) {
 			// Leases only save work: what they hold, programs need.
 			for _, w := range leased {
 				w.lease.Abandon()
@@ -155,7 +156,7 @@ func (b *batch) evaluate(ctx context.Context, w *work) {
 				return
 			}
 			w.answer, w.err = w.call.evaluateUnder(ctx, w.lease)
-			var short *shortageError
+			var short *process.ShortageError
 			if errors.As(w.err, &short) {
 				// Its lease is given back by now, which may be what was missing.
 				w.call.counts[stats.Misses]--
@@ -194,7 +195,7 @@ func (c *call) identifyAnew(ctx context.Context) error {
 }
 
 func isTimeout(err error) bool {
-	var t *TimeoutError
+	var t *process.TimeoutError
 	return errors.As(err, &t)
 }
 

@@ -1,44 +1,44 @@
-package exec
+package process
 
 import (
 	"bytes"
 	"io"
 )
 
-// tail is a writer that keeps the last bytes written to it and counts the
+// Tail is a writer that keeps the last bytes written to it and counts the
 // others. Its memory stays within its limit and a constant.
-type tail struct {
-	limit   int
+type Tail struct {
+	Limit   int
 	buf     []byte // the last bytes, oldest first from start on, in a circle
 	start   int
 	written int64
 }
 
-var _ io.Writer = (*tail)(nil)
+var _ io.Writer = (*Tail)(nil)
 
 // Write never fails.
-func (t *tail) Write(p []byte) (int, error) {
+func (t *Tail) Write(p []byte) (int, error) {
 	n := len(p)
 	t.written += int64(n)
-	if len(p) > t.limit {
-		p = p[len(p)-t.limit:]
+	if len(p) > t.Limit {
+		p = p[len(p)-t.Limit:]
 	}
-	if room := t.limit - len(t.buf); room > 0 {
+	if room := t.Limit - len(t.buf); room > 0 {
 		k := min(room, len(p))
 		t.buf = append(t.buf, p[:k]...)
 		p = p[k:]
 	}
 	for len(p) > 0 {
 		k := copy(t.buf[t.start:], p)
-		t.start = (t.start + k) % t.limit
+		t.start = (t.start + k) % t.Limit
 		p = p[k:]
 	}
 	return n, nil
 }
 
-// lines returns the whole lines among the kept bytes, and whether anything
+// Lines returns the whole lines among the kept bytes, and whether anything
 // before them is missing.
-func (t *tail) lines() (out []byte, cut bool) {
+func (t *Tail) Lines() (out []byte, cut bool) {
 	out = append(append(make([]byte, 0, len(t.buf)), t.buf[t.start:]...), t.buf[:t.start]...)
 	if int64(len(out)) == t.written {
 		return out, false
@@ -54,9 +54,9 @@ func wholeLines(out []byte) []byte {
 	return nil
 }
 
-// lastLines returns as many whole lines from the end of out as fit in limit
+// LastLines returns as many whole lines from the end of out as fit in limit
 // bytes, and whether lines are missing then.
-func lastLines(out []byte, cut bool, limit int) ([]byte, bool) {
+func LastLines(out []byte, cut bool, limit int) ([]byte, bool) {
 	if len(out) <= limit {
 		return out, cut
 	}

@@ -1,8 +1,7 @@
-package exec
+package number
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -14,7 +13,7 @@ import (
 func TestParseNumber(t *testing.T) {
 	for _, s := range []string{"0.9130", "1e-3", ".5", "5.", "+2.5E+10", "-0", "007", " 1\r", "\t1 ", "1\v\f", "1e-400", "9007199254740993",
 		strings.Repeat("9", 300), "0." + strings.Repeat("1", 1000)} {
-		v, text, err := ParseNumber(s, false)
+		v, text, err := Parse(s, false)
 		want, _ := strconv.ParseFloat(strings.TrimSpace(s), 64)
 		if err != nil || v != want || text != strings.TrimSpace(s) {
 			t.Errorf("%q: %v, %q, %v", s, v, text, err)
@@ -22,16 +21,16 @@ func TestParseNumber(t *testing.T) {
 	}
 	for _, s := range []string{"", " ", ".", "e5", "1e", "1e+", "+", "--1", "0x10", "0x1p4", "1_000", "91.3%", "0,91", "1 2", "1\n2", "nan", "inf", "-Infinity",
 		"1e999", "-1e999", "1d5", "1f", "٣", "1\x00", strings.Repeat("1", 5000), "infinit", "nanx", "++inf"} {
-		if v, _, err := ParseNumber(s, false); err == nil {
+		if v, _, err := Parse(s, false); err == nil {
 			t.Errorf("%q is taken for %v", s, v)
 		}
 	}
 	for s, want := range map[string]float64{"nan": math.NaN(), "NaN": math.NaN(), "inf": math.Inf(1), "+INF": math.Inf(1), "-infinity": math.Inf(-1), "1": 1} {
-		if v, _, err := ParseNumber(s, true); err != nil || v != want && !(math.IsNaN(v) && math.IsNaN(want)) {
+		if v, _, err := Parse(s, true); err != nil || v != want && !(math.IsNaN(v) && math.IsNaN(want)) {
 			t.Errorf("%q with nonfinite: %v, %v", s, v, err)
 		}
 	}
-	if _, _, err := ParseNumber("1e999", true); err == nil {
+	if _, _, err := Parse("1e999", true); err == nil {
 		t.Error("1e999 is an infinity that nobody wrote")
 	}
 }
@@ -39,13 +38,13 @@ func TestParseNumber(t *testing.T) {
 func TestFormatNumberReadsBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := rapid.Float64().Draw(t, "v")
-		back, _, err := ParseNumber(FormatNumber(v), true)
+		back, _, err := Parse(Format(v), true)
 		if err != nil || back != v && !(math.IsNaN(v) && math.IsNaN(back)) {
-			t.Fatalf("%v: %q reads back as %v, %v", v, FormatNumber(v), back, err)
+			t.Fatalf("%v: %q reads back as %v, %v", v, Format(v), back, err)
 		}
 	})
 	for v, want := range map[float64]string{0: "0", 0.913: "0.913", 1e15: "1000000000000000", 1e16: "1e+16", 1e-5: "1e-05", 0.0001: "0.0001", -2.5: "-2.5"} {
-		if got := FormatNumber(v); got != want {
+		if got := Format(v); got != want {
 			t.Errorf("%v: %q, want %q", v, got, want)
 		}
 	}
@@ -95,7 +94,7 @@ func TestExtraction(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, text, err := x.Find([]byte(tt.out), false)
-		var bad *NumberError
+		var bad *Error
 		switch {
 		case tt.want == "!" && (!errors.As(err, &bad) || strings.ContainsAny(err.Error(), "\n\r")):
 			t.Errorf("%s of %q: %q, %v", tt.how, tt.out, text, err)
@@ -110,82 +109,12 @@ func TestExtraction(t *testing.T) {
 	}
 }
 
-// outputs draws what programs print, with much that can be mistaken.
-func outputs() *rapid.Generator[string] {
-	line := rapid.SampledFrom([]string{"", " ", "0.5", "0.25", "acc=0.75", "acc=x", "acc=0.1 acc=0.2", `{"acc": 0.5}`, `{"acc":`, `0.125`, "}", "[", "1", "]", `{"acc": "x"}`,
-		"epoch 3", "\r", "0.5\r", "long " + strings.Repeat("x", 50), "\xff\x00"})
-	return rapid.Custom(func(t *rapid.T) string {
-		s := strings.Join(rapid.SliceOfN(line, 0, 12).Draw(t, "lines"), "\n")
-		if rapid.Bool().Draw(t, "newline") {
-			s += "\n"
-		}
-		return s
-	})
-}
-
-// TestKeptOutputAnswersLikeTheWhole: what is found in the end of an output is
-// what the whole would have given, whatever is kept of it.
-func TestKeptOutputAnswersLikeTheWhole(t *testing.T) {
-	hows := []string{"last", "only", `regex:acc=(\S+)`, `regex:(.*)`, `regex:^(\d.*)$`, "json:acc"}
-	found, answered := 0, 0
-	rapid.Check(t, func(t *rapid.T) {
-		out := outputs().Draw(t, "out")
-		limit := rapid.IntRange(0, 80).Draw(t, "limit")
-		captured := &tail{limit: rapid.IntRange(1, 120).Draw(t, "captured")}
-		for rest := out; rest != ""; { // in writes of any size
-			n := rapid.IntRange(1, len(rest)).Draw(t, "write")
-			fmt.Fprint(captured, rest[:n])
-			rest = rest[n:]
-		}
-		lines, cut := captured.lines()
-		kept, cut := lastLines(lines, cut, limit)
-		if !strings.HasSuffix(out, string(kept)) || !cut && string(kept) != out || len(kept) > limit {
-			t.Fatalf("kept %q (cut: %v) of %q", kept, cut, out)
-		}
-		x, err := ParseExtraction(rapid.SampledFrom(hows).Draw(t, "how"), false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		value, text, err := x.Find(kept, cut)
-		wholeValue, wholeText, wholeErr := x.Find([]byte(out), false)
-		if wholeErr == nil {
-			found++
-		}
-		if err == nil {
-			answered++
-			if wholeErr != nil || value != wholeValue || text != wholeText {
-				t.Fatalf("%v of %q is %q (%v), but of the kept %q it is %q", x, out, wholeText, wholeErr, kept, text)
-			}
-		} else if !errors.Is(err, errCut) && wholeErr == nil {
-			t.Fatalf("%v of %q is %q, but the kept %q is said to have none: %v", x, out, wholeText, kept, err)
-		}
-	})
-	if found == 0 || answered == 0 {
-		t.Errorf("%d numbers, %d of them found in what was kept: this test shows nothing", found, answered)
-	}
-}
-
-func TestTailIsBounded(t *testing.T) {
-	kept := &tail{limit: 1000}
-	block := []byte(strings.Repeat("0123456789\n", 100))
-	for range 10000 {
-		kept.Write(block)
-	}
-	if cap(kept.buf) > 2000 {
-		t.Errorf("it holds %d bytes", cap(kept.buf))
-	}
-	lines, cut := kept.lines()
-	if !cut || string(lines) != strings.Repeat("0123456789\n", 90) {
-		t.Errorf("cut: %v, %d bytes", cut, len(lines))
-	}
-}
-
 func FuzzNumber(f *testing.F) {
 	for _, s := range []string{"0.9130", "+2.5E+10", ".5", "5.", "0x1p4", "1_0", "nan", " 1\r", "1e999"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		v, text, err := ParseNumber(s, false)
+		v, text, err := Parse(s, false)
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") {
 				t.Fatalf("%q: %q is not one line", s, err)
@@ -198,24 +127,6 @@ func FuzzNumber(f *testing.F) {
 		back, err := strconv.ParseFloat(text, 64)
 		if back != v && err == nil {
 			t.Fatalf("%q is %v, but %q is %v", s, v, text, back)
-		}
-	})
-}
-
-func FuzzExtraction(f *testing.F) {
-	f.Add(`regex:acc=(\S+)`, "acc=0.1\nacc=0.2\n", 8)
-	f.Add("json:a.0", "x\n{\"a\": [1]}\n", 14)
-	f.Add("last", "1\n\n2\n", 3)
-	f.Fuzz(func(t *testing.T, how, out string, limit int) {
-		x, err := ParseExtraction(how, false)
-		if err != nil || limit < 0 || limit > 1<<20 {
-			return
-		}
-		kept, cut := lastLines([]byte(out), false, limit)
-		_, text, err := x.Find(kept, cut)
-		_, whole, wholeErr := x.Find([]byte(out), false)
-		if err == nil && (wholeErr != nil || text != whole) {
-			t.Fatalf("%q of %q is %q (%v), but of the kept %q it is %q", how, out, whole, wholeErr, kept, text)
 		}
 	})
 }

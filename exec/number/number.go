@@ -1,4 +1,5 @@
-package exec
+// Package number reads the number in what a program printed.
+package number
 
 import (
 	"bytes"
@@ -16,11 +17,11 @@ import (
 // written out in full.
 const maxNumber = 2048
 
-// ParseNumber reads what C's strtod takes in decimal, blanks around it
+// Parse reads what C's strtod takes in decimal, blanks around it
 // allowed, and returns its value and its text without those blanks. nonfinite
 // admits NaN and infinities by name. A number beyond the range of a float64 is
 // refused in either case.
-func ParseNumber(s string, nonfinite bool) (value float64, text string, err error) {
+func Parse(s string, nonfinite bool) (value float64, text string, err error) {
 	text = strings.Trim(s, " \t\r\n\v\f")
 	if len(text) > maxNumber {
 		return 0, "", fmt.Errorf("%d characters are too long for a number", len(text))
@@ -90,8 +91,8 @@ func special(s string) bool {
 	return false
 }
 
-// FormatNumber returns the shortest decimal that reads back as v.
-func FormatNumber(v float64) string {
+// Format returns the shortest decimal that reads back as v.
+func Format(v float64) string {
 	format := byte('f')
 	if a := math.Abs(v); a != 0 && (a < 1e-4 || a >= 1e16) {
 		format = 'e'
@@ -161,18 +162,21 @@ func ParseExtraction(s string, nonfinite bool) (Extraction, error) {
 	return x, fmt.Errorf("%q: give last, only, regex:RE or json:PATH", s)
 }
 
-// NumberError says that an output holds no acceptable number.
-type NumberError struct {
+// Error says that an output holds no acceptable number.
+type Error struct {
 	Extraction string
 	Reason     string
 }
 
-func (e *NumberError) Error() string {
+func (e *Error) Error() string {
 	return fmt.Sprintf("no number on stdout (--extract %s): %s", e.Extraction, e.Reason)
 }
 
-// errCut means that lines which are not there any more may decide.
-var errCut = errors.New("too much of it is missing")
+// Missing says why there is no number.
+func (x Extraction) Missing(reason string) *Error { return &Error{x.given, reason} }
+
+// ErrCut means that lines which are not there any more may decide.
+var ErrCut = errors.New("too much of it is missing")
 
 // Find reads the number from an output that consists of whole lines. cut says
 // that it is only the end of one: then Find gives the number that the whole
@@ -181,10 +185,10 @@ var errCut = errors.New("too much of it is missing")
 func (x Extraction) Find(out []byte, cut bool) (value float64, text string, err error) {
 	found, err := x.locate(out, cut)
 	if err == nil {
-		value, text, err = ParseNumber(found, x.nonfinite)
+		value, text, err = Parse(found, x.nonfinite)
 	}
-	if err != nil && !errors.Is(err, errCut) {
-		err = &NumberError{x.given, err.Error()}
+	if err != nil && !errors.Is(err, ErrCut) {
+		err = x.Missing(err.Error())
 	}
 	return value, text, err
 }
@@ -193,7 +197,7 @@ func (x Extraction) locate(out []byte, cut bool) (string, error) {
 	switch x.kind {
 	case "only":
 		if cut {
-			return "", errCut
+			return "", ErrCut
 		}
 		return string(out), nothing(out)
 	case "regex":
@@ -203,7 +207,7 @@ func (x Extraction) locate(out []byte, cut bool) (string, error) {
 	default:
 		line := lastLine(out)
 		if line == nil && cut {
-			return "", errCut
+			return "", ErrCut
 		}
 		return string(line), nothing(line)
 	}
@@ -242,7 +246,7 @@ func (x Extraction) lastMatch(out []byte, cut bool) (string, error) {
 		rest = rest[:i]
 	}
 	if cut {
-		return "", errCut
+		return "", ErrCut
 	}
 	return "", errors.New("no line matches")
 }
@@ -255,7 +259,7 @@ func (x Extraction) inDocument(out []byte, cut bool) (string, error) {
 	if !gjson.ValidBytes(doc) {
 		switch {
 		case cut:
-			return "", errCut
+			return "", ErrCut
 		case !gjson.ValidBytes(out):
 			if err := nothing(doc); err != nil {
 				return "", err

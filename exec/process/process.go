@@ -1,9 +1,10 @@
-package exec
+// Package process runs a program: in a group of its own, which it ends if need be,
+// with the signals that are passed on to it and the end of its stdout.
+package process
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -20,7 +21,7 @@ import (
 const (
 	// captured is how much of a program's stdout is kept while it runs, in
 	// bytes.
-	captured = 1 << 20
+	Captured = 1 << 20
 	// openGrace is how long a program's stdout may stay open after its end.
 	openGrace = time.Second
 )
@@ -29,53 +30,6 @@ const (
 // array. They are withheld from programs, since the number of one task would
 // be answered to all.
 var ArrayIndices = []string{"SLURM_ARRAY_TASK_ID", "PBS_ARRAY_INDEX", "SGE_TASK_ID", "LSB_JOBINDEX", "PARALLEL_SEQ", "PBS_ARRAYID"}
-
-// StartError is a program that could not be started.
-type StartError struct {
-	Command  string
-	Err      error
-	NotFound bool // otherwise it is there and can't be executed
-}
-
-func (e *StartError) Error() string { return fmt.Sprintf("%s can't be run: %v", e.Command, e.Err) }
-
-// Unwrap returns the cause.
-func (e *StartError) Unwrap() error { return e.Err }
-
-// ExitError is a program that failed: it exited with a status, or was ended by
-// a signal that was not ours.
-type ExitError struct {
-	Command string
-	Status  int            // 1 to 255
-	Signal  syscall.Signal // 0 if it exited by itself
-}
-
-func (e *ExitError) Error() string {
-	if e.Signal != 0 {
-		return fmt.Sprintf("%s was ended by signal %d (%v)", e.Command, int(e.Signal), e.Signal)
-	}
-	return fmt.Sprintf("%s exited with status %d", e.Command, e.Status)
-}
-
-// TimeoutError is a program that was ended because it took too long.
-type TimeoutError struct {
-	Command string
-	After   time.Duration
-}
-
-func (e *TimeoutError) Error() string {
-	return fmt.Sprintf("%s did not end within %v and was stopped", e.Command, e.After)
-}
-
-// shortageError is a program that was not started for want of what may be there
-// again soon: our trouble, not its own.
-type shortageError struct {
-	command string
-	err     error
-}
-
-func (e *shortageError) Error() string { return fmt.Sprintf("%s can't be run: %v", e.command, e.err) }
-func (e *shortageError) Unwrap() error { return e.err }
 
 // LookPath finds the executable of a command as execvp(3) would, in the working
 // directory too if PATH names it, and leaves links as they are. Its error is a
@@ -97,22 +51,22 @@ func LookPath(command string) (string, error) {
 	return "", &StartError{Command: command, Err: plain(err), NotFound: missing}
 }
 
-// command is a program to run.
-type command struct {
-	path    string
-	args    []string // with its name
-	env     []string
-	stdin   io.Reader // nil: empty
-	tee     bool      // show stdout on stderr as well
-	timeout time.Duration
+// Command is a program to run.
+type Command struct {
+	Path    string
+	Args    []string // with its name
+	Env     []string
+	Stdin   io.Reader // nil: empty
+	Tee     bool      // show stdout on stderr as well
+	Timeout time.Duration
 }
 
-// outcome is what came of a program that exited with status 0.
-type outcome struct {
-	stdout  []byte // whole lines
-	cut     bool   // earlier lines are missing
-	open    bool   // somebody still holds stdout
-	seconds float64
+// Outcome is what came of a program that exited with status 0.
+type Outcome struct {
+	Stdout  []byte // whole lines
+	Cut     bool   // earlier lines are missing
+	Open    bool   // somebody still holds stdout
+	Seconds float64
 }
 
 // Runner runs programs and passes signals on to them. It may be used by many
@@ -159,13 +113,13 @@ func (r *Runner) setRunning(pid int, running bool) {
 	}
 }
 
-// run runs a program to its end, in a session of its own: one that wants to ask
+// Run runs a program to its end, in a session of its own: one that wants to ask
 // on the terminal fails, where in a mere group it would be stopped for ever.
 // When the context ends first, or the timeout, it ends the program's whole
 // group. Its errors are *StartError, *ExitError, *TimeoutError, and the cause of
 // the context's end.
-func (r *Runner) run(ctx context.Context, c command) (outcome, error) {
-	name := c.args[0]
+func (r *Runner) Run(ctx context.Context, c Command) (Outcome, error) {
+	name := c.Args[0]
 	// The kernel ends the program when the thread that started it ends: this
 	// one, which waits for it in a system call and so costs no switches.
 	runtime.LockOSThread()
@@ -174,7 +128,7 @@ func (r *Runner) run(ctx context.Context, c command) (outcome, error) {
 	cmd, out, err := r.start(c)
 	// Where there is room for fewer side by side than we were to run, one of
 	// them has to end first.
-	for idle := 0; scarce(err) && idle < 50 && ctx.Err() == nil; idle++ {
+	for idle := 0; Scarce(err) && idle < 50 && ctx.Err() == nil; idle++ {
 		if r.busy() {
 			idle = 0
 		}
@@ -183,18 +137,18 @@ func (r *Runner) run(ctx context.Context, c command) (outcome, error) {
 		cmd, out, err = r.start(c)
 	}
 	if err != nil {
-		return outcome{}, startError(name, err)
+		return Outcome{}, startError(name, err)
 	}
 	defer out.Close()
 	pid := cmd.Process.Pid
 	defer r.setRunning(pid, false)
 
-	kept := &tail{limit: captured}
+	kept := &Tail{Limit: Captured}
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
 		var w io.Writer = kept
-		if c.tee {
+		if c.Tee {
 			// A stderr that is gone must not stop the capture.
 			w = io.MultiWriter(kept, deaf{r.Stderr})
 		}
@@ -202,23 +156,23 @@ func (r *Runner) run(ctx context.Context, c command) (outcome, error) {
 	}()
 	ended := make(chan struct{})
 	stopped := make(chan error, 1)
-	go func() { stopped <- r.guard(ctx, name, pid, c.timeout, ended) }()
+	go func() { stopped <- r.guard(ctx, name, pid, c.Timeout, ended) }()
 	err = cmd.Wait()
 	close(ended)
 	if err := <-stopped; err != nil {
-		return outcome{}, err
+		return Outcome{}, err
 	}
-	result := outcome{seconds: time.Since(start).Seconds()}
+	result := Outcome{Seconds: time.Since(start).Seconds()}
 	if err := exitError(name, cmd.ProcessState, err); err != nil {
-		return outcome{}, err
+		return Outcome{}, err
 	}
-	if result.open = staysOpen(ctx, drained); result.open && ctx.Err() != nil {
+	if result.Open = staysOpen(ctx, drained); result.Open && ctx.Err() != nil {
 		r.end(pid, nil)
-		return outcome{}, context.Cause(ctx)
+		return Outcome{}, context.Cause(ctx)
 	}
 	out.SetReadDeadline(time.Now())
 	<-drained
-	result.stdout, result.cut = kept.lines()
+	result.Stdout, result.Cut = kept.Lines()
 	return result, nil
 }
 
@@ -245,7 +199,7 @@ func staysOpen(ctx context.Context, drained <-chan struct{}) bool {
 }
 
 // start starts a program and sets it running; out is its stdout.
-func (r *Runner) start(c command) (cmd *osexec.Cmd, out *os.File, err error) {
+func (r *Runner) start(c Command) (cmd *osexec.Cmd, out *os.File, err error) {
 	r.starting.Lock() // several at once could take from each other what one needs
 	defer r.starting.Unlock()
 	out, stdout, err := os.Pipe()
@@ -253,7 +207,7 @@ func (r *Runner) start(c command) (cmd *osexec.Cmd, out *os.File, err error) {
 		return nil, nil, err
 	}
 	defer stdout.Close()
-	cmd = &osexec.Cmd{Path: c.path, Args: c.args, Env: c.env, Stdin: c.stdin, Stdout: stdout, Stderr: r.Stderr}
+	cmd = &osexec.Cmd{Path: c.Path, Args: c.Args, Env: c.Env, Stdin: c.Stdin, Stdout: stdout, Stderr: r.Stderr}
 	cmd.SysProcAttr = ownSession()
 	// A grandchild may hold on to the stdin that we copy; see Cmd.WaitDelay.
 	cmd.WaitDelay = openGrace
@@ -273,16 +227,6 @@ func (r *Runner) busy() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.groups) > 0
-}
-
-// scarce reports whether an error is our own trouble, and may pass.
-func scarce(err error) bool {
-	for _, e := range []error{syscall.EAGAIN, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
 }
 
 // guard ends a program's group if the context or the timeout ends before the
@@ -349,55 +293,9 @@ func (d deaf) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// plain takes the operation and path off a file system's error.
-func plain(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
-}
-
-func startError(name string, err error) error {
-	err = plain(err)
-	switch {
-	case errors.Is(err, syscall.E2BIG):
-		err = errors.New("its arguments are longer than the system takes")
-	case errors.Is(err, syscall.ENOEXEC):
-		err = errors.New("it is no program, and a script without a #! line (add one, or run it as sh " + name + ")")
-	case scarce(err):
-		return &shortageError{name, err}
-	}
-	// The file was found before; what is missing now is an interpreter.
-	if errors.Is(err, fs.ErrNotExist) {
-		if info, statErr := os.Stat(name); statErr == nil && info.Mode().IsRegular() {
-			err = errors.New("the interpreter in its #! line is missing")
-			if !isScript(name) {
-				err = errors.New("the loader that it was built for is missing")
-			}
-		}
-		return &StartError{Command: name, Err: err, NotFound: true}
-	}
-	return &StartError{Command: name, Err: err}
-}
-
-func isScript(file string) bool {
-	f, err := os.Open(file)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	var head [2]byte
-	f.Read(head[:])
-	return string(head[:]) == "#!"
-}
-
-// ExitErrorOf says how a program that was waited for failed, or returns nil.
-func ExitErrorOf(name string, state *os.ProcessState) error { return exitError(name, state, nil) }
-
-// environment is our own without the array indices of schedulers, except those
+// Environment is our own without the array indices of schedulers, except those
 // that are to be handed on, and with extra.
-func environment(handOn []string, extra ...string) []string {
+func Environment(handOn []string, extra ...string) []string {
 	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
 		return slices.Contains(ArrayIndices, name) && !slices.Contains(handOn, name)

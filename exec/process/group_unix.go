@@ -1,6 +1,6 @@
 //go:build unix
 
-package exec
+package process
 
 import (
 	"errors"
@@ -18,8 +18,8 @@ func signalGroup(pid int, sig syscall.Signal) { syscall.Kill(-pid, sig) }
 // has ended and was waited for.
 func groupExists(pid int) bool { return syscall.Kill(-pid, 0) != syscall.ESRCH }
 
-// descriptors is how many files this process may have open.
-var descriptors = sync.OnceValue(func() int {
+// Descriptors is how many files this process may have open.
+var Descriptors = sync.OnceValue(func() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return 1024

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package exec
+package process
 
 import (
 	"os"
@@ -21,7 +21,7 @@ func signalGroup(pid int, sig syscall.Signal) {
 
 func groupExists(int) bool { return true }
 
-func descriptors() int { return 1024 }
+func Descriptors() int { return 1024 }
 
 func groupAlive(int) bool { return false }
 
