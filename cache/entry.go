@@ -3,10 +3,11 @@ package cache
 import (
 	"bytes"
 	"cmp"
-	"dvlcache/cache/key"
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"dvlcache/cache/key"
 )
 
 // MaxSamples is how many of its latest samples a series keeps.

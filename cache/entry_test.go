@@ -2,7 +2,6 @@ package cache
 
 import (
 	"bytes"
-	"dvlcache/cache/key"
 	"errors"
 	"math"
 	"reflect"
@@ -10,6 +9,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"dvlcache/cache/key"
 )
 
 func entries() *rapid.Generator[*Entry] {

@@ -2,8 +2,6 @@ package cache
 
 import (
 	"bytes"
-	"dvlcache/cache/key"
-	"dvlcache/cache/stats"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -14,6 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"dvlcache/cache/key"
+	"dvlcache/cache/stats"
 )
 
 // line is an entry as a line of an export. Times are in seconds since 1970.
@@ -205,7 +206,7 @@ func Export(id ID, e *Entry) []byte {
 			} else {
 				lp.Style = text(p.Style)
 				for _, it := range p.Items {
-					lp.Items = append(lp.Items, lineItem{text(it.Text), int(it.Place), digestText(it.Digest)})
+					lp.Items = append(lp.Items, lineItem{text(it.Text), int(it.Path), digestText(it.Digest)})
 				}
 			}
 			l.Command.Parts = append(l.Command.Parts, lp)
@@ -359,7 +360,7 @@ func (l *lineCommand) command() (*key.Command, error) {
 			return nil, err
 		}
 		for _, li := range lp.Items {
-			it := key.Item{Text: string(li.Text), Place: key.Place(li.Place)}
+			it := key.Item{Text: string(li.Text), Path: key.PathForm(li.Place)}
 			if it.Digest, err = parseDigest(li.Digest); err != nil {
 				return nil, err
 			}

@@ -3,9 +3,10 @@ package cache
 import (
 	"bytes"
 	"context"
-	"dvlcache/cache/key"
 	"errors"
 	"slices"
+
+	"dvlcache/cache/key"
 )
 
 // Conflict says what becomes of an entry that is imported where there is one.

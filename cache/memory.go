@@ -2,9 +2,10 @@ package cache
 
 import (
 	"context"
-	"dvlcache/cache/key"
 	"sync"
 	"time"
+
+	"dvlcache/cache/key"
 )
 
 // Memory is a Store within one process, gone with it.

@@ -12,8 +12,8 @@ import (
 // Overlay is a session's store over the one that it saves to: what is in the
 // base is seen through it, what is new lies in the session until Save.
 //
-// The session keeps a call's entry in a drawer that is named after the call's
-// namespace and the base's generation, so that what the base has cleared,
+// The session keeps a call's entry in a namespace that is named after the call's
+// own and the base's generation, so that what the base has cleared,
 // deleted or refreshed is not found in the session either. That entry holds the
 // new samples alone, or, with a token, an entry in place of the base's.
 type Overlay struct {
@@ -41,13 +41,13 @@ var (
 // NewOverlay returns the store of a session over base.
 func NewOverlay(session Session, base Store) *Overlay { return &Overlay{session, base} }
 
-// drawer is the session's address of an id.
-func drawer(id ID, base Generation) ID {
+// sessionID is the session's address of an entry of the base.
+func sessionID(id ID, base Generation) ID {
 	return ID{id.Namespace + "\x00" + hex.EncodeToString(base.Namespace[:]) + hex.EncodeToString(base.Entry[:]), id.Key}
 }
 
-// fromDrawer takes a session's address apart.
-func fromDrawer(at ID) (id ID, base Generation, ok bool) {
+// baseID takes a session's address apart.
+func baseID(at ID) (id ID, base Generation, ok bool) {
 	i := strings.LastIndexByte(at.Namespace, 0)
 	tokens, err := hex.DecodeString(at.Namespace[i+1:])
 	if i < 0 || err != nil || len(tokens) != 2*len(Token{}) {
@@ -65,7 +65,7 @@ func (o *Overlay) Get(ctx context.Context, id ID) (*Entry, Generation, error) {
 	if err != nil && !errors.As(err, &bad) {
 		return nil, Generation{}, err
 	}
-	above, now, aboveErr := o.session.Get(ctx, drawer(id, gen))
+	above, now, aboveErr := o.session.Get(ctx, sessionID(id, gen))
 	if aboveErr != nil {
 		return nil, now, aboveErr
 	}
@@ -139,9 +139,9 @@ func (o *Overlay) Update(ctx context.Context, id ID, gen Generation, change func
 	if err != nil && !errors.As(err, &bad) {
 		return err
 	}
-	// Where the base has begun a new period, the drawer is another one, and
+	// Where the base has begun a new period, the namespace is another one, and
 	// refuses the generation.
-	return o.session.Update(ctx, drawer(id, base), gen, func(above *Entry) *Entry {
+	return o.session.Update(ctx, sessionID(id, base), gen, func(above *Entry) *Entry {
 		e := change(through(above.clone(), below.clone()))
 		if e == nil || e.Token != (Token{}) || below == nil {
 			return e
@@ -196,7 +196,7 @@ func (o *Overlay) ClearAll(ctx context.Context) (int, error) {
 // holds.
 func (o *Overlay) unsaved(ctx context.Context, namespace *string) (n int) {
 	o.session.Each(ctx, Range{}, func(at ID, _ *Entry, _ *RecordError) error {
-		id, gen, ok := fromDrawer(at)
+		id, gen, ok := baseID(at)
 		if !ok || namespace != nil && *namespace != id.Namespace {
 			return nil
 		}
@@ -219,7 +219,7 @@ func (o *Overlay) Peek(ctx context.Context, id ID) (*Entry, Generation, error) {
 	if err != nil && !errors.As(err, &bad) {
 		return nil, Generation{}, err
 	}
-	above, now, aboveErr := o.session.Peek(ctx, drawer(id, gen))
+	above, now, aboveErr := o.session.Peek(ctx, sessionID(id, gen))
 	if aboveErr != nil {
 		return nil, now, aboveErr
 	}
@@ -248,7 +248,7 @@ func (o *Overlay) Each(ctx context.Context, r Range, f func(ID, *Entry, *RecordE
 	var ids []ID
 	above := map[ID]*Entry{}
 	err := o.session.Each(ctx, Range{Prefix: r.Prefix}, func(at ID, e *Entry, _ *RecordError) error {
-		id, gen, ok := fromDrawer(at)
+		id, gen, ok := baseID(at)
 		if !ok || e == nil || r.Namespace != nil && *r.Namespace != id.Namespace {
 			return nil
 		}
@@ -309,7 +309,7 @@ func (o *Overlay) Drop(ctx context.Context, ids []ID, which func(ID, *Entry) boo
 		if err != nil && !errors.As(err, &bad) {
 			return 0, err
 		}
-		above = append(above, drawer(id, gen))
+		above = append(above, sessionID(id, gen))
 		if e, _, _ := o.Peek(ctx, id); e != nil && which(id, e) {
 			n++
 		}
@@ -318,7 +318,7 @@ func (o *Overlay) Drop(ctx context.Context, ids []ID, which func(ID, *Entry) boo
 		return 0, err
 	}
 	_, err = o.session.Drop(ctx, above, func(at ID, e *Entry) bool {
-		id, _, ok := fromDrawer(at)
+		id, _, ok := baseID(at)
 		return ok && which(id, e)
 	})
 	return n, err
@@ -367,7 +367,7 @@ func (o *Overlay) Save(ctx context.Context) (saved, refused int, err error) {
 		changes = changes[:0]
 	}
 	eachErr := o.session.Each(ctx, Range{}, func(at ID, above *Entry, bad *RecordError) error {
-		id, gen, ok := fromDrawer(at)
+		id, gen, ok := baseID(at)
 		if !ok || bad != nil {
 			return nil
 		}

@@ -2,14 +2,15 @@ package cache_test
 
 import (
 	"context"
-	"dvlcache/cache"
-	"dvlcache/cache/bolt"
-	"dvlcache/cache/key"
-	"dvlcache/cache/storetest"
 	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"dvlcache/cache"
+	"dvlcache/cache/bolt"
+	"dvlcache/cache/key"
+	"dvlcache/cache/storetest"
 )
 
 func TestOverlay(t *testing.T) {

@@ -3,10 +3,11 @@ package cache
 import (
 	"bytes"
 	"crypto/sha256"
-	"dvlcache/cache/internal/wire"
 	"encoding/binary"
 	"errors"
 	"time"
+
+	"dvlcache/cache/internal/wire"
 )
 
 // A stored record is

@@ -7,15 +7,16 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"dvlcache/cache/key"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"dvlcache/cache/key"
 )
 
-// ID is the address of an entry: the drawer it lies in and its key there.
+// ID is the address of an entry: its namespace and its key there.
 type ID struct {
 	Namespace string
 	Key       key.Key

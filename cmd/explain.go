@@ -89,10 +89,10 @@ func partText(p *key.Part) (what, value, how string) {
 		}
 		texts = append(texts, text)
 		digest(it.Digest)
-		switch it.Place {
-		case key.PlaceProject:
+		switch it.Path {
+		case key.PathInProject:
 			notes = append(notes, "in the project")
-		case key.PlaceNone:
+		case key.PathBase:
 			notes = append(notes, "wherever it lies")
 		}
 	}

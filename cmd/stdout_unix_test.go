@@ -5,13 +5,14 @@ package cmd
 import (
 	"bytes"
 	"context"
-	"dvlcache/exec"
 	"errors"
 	"io"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
+
+	"dvlcache/exec"
 )
 
 // TestImpatientLines: who is asked to end while his reader stands still leaves no

@@ -1,14 +1,15 @@
 package exec
 
 import (
-	"dvlcache/exec/number"
-	"dvlcache/exec/process"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"dvlcache/exec/number"
+	"dvlcache/exec/process"
 )
 
 // outputs draws what programs print, with much that can be mistaken.

@@ -5,8 +5,6 @@ package bolt
 import (
 	"bytes"
 	"context"
-	"dvlcache/cache"
-	"dvlcache/cache/bolt/pages"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -14,6 +12,9 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"dvlcache/cache"
+	"dvlcache/cache/bolt/pages"
 )
 
 // Store is a Store in one bbolt file, shared by the processes of one machine.
@@ -105,12 +106,12 @@ func (b *Store) GetAll(ctx context.Context, ids []cache.ID) []cache.Got {
 	lacksToken := func(g cache.Got) bool { return g.Gen.Namespace == (cache.Token{}) }
 	if (err == nil || errors.Is(err, errNoFile)) && slices.ContainsFunc(all, lacksToken) {
 		err = b.update(ctx, func(tx *bbolt.Tx) error {
-			drawers := drawersOf(tx)
+			buckets := bucketsOf(tx)
 			for i, id := range ids {
 				if !lacksToken(all[i]) {
 					continue
 				}
-				bucket, err := drawers.of(id)
+				bucket, err := buckets.of(id)
 				if err == nil && bucket == nil {
 					bucket, err = tx.CreateBucket(bucketName(id.Namespace))
 				}
@@ -139,17 +140,17 @@ func (b *Store) GetAll(ctx context.Context, ids []cache.ID) []cache.Got {
 	return all
 }
 
-// drawers fetches the buckets of namespaces in a transaction, after a look at
+// buckets fetches the buckets of namespaces in a transaction, after a look at
 // all that bbolt comes by on the way to a record.
-type drawers struct {
+type buckets struct {
 	tx   *bbolt.Tx
 	tree *pages.Tree
 }
 
-func drawersOf(tx *bbolt.Tx) *drawers { return &drawers{tx: tx} }
+func bucketsOf(tx *bbolt.Tx) *buckets { return &buckets{tx: tx} }
 
 // of returns the bucket of an id's namespace, or nil.
-func (d *drawers) of(id cache.ID) (*bbolt.Bucket, error) {
+func (d *buckets) of(id cache.ID) (*bbolt.Bucket, error) {
 	if d.tree == nil {
 		t, err := pages.Of(d.tx)
 		if err != nil {
@@ -196,7 +197,7 @@ func decode(id cache.ID, token cache.Token, rec []byte) (*cache.Entry, cache.Gen
 // Update implements Store.
 func (b *Store) Update(ctx context.Context, id cache.ID, gen cache.Generation, change func(*cache.Entry) *cache.Entry) error {
 	return b.update(ctx, func(tx *bbolt.Tx) error {
-		return updateOne(drawersOf(tx), cache.Change{ID: id, Gen: gen, Change: change})
+		return updateOne(bucketsOf(tx), cache.Change{ID: id, Gen: gen, Change: change})
 	})
 }
 
@@ -205,9 +206,9 @@ func (b *Store) UpdateAll(ctx context.Context, changes []cache.Change) []error {
 	errs := make([]error, len(changes))
 	failed := false
 	err := b.update(ctx, func(tx *bbolt.Tx) error {
-		drawers := drawersOf(tx)
+		buckets := bucketsOf(tx)
 		for i, c := range changes {
-			errs[i] = updateOne(drawers, c)
+			errs[i] = updateOne(buckets, c)
 			if errors.Is(errs[i], errUnchanged) {
 				errs[i] = nil
 			} else if broken(errs[i]) {
@@ -227,7 +228,7 @@ func (b *Store) UpdateAll(ctx context.Context, changes []cache.Change) []error {
 	return errs
 }
 
-func updateOne(d *drawers, c cache.Change) error {
+func updateOne(d *buckets, c cache.Change) error {
 	bucket, err := d.of(c.ID)
 	if err != nil {
 		return err
@@ -259,7 +260,7 @@ func updateOne(d *drawers, c cache.Change) error {
 // Delete implements Store.
 func (b *Store) Delete(ctx context.Context, id cache.ID) (had bool, err error) {
 	err = b.update(ctx, func(tx *bbolt.Tx) error {
-		bucket, err := drawersOf(tx).of(id)
+		bucket, err := bucketsOf(tx).of(id)
 		if err != nil {
 			return err
 		}

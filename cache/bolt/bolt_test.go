@@ -3,9 +3,6 @@ package bolt
 import (
 	"bytes"
 	"context"
-	"dvlcache/cache"
-	"dvlcache/cache/key"
-	"dvlcache/cache/storetest"
 	"errors"
 	"os"
 	"path/filepath"
@@ -14,6 +11,10 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"dvlcache/cache"
+	"dvlcache/cache/key"
+	"dvlcache/cache/storetest"
 )
 
 func TestBolt(t *testing.T) {

@@ -2,10 +2,6 @@ package bolt
 
 import (
 	"context"
-	"dvlcache/cache"
-	"dvlcache/cache/bolt/pages"
-	"dvlcache/cache/internal/files"
-	"dvlcache/cache/key"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +10,11 @@ import (
 	"strings"
 
 	"go.etcd.io/bbolt"
+
+	"dvlcache/cache"
+	"dvlcache/cache/bolt/pages"
+	"dvlcache/cache/internal/files"
+	"dvlcache/cache/key"
 )
 
 // Report is what a look at a whole file found.

@@ -6,9 +6,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
-	"dvlcache/cache"
-	"dvlcache/cache/bolt/pages"
-	"dvlcache/cache/key"
 	"fmt"
 	"io"
 	"os"
@@ -19,6 +16,10 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"dvlcache/cache"
+	"dvlcache/cache/bolt/pages"
+	"dvlcache/cache/key"
 )
 
 // contender says, in the environment of a process that BenchmarkContention has
@@ -68,7 +69,7 @@ func contend(role, dir string) {
 		if t.put {
 			rand.Read(id.Key[:])
 			err = s.updateLocked(func(tx *bbolt.Tx) error {
-				return updateOne(drawersOf(tx), cache.Change{ID: id, Gen: gen, Change: entry})
+				return updateOne(bucketsOf(tx), cache.Change{ID: id, Gen: gen, Change: entry})
 			})
 		} else {
 			err = s.viewLocked(func(t *pages.Tree) error { return readEntries(t, []cache.ID{id}, make([]cache.Got, 1)) })

@@ -2,10 +2,6 @@ package bolt
 
 import (
 	"context"
-	"dvlcache/cache"
-	"dvlcache/cache/bolt/pages"
-	"dvlcache/cache/internal/files"
-	"dvlcache/cache/internal/wire"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +13,11 @@ import (
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"dvlcache/cache"
+	"dvlcache/cache/bolt/pages"
+	"dvlcache/cache/internal/files"
+	"dvlcache/cache/internal/wire"
 )
 
 // Errors that stay within the bolt store.

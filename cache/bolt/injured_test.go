@@ -3,9 +3,6 @@ package bolt
 import (
 	"bytes"
 	"context"
-	"dvlcache/cache"
-	"dvlcache/cache/bolt/pages"
-	"dvlcache/cache/storetest"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -16,6 +13,10 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"dvlcache/cache"
+	"dvlcache/cache/bolt/pages"
+	"dvlcache/cache/storetest"
 )
 
 // deepFile is a file with branches, several namespaces and free pages.

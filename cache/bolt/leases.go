@@ -2,12 +2,13 @@ package bolt
 
 import (
 	"context"
-	"dvlcache/cache"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
+
+	"dvlcache/cache"
 )
 
 // leases hands out the right to evaluate a key, by a lock file per key in one

@@ -2,8 +2,6 @@ package bolt
 
 import (
 	"context"
-	"dvlcache/cache"
-	"dvlcache/cache/internal/files"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +9,9 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"dvlcache/cache"
+	"dvlcache/cache/internal/files"
 )
 
 // errWait is lockWithin's answer when the lock isn't to be had in time.

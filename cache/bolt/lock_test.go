@@ -2,13 +2,14 @@ package bolt
 
 import (
 	"context"
-	"dvlcache/cache"
 	"errors"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"dvlcache/cache"
 )
 
 // TestLockGivesWriterItsTurn: a stream of readers does not keep a writer out.

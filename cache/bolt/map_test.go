@@ -4,8 +4,6 @@ package bolt
 
 import (
 	"context"
-	"dvlcache/cache"
-	"dvlcache/cache/storetest"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,6 +13,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dvlcache/cache"
+	"dvlcache/cache/storetest"
 )
 
 // TestMappingFollowsTheFile: a process that reads again and again finds what

@@ -3,13 +3,14 @@
 package bolt
 
 import (
-	"dvlcache/cache"
-	"dvlcache/cache/internal/files"
 	"errors"
 	"os"
 	"time"
 
 	sys "golang.org/x/sys/unix"
+
+	"dvlcache/cache"
+	"dvlcache/cache/internal/files"
 )
 
 // mapped is a file, locked against foreign writers, and what it holds.

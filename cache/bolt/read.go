@@ -1,12 +1,13 @@
 package bolt
 
 import (
+	"runtime"
+	"sync"
+
 	"dvlcache/cache"
 	"dvlcache/cache/bolt/pages"
 	"dvlcache/cache/internal/files"
 	"dvlcache/cache/key"
-	"runtime"
-	"sync"
 )
 
 // What is only read is read from the pages themselves, each checked as it is come

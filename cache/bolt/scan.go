@@ -2,15 +2,16 @@ package bolt
 
 import (
 	"context"
-	"dvlcache/cache"
-	"dvlcache/cache/bolt/pages"
-	"dvlcache/cache/key"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
 
 	"go.etcd.io/bbolt"
+
+	"dvlcache/cache"
+	"dvlcache/cache/bolt/pages"
+	"dvlcache/cache/key"
 )
 
 // Peek implements Reader.
@@ -53,7 +54,7 @@ func (b *Store) Each(ctx context.Context, r cache.Range, f func(cache.ID, *cache
 	if err != nil {
 		return err
 	}
-	next := place{key: lowest[:]}
+	next := cursor{key: lowest[:]}
 	if r.Namespace != nil {
 		next.namespace = *r.Namespace
 	}
@@ -98,7 +99,7 @@ func lowestKey(prefix string) (k key.Key, err error) {
 }
 
 // place is where a scan goes on: at a key of a namespace.
-type place struct {
+type cursor struct {
 	namespace string
 	key       []byte
 }
@@ -106,7 +107,7 @@ type place struct {
 // readFrom copies records from a place on, and says where to go on and whether
 // there may be more. only keeps to one namespace; keys begin at lowest in each
 // and go on while they are within.
-func readFrom(t *pages.Tree, from place, only bool, lowest key.Key, within func(cache.ID) bool) (part []scanned, next place, more bool, err error) {
+func readFrom(t *pages.Tree, from cursor, only bool, lowest key.Key, within func(cache.ID) bool) (part []scanned, next cursor, more bool, err error) {
 	lost := func(err error) error { return err }
 	var arena []byte // one piece of memory for all records
 	full := false
@@ -131,7 +132,7 @@ func readFrom(t *pages.Tree, from place, only bool, lowest key.Key, within func(
 				return false
 			}
 			if len(part) > 0 && (len(arena)+len(v) > scanBytes || len(part) >= scanRecords) {
-				next, full = place{namespace, id.Key[:]}, true
+				next, full = cursor{namespace, id.Key[:]}, true
 				return false
 			}
 			if len(arena)+len(v) > cap(arena) {
@@ -165,9 +166,9 @@ func unsealAll(part []scanned) {
 // see Generation.
 func (b *Store) Drop(ctx context.Context, ids []cache.ID, which func(cache.ID, *cache.Entry) bool) (n int, err error) {
 	err = b.rewrite(ctx, func(tx *bbolt.Tx) error {
-		drawers := drawersOf(tx)
+		buckets := bucketsOf(tx)
 		for _, id := range ids {
-			bucket, err := drawers.of(id)
+			bucket, err := buckets.of(id)
 			if err != nil {
 				return err
 			}

@@ -34,7 +34,7 @@ func commands() *rapid.Generator[*Command] {
 				parts[i].Style, parts[i].Whole = sortedAsWritten(parts[i].Whole)
 			}
 		}
-		parts = append(parts, Part{Kind: PartProgram, Items: []Item{{Text: "/p/" + args[0], Place: PlaceProject, Digest: &Digest{1}}}},
+		parts = append(parts, Part{Kind: PartProgram, Items: []Item{{Text: "/p/" + args[0], Path: PathInProject, Digest: &Digest{1}}}},
 			Part{Kind: PartDependency, Style: "tree", Items: []Item{{Text: "lib", Digest: &Digest{2}}}},
 			Part{Kind: PartEnvironment, Name: "SEED", Form: FormUnset}, Part{Kind: PartStdin, File: &Digest{3}})
 		for _, rule := range matched {

@@ -63,7 +63,7 @@ func (c *Call) Differences(stored *Command, most int) []Difference {
 	d.dependencies()
 	d.environment()
 	d.stdin()
-	return d.found
+	return d.differences
 }
 
 // Try takes the hints off differences with a stored call that would not do what
@@ -108,7 +108,7 @@ func (c *Call) Try(stored *Command, differences []Difference) {
 type differ struct {
 	now, stored []Part
 	most        int
-	found       []Difference
+	differences []Difference
 }
 
 func (d *differ) add(x Difference) {
@@ -124,7 +124,7 @@ func (d *differ) add(x Difference) {
 	if x.Weight == 0 {
 		x.Weight = weightOther
 	}
-	d.found = append(d.found, x)
+	d.differences = append(d.differences, x)
 }
 
 func ofKind(parts []Part, kinds ...PartKind) (out []Part) {
@@ -200,215 +200,6 @@ func (d *differ) rules() {
 			d.add(Difference{What: "the rule " + rule, Now: rule, How: "did not hold for the stored call"})
 		}
 	}
-}
-
-func (d *differ) arguments() {
-	now, stored := ofKind(d.now, PartArgument), ofKind(d.stored, PartArgument)
-	first := 0
-	for first < min(len(now), len(stored)) && alike(&now[first], &stored[first]) {
-		first++
-	}
-	now, stored = now[first:], stored[first:]
-	for len(now) > 0 && len(stored) > 0 && alike(&now[len(now)-1], &stored[len(stored)-1]) {
-		now, stored = now[:len(now)-1], stored[:len(stored)-1]
-	}
-	switch {
-	case len(now) == 0 && len(stored) == 0:
-	case len(now) != len(stored):
-		d.inserted(now, stored)
-	case d.reordered(now, stored):
-	default:
-		var pairs []int
-		for i := range now {
-			if !alike(&now[i], &stored[i]) {
-				pairs = append(pairs, i)
-			}
-		}
-		if len(pairs) > d.most {
-			d.add(Difference{What: fmt.Sprintf("%d arguments", len(pairs)), How: "differ", Now: written(now), Stored: written(stored), Weight: weightArguments})
-			return
-		}
-		for _, i := range pairs {
-			d.argument(&now[i], &stored[i])
-		}
-	}
-}
-
-// alike reports whether two arguments count alike, be it under other rules:
-// those are a difference of their own.
-func alike(a, b *Part) bool {
-	if a.Form == FormIgnored || b.Form == FormIgnored {
-		return a.Name == b.Name
-	}
-	if a.Form == FormSorted && b.Form == FormKept || a.Form == FormKept && b.Form == FormSorted {
-		x, y := *a, *b
-		if x.Form == FormKept {
-			x, y = y, x
-		}
-		if len(y.Items) != 1 {
-			return false
-		}
-		return x.Whole == y.Items[0].Text || y.Sort() && sameItems(x.Items, y.Items)
-	}
-	return a.Form == b.Form && a.Name == b.Name && a.Style == b.Style && same(a.File, b.File) && sameItems(a.Items, b.Items)
-}
-
-func sameItems(a, b []Item) bool {
-	return slices.EqualFunc(a, b, func(x, y Item) bool { return x.Text == y.Text && x.Place == y.Place && same(x.Digest, y.Digest) })
-}
-
-// written is how arguments are shown.
-func written(parts []Part) string {
-	var words []string
-	for i := range parts {
-		words = append(words, parts[i].written())
-	}
-	return strings.Join(words, " ")
-}
-
-func (p *Part) written() string {
-	switch p.Form {
-	case FormSorted:
-		if p.Whole != "" {
-			return p.Name + p.Whole
-		}
-	case FormIgnored:
-		return p.Name + "…"
-	}
-	var words []string
-	for _, it := range p.Items {
-		words = append(words, it.Text)
-	}
-	return p.Name + strings.Join(words, " ")
-}
-
-// readsFile reports whether an argument names a file.
-func (p *Part) readsFile() bool {
-	return p.File != nil || slices.ContainsFunc(p.Items, func(it Item) bool { return it.Digest != nil })
-}
-
-// shown makes an empty text visible.
-func shown(text string) string {
-	if text == "" {
-		return "''"
-	}
-	return text
-}
-
-// inserted describes arguments that are there in one call alone.
-func (d *differ) inserted(now, stored []Part) {
-	x := Difference{What: "the arguments", Now: written(now), Stored: written(stored), Weight: weightArguments}
-	switch {
-	case len(stored) == 0:
-		x.How = "have more: " + x.Now
-	case len(now) == 0:
-		x.How = "have less: the stored call has " + x.Stored
-	}
-	if one := slices.Concat(now, stored); len(one) == 1 && len(one[0].Items) == 1 {
-		if name := strings.TrimLeft(one[0].Items[0].Text, "-"); one[0].Items[0].Text != name && !strings.Contains(name, "=") {
-			x.What, x.Hint, x.Weight = one[0].Items[0].Text, "--ignore-switch "+name, weightArgument
-			x.rule, x.all = true, true
-			if x.Now, x.How = "", "is missing, and was there in the stored call"; len(now) == 1 {
-				x.How = "is new"
-			}
-		}
-	}
-	d.add(x)
-}
-
-// reordered describes arguments that are the stored ones in another order, and
-// reports whether they are.
-func (d *differ) reordered(now, stored []Part) bool {
-	if len(now) < 2 {
-		return false
-	}
-	texts := func(parts []Part) []string {
-		var list []string
-		for i := range parts {
-			text := parts[i].written()
-			for _, it := range parts[i].Items {
-				if it.Digest != nil {
-					text += string(it.Digest[:ShortDigest])
-				}
-			}
-			list = append(list, text)
-		}
-		return slices.Sorted(slices.Values(list))
-	}
-	if !slices.Equal(texts(now), texts(stored)) {
-		return false
-	}
-	x := Difference{What: "the arguments", Now: written(now), Stored: written(stored), Weight: weightOrder}
-	if flag := now[0].Flag; flag != "" && !slices.ContainsFunc(now, func(p Part) bool { return p.Flag != flag }) {
-		x.What = "the order of the values of " + flag
-		x.Hint = "--unordered " + strings.TrimLeft(flag, "-") + "..."
-		x.rule, x.all = true, true
-	} else {
-		x.How = fmt.Sprintf("are in another order: %s, stored %s", x.Now, x.Stored)
-	}
-	d.add(x)
-	return true
-}
-
-// argument describes one argument that has another value.
-func (d *differ) argument(now, stored *Part) {
-	x := Difference{What: "argument " + strings.TrimPrefix(now.Hint, "--ignore-arg "), Now: shown(now.written()), Stored: shown(stored.written()), Weight: weightArgument}
-	if name, ok := strings.CutPrefix(now.Hint, "--ignore "); ok {
-		x.What = "--" + name
-		if now.Flag == "" && now.Name != stored.Name {
-			x.What = "an argument" // the other has no such flag there
-		}
-	}
-	// A list may be the very subset.
-	if now.Hint != "" && !strings.Contains(x.Now+x.Stored, ",") && now.Form == FormKept && !now.readsFile() {
-		x.Hint = now.Hint + ", if it can't change the number"
-		x.rule = true
-	}
-	assigned := now.Name != "" && now.Name == stored.Name
-	switch {
-	case now.Flag != "":
-		x.What = now.Flag
-	case assigned:
-		x.What = strings.TrimSuffix(now.Name, "=")
-		x.Now, x.Stored = shown(strings.TrimPrefix(now.written(), now.Name)), shown(strings.TrimPrefix(stored.written(), now.Name))
-	case strings.HasPrefix(x.Now, "-") && strings.HasPrefix(x.Stored, "-"):
-		x.What, x.Hint = "the flag", ""
-	}
-	if now.Form != stored.Form || len(now.Items) != 1 || len(stored.Items) != 1 {
-		d.add(x)
-		return
-	}
-	a, b := now.Items[0], stored.Items[0]
-	if a.Text == b.Text && now.Name == stored.Name {
-		if a.Digest == nil && now.File != stored.File {
-			a.Digest, b.Digest = now.File, stored.File
-		}
-		output := ""
-		if now.Hint != "" {
-			output = now.Hint + ", if it is an output"
-		}
-		switch {
-		case b.Digest == nil:
-			d.add(Difference{What: a.Text, How: "is a file now, and was none before the stored evaluation", Hint: output})
-		case a.Digest == nil:
-			d.add(Difference{What: a.Text, How: "is no file any more"})
-		default:
-			d.changed(a.Text, output)
-		}
-		return
-	}
-	// Two lists that differ in their order?
-	p, q := *now, *stored
-	if p.Sort() && q.Sort() && len(p.Items) > 1 && sameItems(p.Items, q.Items) {
-		x.How, x.Weight = fmt.Sprintf("%s is the stored %s in another order", x.Now, x.Stored), weightOrder
-		if flag := strings.TrimLeft(x.What, "-"); now.Flag != "" || assigned {
-			x.Hint = "--unordered " + flag
-			x.rule = true
-		} else {
-			x.Hint = "sort it before the call, since --unordered goes by the name of a flag"
-		}
-	}
-	d.add(x)
 }
 
 func (d *differ) directories() {

@@ -3,7 +3,6 @@ package key
 import (
 	"context"
 	"crypto/sha256"
-	"dvlcache/cache/internal/files"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -11,6 +10,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"dvlcache/cache/internal/files"
 )
 
 // Digest is the SHA-256 of a file's contents.

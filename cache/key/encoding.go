@@ -1,9 +1,10 @@
 package key
 
 import (
-	"dvlcache/cache/internal/wire"
 	"encoding/binary"
 	"errors"
+
+	"dvlcache/cache/internal/wire"
 )
 
 // An encoded command is, behind flags, a sequence of texts and parts. A text
@@ -106,7 +107,7 @@ func (w *commandWriter) part(p *Part) {
 	w.b = binary.AppendUvarint(w.b, uint64(len(p.Items)))
 	for i := range p.Items {
 		it := &p.Items[i]
-		place := byte(it.Place)
+		place := byte(it.Path)
 		if it.Digest != nil {
 			place |= 0x80
 		}
@@ -199,7 +200,7 @@ func (r *commandReader) part(p *Part) {
 	for i := range p.Items {
 		it := &p.Items[i]
 		place := r.Byte()
-		it.Place = Place(place &^ 0x80)
+		it.Path = PathForm(place &^ 0x80)
 		it.Text = r.text()
 		if place&0x80 != 0 {
 			it.Digest = r.digest()

@@ -3,10 +3,7 @@ package key
 import (
 	"context"
 	"crypto/sha256"
-	"dvlcache/cache/internal/wire"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -15,115 +12,10 @@ import (
 	"strings"
 )
 
-// PartKind is what a part of a key is about.
-type PartKind byte
-
-// The kinds of parts. Their values are part of the encoding: never change one.
-const (
-	PartProgram     PartKind = 'p' // the executable: place and contents
-	PartInterpreter PartKind = '#' // what its #! line names, or a launcher starts: likewise
-	PartArgument    PartKind = 'a' // one argument, or a list of them
-	PartDirectory   PartKind = 'd' // the working directory
-	PartDependency  PartKind = 'f' // a --depends-on: name and contents
-	PartEnvironment PartKind = 'e' // an environment variable
-	PartStdin       PartKind = 'i' // what stdin holds
-	PartRule        PartKind = 'r' // a rule that matched
-)
-
-// Form is how an argument counts.
-type Form byte
-
-// The forms. Their values are part of the encoding: never change one.
-const (
-	FormKept     Form = 0
-	FormIgnored  Form = 'i' // that it is there counts, its value does not
-	FormSorted   Form = 's' // its value is a multiset
-	FormList     Form = 'l' // several arguments, a multiset
-	FormBoundary Form = 'b' // a switch was dropped here
-	FormUnset    Form = 'u' // of an environment variable
-)
-
-// Place is how the name of a file or folder counts.
-type Place byte
-
-// The places. Their values are part of the encoding: never change one.
-const (
-	PlaceAsIs    Place = 0
-	PlaceProject Place = 'p' // relative to the project's folder
-	PlaceNone    Place = 'n' // the base name alone
-)
-
-// Item is one text of a part, and the contents of the file that it names.
-type Item struct {
-	Text   string
-	Place  Place
-	Digest *Digest
-}
-
-// Part is one thing that went into a key. The fields behind File don't count.
-type Part struct {
-	Kind  PartKind
-	Form  Form
-	Name  string // of an environment variable; of a flag with its "="
-	Style string // how a multiset is written: brackets, and a blank if there are any
-	Items []Item
-	// File is the contents of the file that the whole argument names, where
-	// the argument is more than its one item.
-	File *Digest
-
-	Flag   string // the flag, as it was written, that this argument is a value of
-	Whole  string // a multiset as it was written
-	Hidden string // the ignored value
-	Hint   string // the flag of ours that would ignore this part
-}
-
-// keyVersion changes whenever the encoding, or what goes into it, does.
-const keyVersion = "dvlcache key 1\n"
-
-// encode writes the part so that two parts that differ in what counts are
-// written differently, and none is the beginning of another.
-func (p *Part) encode(b []byte) []byte {
-	b = append(b, byte(p.Kind), byte(p.Form))
-	b = wire.AppendBytes(b, p.Name)
-	b = wire.AppendBytes(b, p.Style)
-	b = appendDigest(b, p.File)
-	b = binary.AppendUvarint(b, uint64(len(p.Items)))
-	for i := range p.Items {
-		b = append(b, byte(p.Items[i].Place))
-		b = wire.AppendBytes(b, p.Items[i].Text)
-		b = appendDigest(b, p.Items[i].Digest)
-	}
-	return b
-}
-
-func appendDigest(b []byte, d *Digest) []byte {
-	if d == nil {
-		return append(b, 0)
-	}
-	return append(append(b, 1), d[:]...)
-}
-
-func keyOf(parts []Part) Key {
-	b := beginKey(make([]byte, 0, 1024), len(parts))
-	return sha256.Sum256(encodeAll(b, parts))
-}
-
-// beginKey writes what stands before that many parts.
-func beginKey(b []byte, parts int) []byte {
-	return binary.AppendUvarint(append(b, keyVersion...), uint64(parts))
-}
-
-func encodeAll(b []byte, parts []Part) []byte {
-	for i := range parts {
-		b = parts[i].encode(b)
-	}
-	return b
-}
-
-// Paths says how much of the places of programs and files counts.
+// Paths says how much of the paths of programs and files counts.
 type Paths string
 
-// The ways in which places count.
+// The ways in which paths count.
 const (
 	PathsAbsolute Paths = "absolute" // as they are
 	PathsProject  Paths = "project"  // relative to the project's folder
@@ -163,55 +55,6 @@ type Call struct {
 	latePath, lateHint string // one of absent that was there before the run
 }
 
-// UnreadableError is a file whose contents should count and can't be read: the
-// call has no key.
-type UnreadableError struct {
-	Path string
-	Err  error
-}
-
-func (e *UnreadableError) Error() string {
-	return fmt.Sprintf("%s can't be read: %v", e.Path, plain(e.Err))
-}
-
-// Unwrap returns the cause.
-func (e *UnreadableError) Unwrap() error { return e.Err }
-
-// unreadable names the file that could not be read, which may lie below path.
-func unreadable(path string, err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		path = p.Path
-	}
-	return &UnreadableError{path, err}
-}
-
-// errPipe: what a pipe holds can be read once only, and that is the program's.
-var errPipe = errors.New("it is a pipe or a socket, and what it holds can't be looked at beforehand")
-
-// plain takes the operation and path off a file system's error.
-func plain(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
-}
-
-// MissingDependencyError is a --depends-on that isn't there.
-type MissingDependencyError struct{ Path string }
-
-func (e *MissingDependencyError) Error() string {
-	return fmt.Sprintf("--depends-on %s: there is no such file or folder", e.Path)
-}
-
-// NoProjectError says that Paths is PathsProject and there is no project.
-type NoProjectError struct{ Dir string }
-
-func (e *NoProjectError) Error() string {
-	return fmt.Sprintf("--paths project: there is no dvlcache.yaml or .git in %s or above", e.Dir)
-}
-
 // Identify finds the key of a call: a SHA-256 over a versioned,
 // length-prefixed encoding of its parts, so that two calls that differ in
 // anything that counts don't share one. It reads files, and runs nothing.
@@ -232,7 +75,7 @@ func Identify(ctx context.Context, spec CallSpec, digests *Digests) (*Call, erro
 type Identifier struct {
 	spec       CallSpec
 	digests    *Digests
-	where      *places
+	names      *pathNamer
 	launcher   bool  // arguments may name programs
 	head, tail *Call // what comes before the arguments, and after
 	looked     map[string]*look
@@ -247,11 +90,11 @@ type Identifier struct {
 // NewIdentifier looks at all that the calls have in common. Its errors are
 // those of Identify.
 func NewIdentifier(ctx context.Context, spec CallSpec, digests *Digests) (*Identifier, error) {
-	where, err := newPlaces(spec.Paths)
+	where, err := newPathNamer(spec.Paths)
 	if err != nil {
 		return nil, err
 	}
-	x := &Identifier{spec: spec, digests: digests, where: where, launcher: spec.TrackArgs && IsLauncher(spec.Program), looked: map[string]*look{}}
+	x := &Identifier{spec: spec, digests: digests, names: where, launcher: spec.TrackArgs && IsLauncher(spec.Program), looked: map[string]*look{}}
 	x.head, x.tail = x.newCall(), x.newCall()
 	if err := x.head.addProgram(ctx, PartProgram, spec.Program, where); err != nil {
 		return nil, err
@@ -280,14 +123,14 @@ func NewIdentifier(ctx context.Context, spec CallSpec, digests *Digests) (*Ident
 // Twin returns an Identifier of the same calls, for another goroutine. What
 // arguments name it looks at by itself.
 func (x *Identifier) Twin() *Identifier {
-	t := &Identifier{spec: x.spec, digests: x.digests, where: x.where, launcher: x.launcher, head: x.head, tail: x.tail,
+	t := &Identifier{spec: x.spec, digests: x.digests, names: x.names, launcher: x.launcher, head: x.head, tail: x.tail,
 		looked: map[string]*look{}, headBytes: x.headBytes, tailBytes: x.tailBytes}
 	t.scratch = *t.newCall()
 	return t
 }
 
 func (x *Identifier) newCall() *Call {
-	return &Call{spec: &x.spec, dir: x.where.logical, digests: x.digests, looked: x.looked}
+	return &Call{spec: &x.spec, dir: x.names.logical, digests: x.digests, looked: x.looked}
 }
 
 // Identify finds the key of the call with these arguments, COMMAND first.
@@ -327,7 +170,7 @@ func (x *Identifier) Key(ctx context.Context, args []string) (Key, error) {
 // parts of the arguments, which are p's own, and the rules that matched.
 func (x *Identifier) arguments(ctx context.Context, c *Call, p *parser, args []string) (parts []Part, matched []string, err error) {
 	if x.launcher {
-		if err := c.addLaunched(ctx, args[1:], x.where); err != nil {
+		if err := c.addLaunched(ctx, args[1:], x.names); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -340,7 +183,7 @@ func (x *Identifier) arguments(ctx context.Context, c *Call, p *parser, args []s
 		}
 		for j := range parts[i].Items {
 			it := &parts[i].Items[j]
-			*it = x.where.argument(it.Text, it.Digest)
+			*it = x.names.argument(it.Text, it.Digest)
 		}
 	}
 	return parts, matched, nil
@@ -364,7 +207,7 @@ func (c *Call) include(o *Call) {
 }
 
 // addProgram adds an executable and, if it is a script, what its #! line names.
-func (c *Call) addProgram(ctx context.Context, kind PartKind, path string, where *places) error {
+func (c *Call) addProgram(ctx context.Context, kind PartKind, path string, where *pathNamer) error {
 	for range 5 { // as deep as an interpreter may be a script itself
 		sum, err := c.track(ctx, path)
 		if err != nil {
@@ -381,7 +224,7 @@ func (c *Call) addProgram(ctx context.Context, kind PartKind, path string, where
 
 // addLaunched adds the programs that the arguments of a launcher name and that
 // are found on PATH: any word may be one.
-func (c *Call) addLaunched(ctx context.Context, args []string, where *places) error {
+func (c *Call) addLaunched(ctx context.Context, args []string, where *pathNamer) error {
 	var paths []string // another PATH, as in env PATH=bin:$PATH train.sh
 	for _, arg := range args {
 		if path, ok := strings.CutPrefix(arg, "PATH="); ok {
@@ -412,18 +255,14 @@ func (c *Call) addLaunched(ctx context.Context, args []string, where *places) er
 
 func (c *Call) add(p Part) { c.Parts = append(c.Parts, p) }
 
-func sortedSet(list []string) []string {
-	return slices.Compact(slices.Sorted(slices.Values(list)))
-}
-
 // addDependencies adds what --depends-on names.
-func (c *Call) addDependencies(ctx context.Context, paths []string, where *places) error {
+func (c *Call) addDependencies(ctx context.Context, paths []string, where *pathNamer) error {
 	cleaned := make([]string, len(paths))
 	for i, p := range paths {
 		cleaned[i] = filepath.Clean(p)
 	}
 	// In the order of their names as given, not as they count: under "none"
-	// two of the same base name must not change places.
+	// two of the same base name must not be swapped.
 	for _, path := range sortedSet(cleaned) {
 		info, err := os.Stat(path)
 		if errors.Is(err, fs.ErrNotExist) {

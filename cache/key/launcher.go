@@ -2,11 +2,12 @@ package key
 
 import (
 	"bytes"
-	"dvlcache/cache/internal/files"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"dvlcache/cache/internal/files"
 )
 
 // IsLauncher reports whether a program, by its base name, is one of those that

@@ -3,8 +3,6 @@ package key
 import (
 	"context"
 	"crypto/sha256"
-	"dvlcache/cache/internal/files"
-	"dvlcache/cache/internal/wire"
 	"encoding/binary"
 	"errors"
 	"io/fs"
@@ -13,6 +11,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"dvlcache/cache/internal/files"
+	"dvlcache/cache/internal/wire"
 )
 
 // trackedFile is a file whose contents went into a key.

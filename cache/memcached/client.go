@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"dvlcache/cache"
-	"dvlcache/cache/stats"
 	"errors"
 	"fmt"
 	"net"
@@ -16,6 +14,9 @@ import (
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
+
+	"dvlcache/cache"
+	"dvlcache/cache/stats"
 )
 
 // resolve finds the addresses of servers, for which it waits no longer than for

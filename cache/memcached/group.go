@@ -2,10 +2,11 @@ package memcached
 
 import (
 	"context"
-	"dvlcache/cache"
 	"errors"
 	"sync"
 	"sync/atomic"
+
+	"dvlcache/cache"
 )
 
 // GetAll implements Grouper, several at a time.

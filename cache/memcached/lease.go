@@ -2,11 +2,12 @@ package memcached
 
 import (
 	"context"
-	"dvlcache/cache"
 	"strings"
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
+
+	"dvlcache/cache"
 )
 
 // A lease holds the token of its holder; or, for a while after the holder

@@ -5,8 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
-	"dvlcache/cache"
-	"dvlcache/cache/stats"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -14,6 +12,9 @@ import (
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
+
+	"dvlcache/cache"
+	"dvlcache/cache/stats"
 )
 
 // Config says how to reach memcached servers.
@@ -94,8 +95,8 @@ func New(config Config) (*Store, error) {
 // Close closes the connections.
 func (m *Store) Close() error { return m.client.Close() }
 
-// found is what the servers hold of an id at one time.
-type found struct {
+// held is what the servers hold of an id at one time.
+type held struct {
 	item  *memcache.Item // nil: nothing
 	entry *cache.Entry   // nil: nothing that counts
 	gen   cache.Generation
@@ -104,11 +105,11 @@ type found struct {
 
 // look gets the tokens and the record of an id. Tokens that are missing are
 // drawn, if draw is set; else nothing is found.
-func (m *Store) look(ctx context.Context, id cache.ID, draw bool) (f found, err error) {
+func (m *Store) look(ctx context.Context, id cache.ID, draw bool) (f held, err error) {
 	names := []string{allTokenName, tokenName(id.Namespace), entryName(id)}
 	for tries := 0; ; tries++ {
 		if tries > 10 {
-			return found{}, errors.New("memcached keeps nothing of what it is given")
+			return held{}, errors.New("memcached keeps nothing of what it is given")
 		}
 		var items map[string]*memcache.Item
 		err := m.try(ctx, func() (err error) {
@@ -116,7 +117,7 @@ func (m *Store) look(ctx context.Context, id cache.ID, draw bool) (f found, err 
 			return err
 		})
 		if err != nil {
-			return found{}, err
+			return held{}, err
 		}
 		missing := false
 		h := sha256.New()
@@ -126,10 +127,10 @@ func (m *Store) look(ctx context.Context, id cache.ID, draw bool) (f found, err 
 				continue
 			}
 			if missing = true; !draw {
-				return found{}, nil
+				return held{}, nil
 			}
 			if err := m.draw(ctx, name, items[name]); err != nil {
-				return found{}, err
+				return held{}, err
 			}
 		}
 		if missing {

@@ -3,12 +3,13 @@ package memcached
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"dvlcache/cache"
 	"encoding/binary"
 	"encoding/hex"
 	"math"
 	"slices"
 	"time"
+
+	"dvlcache/cache"
 )
 
 // Names of what is stored.

@@ -3,11 +3,12 @@
 package stats
 
 import (
-	"dvlcache/cache/internal/files"
 	"os"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
+
+	"dvlcache/cache/internal/files"
 )
 
 // addMapped adds to the counters in place. The file may be cut short, or the

@@ -3,7 +3,6 @@ package stats
 
 import (
 	"crypto/sha256"
-	"dvlcache/cache/internal/files"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"dvlcache/cache/internal/files"
 )
 
 // Counter names one of the counters of Stats.

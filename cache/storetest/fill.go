@@ -3,14 +3,15 @@ package storetest
 import (
 	"bytes"
 	"context"
-	"dvlcache/cache"
-	"dvlcache/cache/internal/wire"
-	"dvlcache/cache/key"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"testing"
 	"time"
+
+	"dvlcache/cache"
+	"dvlcache/cache/internal/wire"
+	"dvlcache/cache/key"
 )
 
 // Put stores a number, whatever is there.

@@ -7,16 +7,16 @@ import (
 	"syscall"
 )
 
-// places knows how the names of files count.
-type places struct {
+// pathNamer knows how the names of files count.
+type pathNamer struct {
 	mode     Paths
 	logical  string   // the working directory as the shell has it
 	physical string   // … links resolved
 	roots    []string // the project's folder, in both forms
 }
 
-func newPlaces(mode Paths) (*places, error) {
-	w := &places{mode: mode}
+func newPathNamer(mode Paths) (*pathNamer, error) {
+	w := &pathNamer{mode: mode}
 	var err error
 	if w.logical, err = os.Getwd(); err == nil {
 		// Not by resolving links: we may not be allowed to look into all
@@ -63,7 +63,7 @@ func ProjectRoot(dir string) string {
 }
 
 // inProject makes an absolute name relative to the project's folder.
-func (w *places) inProject(name string) (string, bool) {
+func (w *pathNamer) inProject(name string) (string, bool) {
 	for _, root := range w.roots {
 		if rest, ok := strings.CutPrefix(name, root); ok && (rest == "" || rest[0] == filepath.Separator || root == "/") {
 			return strings.TrimPrefix(rest, string(filepath.Separator)), true
@@ -73,28 +73,28 @@ func (w *places) inProject(name string) (string, bool) {
 }
 
 // item is the name of a program, file or folder as it counts.
-func (w *places) item(name string, sum *Digest) Item {
+func (w *pathNamer) item(name string, sum *Digest) Item {
 	switch w.mode {
 	case PathsNone:
-		return Item{Text: filepath.Base(name), Place: PlaceNone, Digest: sum}
+		return Item{Text: filepath.Base(name), Path: PathBase, Digest: sum}
 	case PathsProject:
 		if rel, ok := w.inProject(w.abs(name)); ok {
-			return Item{Text: rel, Place: PlaceProject, Digest: sum}
+			return Item{Text: rel, Path: PathInProject, Digest: sum}
 		}
 	}
 	return Item{Text: w.abs(name), Digest: sum}
 }
 
 // argument is the text of an argument as it counts. It may be no name at all.
-func (w *places) argument(text string, sum *Digest) Item {
+func (w *pathNamer) argument(text string, sum *Digest) Item {
 	switch w.mode {
 	case PathsNone:
 		if sum != nil && text[0] != '@' { // "@data.csv" is not "data.csv"
-			return Item{Text: filepath.Base(text), Place: PlaceNone, Digest: sum}
+			return Item{Text: filepath.Base(text), Path: PathBase, Digest: sum}
 		}
 	case PathsProject:
 		if rel, ok := w.inProject(text); ok && filepath.IsAbs(text) {
-			return Item{Text: rel, Place: PlaceProject, Digest: sum}
+			return Item{Text: rel, Path: PathInProject, Digest: sum}
 		}
 	}
 	return Item{Text: text, Digest: sum}
@@ -102,7 +102,7 @@ func (w *places) argument(text string, sum *Digest) Item {
 
 // abs makes a name absolute without resolving links or "..", which may lie
 // behind one.
-func (w *places) abs(name string) string {
+func (w *pathNamer) abs(name string) string {
 	if filepath.IsAbs(name) {
 		return name
 	}
@@ -111,7 +111,7 @@ func (w *places) abs(name string) string {
 
 // directories is how the working directory counts: both its names, since the
 // same one may be reached by several, and one name may come to mean another.
-func (w *places) directories() []Item {
+func (w *pathNamer) directories() []Item {
 	switch w.mode {
 	case PathsNone:
 		return nil

@@ -1,0 +1,56 @@
+package key
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// UnreadableError is a file whose contents should count and can't be read: the
+// call has no key.
+type UnreadableError struct {
+	Path string
+	Err  error
+}
+
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("%s can't be read: %v", e.Path, plain(e.Err))
+}
+
+// Unwrap returns the cause.
+func (e *UnreadableError) Unwrap() error { return e.Err }
+
+// unreadable names the file that could not be read, which may lie below path.
+func unreadable(path string, err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		path = p.Path
+	}
+	return &UnreadableError{path, err}
+}
+
+// errPipe: what a pipe holds can be read once only, and that is the program's.
+var errPipe = errors.New("it is a pipe or a socket, and what it holds can't be looked at beforehand")
+
+// plain takes the operation and path off a file system's error.
+func plain(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// MissingDependencyError is a --depends-on that isn't there.
+type MissingDependencyError struct{ Path string }
+
+func (e *MissingDependencyError) Error() string {
+	return fmt.Sprintf("--depends-on %s: there is no such file or folder", e.Path)
+}
+
+// NoProjectError says that Paths is PathsProject and there is no project.
+type NoProjectError struct{ Dir string }
+
+func (e *NoProjectError) Error() string {
+	return fmt.Sprintf("--paths project: there is no dvlcache.yaml or .git in %s or above", e.Dir)
+}

@@ -1,0 +1,96 @@
+package cmd
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// arrows are the packages that each package may import: data goes one way, and no
+// backend knows another. See docs/architecture.md.
+var arrows = map[string][]string{
+	"":                              {"cmd"},
+	"cmd/internal/release":          {"cmd"},
+	"cmd":                           {"config", "exec", "exec/process", "exec/number", "cache", "cache/key", "cache/stats", "cache/bolt", "cache/memcached"},
+	"config":                        {},
+	"exec":                          {"exec/process", "exec/number", "cache", "cache/key", "cache/stats"},
+	"exec/process":                  {},
+	"exec/number":                   {},
+	"cache":                         {"cache/key", "cache/stats", "cache/internal/wire"},
+	"cache/key":                     {"cache/internal/files", "cache/internal/wire"},
+	"cache/stats":                   {"cache/internal/files"},
+	"cache/bolt":                    {"cache", "cache/key", "cache/bolt/pages", "cache/internal/files", "cache/internal/wire"},
+	"cache/bolt/pages":              {},
+	"cache/memcached":               {"cache", "cache/key", "cache/stats"},
+	"cache/memcached/memcachedtest": {},
+	"cache/storetest":               {"cache", "cache/key", "cache/internal/wire"},
+	"cache/internal/files":          {},
+	"cache/internal/wire":           {},
+}
+
+const (
+	// longestFile is how many lines a file has at most that is no table.
+	longestFile = 400
+	// largestRoom is how many lines of code a package other than cmd has at most.
+	largestRoom = 3000
+)
+
+// tables are files that may be longer: they are read line by line.
+var tables = []string{"config/settings.go"}
+
+// TestLayout: each import follows an arrow, and no file and no package outgrows what
+// a reader can hold in the head.
+func TestLayout(t *testing.T) {
+	list := osexec.Command("go", "list", "-json=ImportPath,Dir,Imports,GoFiles,IgnoredGoFiles", "./...")
+	list.Dir = ".."
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const module = "dvlcache"
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p struct {
+			ImportPath, Dir                  string
+			Imports, GoFiles, IgnoredGoFiles []string
+		}
+		if err := d.Decode(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		allowed, known := arrows[name]
+		if !known {
+			t.Errorf("package %q has no place in the layout", name)
+		}
+		for _, imported := range p.Imports {
+			if to, ours := strings.CutPrefix(imported, module+"/"); ours && !slices.Contains(allowed, to) {
+				t.Errorf("%s imports %s: no arrow leads there", name, to)
+			}
+		}
+		room := 0
+		for _, file := range slices.Concat(p.GoFiles, p.IgnoredGoFiles) {
+			text, err := os.ReadFile(filepath.Join(p.Dir, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := bytes.Count(text, []byte("\n"))
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			room += lines
+			if path := filepath.ToSlash(filepath.Join(name, file)); lines > longestFile && !slices.Contains(tables, path) {
+				t.Errorf("%s has %d lines, more than %d", path, lines, longestFile)
+			}
+		}
+		if room > largestRoom && name != "cmd" {
+			t.Errorf("package %s has %d lines, more than %d", name, room, largestRoom)
+		}
+	}
+}
