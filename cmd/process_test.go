@@ -639,3 +639,13 @@ func TestStoppedHolder(t *testing.T) {
 		t.Errorf("status %d, %q\n%s", status, out, errs)
 	}
 }
+
+// getenv is a variable of what the workbench runs.
+func (b *workbench) getenv(name string) (value string) {
+	for _, set := range b.env {
+		if n, v, _ := strings.Cut(set, "="); n == name {
+			value = v
+		}
+	}
+	return value
+}

@@ -12,12 +12,13 @@ import (
 )
 
 // watchSignals ends the context on an interrupt, the one signal there is.
-func watchSignals(ctx context.Context, _ *process.Runner) (watched context.Context, stop func() error) {
+func watchSignals(ctx context.Context, runner *process.Runner) (watched context.Context, stop func() error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt)
 	go func() {
 		if _, ok := <-signals; ok {
+			runner.Interrupted()
 			cancel(&signalError{syscall.SIGINT})
 		}
 	}()

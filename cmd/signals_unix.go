@@ -50,7 +50,7 @@ func watchSignals(ctx context.Context, runner *process.Runner) (watched context.
 			case syscall.SIGCONT:
 				runner.Signal(s)
 			default:
-				if ctx.Err() != nil {
+				if runner.Interrupted(); ctx.Err() != nil {
 					runner.Signal(syscall.SIGKILL)
 				}
 				cancel(&signalError{s})

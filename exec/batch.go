@@ -8,9 +8,7 @@ import (
 	"time"
 
 	"dvlcache/cache"
-	"dvlcache/cache/key"
 	"dvlcache/cache/stats"
-	"dvlcache/exec/process"
 )
 
 // Line is one call of a batch.
@@ -25,7 +23,7 @@ type Line struct {
 type LineAnswer struct {
 	Line
 	Answer
-	Err error // as of Memo.Answer, or Line.Err
+	Err error // as of Memo.Answer, or Line.Err, or a *ChangedError
 }
 
 // BatchState says how a batch gets on.
@@ -71,42 +69,29 @@ type slot struct {
 	done bool
 }
 
-// batch is a Batch that runs. Whoever has read lines, or has come to the end of
-// an evaluation, takes the next step himself: see step.
+// batch is a Batch that runs. Whoever has looked up lines, or has come to the end of
+// an evaluation, takes the next step himself: see step. What takes time, files,
+// lookups and programs, is done between steps, without the lock.
 type batch struct {
 	*Batch
 	committer *committer
 	cancel    func()        // ends the programs that run
 	ended     chan struct{} // closed when there is nothing left to do
+	finder    finder        // for one group of lines at a time
 
 	mu        sync.Mutex // over all that follows, and Emit, Flush and Progress
 	stepped   sync.Cond
 	state     BatchState
 	waiting   []*slot // in order, the first not yet emitted
-	cold      []*work
-	ready     []*work // leased, looked up again, and not found
-	busy      []*work
-	preparing bool
-	pending   map[cache.ID]*work
+	works     works
 	refreshed map[cache.ID]bool
-	storing   int  // works whose program has ended and that aren't stored
 	reading   bool // there may be more lines
+	finding   bool // lines are being looked up
 	stopping  bool
 	over      bool  // ended is closed
 	err       error // ours, not a line's
 	unread    error // why lines may be missing
 	counts    stats.Counts
-	reader    *call // of hits, one after the other
-	asked     []ask // of the latest group
-	ids       []cache.ID
-}
-
-// ask is a line that is a call, with its address if it has a key.
-type ask struct {
-	slot   *slot
-	id     cache.ID
-	stored bool
-	err    error // why it has no key
 }
 
 // Run answers the lines that read returns until its error, which is io.EOF where
@@ -115,10 +100,10 @@ type ask struct {
 // are answered, or soon after the context's end, or, with ErrHalted, after a
 // failure under Halt; what was finished is stored. Then read may not have
 // returned yet. Other errors are those of read, Emit and Flush, of
-// cache.NewIdentifier, and *StartError.
+// key.NewIdentifier, and *process.StartError.
 func (q *Batch) Run(ctx context.Context, read func() (lines []Line, more bool, err error)) (BatchState, error) {
 	b := &batch{Batch: q, committer: &committer{}, ended: make(chan struct{}), reading: true,
-		pending: map[cache.ID]*work{}, refreshed: map[cache.ID]bool{}}
+		works: works{pending: map[cache.ID]*work{}}, refreshed: map[cache.ID]bool{}}
 	b.stepped.L = &b.mu
 	memo := *q.Memo
 	if memo.Store != nil {
@@ -126,8 +111,7 @@ func (q *Batch) Run(ctx context.Context, read func() (lines []Line, more bool, e
 		defer b.committer.stop()
 		memo.Store = b.committer
 	}
-	b.Memo = &memo
-	b.reader = memo.newCall(q.Query)
+	b.finder = finder{memo: &memo, query: &q.Query, reader: memo.newCall(q.Query)}
 	err := b.run(ctx, read)
 	if q.Memo.Store != nil {
 		q.Memo.Stats.Add(q.Query.Namespace, b.counts)
@@ -136,7 +120,8 @@ func (q *Batch) Run(ctx context.Context, read func() (lines []Line, more bool, e
 }
 
 func (b *batch) run(ctx context.Context, read func() ([]Line, bool, error)) error {
-	cancelled := ctx.Done()
+	asked := ctx // whether to end
+	cancelled := asked.Done()
 	var tick <-chan time.Time // so that time shows in Progress
 	if b.Progress != nil {
 		t := time.NewTicker(time.Second)
@@ -160,14 +145,14 @@ func (b *batch) run(ctx context.Context, read func() ([]Line, bool, error)) erro
 	}
 	b.mu.Lock() // what still reads finds that it is over
 	defer b.mu.Unlock()
-	for _, w := range b.ready {
+	for _, w := range b.works.ready {
 		w.lease.Abandon()
 	}
 	switch {
 	case b.err != nil:
 		return b.err
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
+	case asked.Err() != nil:
+		return context.Cause(asked)
 	case b.stopping && (len(b.waiting) > 0 || b.reading):
 		return ErrHalted
 	}
@@ -211,7 +196,7 @@ func (b *batch) stepLocked(ctx context.Context, change func()) {
 	if b.Progress != nil {
 		b.Progress(b.state)
 	}
-	if b.state.Running == 0 && b.storing == 0 && !b.preparing && !b.state.Input {
+	if b.state.Running == 0 && b.works.idle() && !b.finding && !b.state.Input {
 		b.over = true
 		close(b.ended)
 	}
@@ -224,7 +209,7 @@ func (b *batch) stepLocked(ctx context.Context, change func()) {
 // the thread that has read the line than from another, which would have to wake
 // up first.
 func (b *batch) read(ctx context.Context, read func() ([]Line, bool, error)) {
-	turn := make(chan struct{}, 1)
+	turn := make(chan struct{}, 1) // groups are looked up one after the other
 	for {
 		lines, more, err := read()
 		turn <- struct{}{}
@@ -237,21 +222,7 @@ func (b *batch) read(ctx context.Context, read func() ([]Line, bool, error)) {
 			})
 			return
 		}
-		accept := func() {
-			b.step(ctx, func() {
-				for len(b.waiting) >= window && !b.stopping {
-					b.stepped.Wait()
-				}
-				if b.stopping {
-					return
-				}
-				if err := b.accept(ctx, lines); b.err == nil {
-					b.err = err
-				}
-			})
-			<-turn
-		}
-		if more {
+		if accept := func() { b.accept(ctx, lines); <-turn }; more {
 			go accept()
 		} else {
 			accept()
@@ -259,210 +230,66 @@ func (b *batch) read(ctx context.Context, read func() ([]Line, bool, error)) {
 	}
 }
 
-// count takes over what a call has counted.
-func (b *batch) count(c *call) {
-	for i, n := range c.counts {
-		b.counts[i] += n
+// accept looks up a group of lines, and makes work of what is cold.
+func (b *batch) accept(ctx context.Context, lines []Line) {
+	b.mu.Lock()
+	for len(b.waiting) >= window && !b.stopping {
+		b.stepped.Wait()
 	}
-	c.counts = stats.Counts{}
-}
-
-// done answers a line, unless it is our end that kept it from an answer.
-func (b *batch) done(ctx context.Context, s *slot, a Answer, err error) {
-	if err != nil && ctx.Err() != nil {
+	b.finding = !b.stopping && !b.over
+	finding := b.finding
+	b.mu.Unlock()
+	if !finding {
 		return
 	}
-	s.Answer, s.LineAnswer.Err, s.done = a, err, true
+	found, err := b.finder.find(ctx, lines)
+	b.step(ctx, func() {
+		b.finding = false
+		if b.err == nil {
+			b.err = err
+		}
+		b.count(&found.counts)
+		for i := range found.slots {
+			s := &found.slots[i]
+			b.state.Read++
+			b.waiting = append(b.waiting, s)
+			if s.done {
+				b.done(ctx, s)
+			}
+		}
+		for _, m := range found.misses {
+			b.add(m)
+		}
+	})
+}
+
+// count takes over what was counted elsewhere.
+func (b *batch) count(counts *stats.Counts) {
+	for i, n := range counts {
+		b.counts[i] += n
+	}
+	*counts = stats.Counts{}
+}
+
+// answer answers a line.
+func (b *batch) answer(ctx context.Context, s *slot, a Answer, err error) {
+	s.Answer, s.LineAnswer.Err = a, err
+	b.done(ctx, s)
+}
+
+// done takes note of a line's answer, unless it is our end that kept it from one.
+func (b *batch) done(ctx context.Context, s *slot) {
+	err := s.LineAnswer.Err
+	if s.done = err == nil || ctx.Err() == nil; !s.done {
+		return
+	}
 	b.state.Done++
 	switch {
 	case err != nil:
 		b.state.Failed++
 		b.stopping = b.stopping || b.Halt
-	case a.Cached:
+	case s.Cached:
 		b.state.Hits++
-	}
-}
-
-// hit answers a line by what the store has given, if that is all there is to it.
-func (b *batch) hit(ctx context.Context, a ask, got cache.Got) bool {
-	if got.Entry == nil || got.Err != nil {
-		return false
-	}
-	c := b.reader
-	c.id, c.stored, c.unsaved = a.id, true, false
-	c.Refresh = b.Query.Refresh && !b.refreshed[a.id]
-	answer, ok, err := c.found(ctx, got)
-	if !ok || err != nil || c.unsaved {
-		c.counts = stats.Counts{}
-		return false
-	}
-	b.count(c)
-	b.done(ctx, a.slot, answer, nil)
-	return true
-}
-
-// identify finds the keys of lines, on two processors where there are many.
-func (b *batch) identify(ctx context.Context, x *key.Identifier, asked []ask) {
-	const many = 200
-	keys := func(x *key.Identifier, asked []ask) {
-		for i := range asked {
-			a := &asked[i]
-			var key key.Key
-			key, a.err = x.Key(ctx, a.slot.Args)
-			if a.stored = a.err == nil; a.stored {
-				a.id = cache.ID{Namespace: b.Query.Namespace, Key: key}
-			}
-		}
-	}
-	if len(asked) < many {
-		keys(x, asked)
-		return
-	}
-	half := len(asked) / 2
-	done := make(chan struct{})
-	go func() {
-		keys(x.Twin(), asked[half:])
-		close(done)
-	}()
-	keys(x, asked[:half])
-	<-done
-}
-
-// accept looks up a group of lines, and makes work of what is cold.
-func (b *batch) accept(ctx context.Context, lines []Line) error {
-	program, err := process.LookPath(b.Query.Args[0])
-	if err != nil {
-		return err
-	}
-	var identifier *key.Identifier
-	if b.Memo.Store != nil {
-		identifier, err = key.NewIdentifier(ctx, b.Query.spec(program), b.Memo.Digests)
-		var unreadable *key.UnreadableError
-		if errors.As(err, &unreadable) {
-			b.Memo.Warn(err.Error()+", so these calls can't be cached", "")
-		} else if err != nil {
-			return err
-		}
-	}
-	slots := make([]slot, len(lines))
-	asked := b.asked[:0]
-	ids := b.ids[:0]
-	for i, line := range lines {
-		s := &slots[i]
-		s.Line = line
-		b.state.Read++
-		b.waiting = append(b.waiting, s)
-		if line.Err != nil {
-			b.done(ctx, s, Answer{Namespace: b.Query.Namespace}, line.Err)
-			continue
-		}
-		asked = append(asked, ask{slot: s})
-	}
-	if identifier != nil {
-		b.identify(ctx, identifier, asked)
-	}
-	for i := range asked {
-		if asked[i].stored {
-			ids = append(ids, asked[i].id)
-		}
-	}
-	b.asked, b.ids = asked, ids
-	var found []cache.Got
-	if len(ids) > 0 {
-		found = cache.GetAll(ctx, b.Memo.Store, ids)
-	}
-	var seeds []*call
-	for _, a := range asked {
-		var got cache.Got
-		if a.stored {
-			got, found = found[0], found[1:]
-			if b.joins(a.slot, a.id) || b.hit(ctx, a, got) {
-				continue
-			}
-		}
-		c := b.Memo.newCall(b.Query)
-		c.Args, c.program = a.slot.Args, program
-		if b.settle(ctx, c, a, got, identifier) && c.unsaved {
-			seeds = append(seeds, c)
-		}
-	}
-	b.seed(ctx, seeds)
-	return nil
-}
-
-// joins has a line wait for the evaluation of its key that is pending, if one is.
-func (b *batch) joins(s *slot, id cache.ID) bool {
-	w := b.pending[id]
-	if w != nil {
-		w.slots = append(w.slots, s)
-	}
-	return w != nil
-}
-
-// settle does for one line, and with the whole of its call, what hit could not:
-// it answers from the store, or fails, or makes work of it. It reports whether
-// the store has answered.
-func (b *batch) settle(ctx context.Context, c *call, a ask, got cache.Got, identifier *key.Identifier) bool {
-	if identifier != nil {
-		var key *key.Call
-		err := a.err
-		if err == nil {
-			key, err = identifier.Identify(ctx, c.Args)
-		}
-		if err := c.identified(ctx, key, err); err != nil {
-			b.done(ctx, a.slot, Answer{Namespace: c.Namespace}, err)
-			return false
-		}
-	}
-	if c.stored && c.id != a.id { // a file has changed just now
-		if b.joins(a.slot, c.id) {
-			return false
-		}
-		got = cache.GetAll(ctx, b.Memo.Store, []cache.ID{c.id})[0]
-	}
-	if c.stored {
-		// A line that comes again is refreshed once.
-		c.Refresh = c.Refresh && !b.refreshed[c.id]
-		answer, ok, err := c.found(ctx, got)
-		b.count(c)
-		if ok || err != nil {
-			b.done(ctx, a.slot, answer, err)
-			return ok
-		}
-	}
-	if c.OnlyCached {
-		b.counts[stats.Misses]++
-		b.done(ctx, a.slot, Answer{Namespace: c.Namespace}, ErrNotCached)
-		return false
-	}
-	w := &work{call: c, id: c.id, slots: []*slot{a.slot}}
-	if c.stored {
-		b.pending[c.id] = w
-		if c.Refresh {
-			b.refreshed[c.id] = true
-		}
-	}
-	b.cold = append(b.cold, w)
-	b.state.Cold++
-	return false
-}
-
-// seed stores, together, the numbers that were found in kept outputs.
-func (b *batch) seed(ctx context.Context, calls []*call) {
-	changes := make([]cache.Change, len(calls))
-	after := make([]func(error) error, len(calls))
-	for i, c := range calls {
-		changes[i], after[i] = c.change(ctx, func(*cache.Entry) {})
-	}
-	if len(changes) == 0 {
-		return
-	}
-	errs := cache.UpdateAll(ctx, b.Memo.Store, changes)
-	for i := range calls {
-		if errs != nil {
-			after[i](errs[i])
-		}
-		b.count(calls[i])
 	}
 }
 

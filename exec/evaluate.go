@@ -20,7 +20,7 @@ type evaluation struct {
 	process.Outcome
 	sample cache.Sample
 	text   string
-	// err is a *NumberError, or why the program did not succeed; only in
+	// err is a *number.Error, or why the program did not succeed; only in
 	// the first case is there an outcome.
 	err     error
 	started bool // the program, and nobody asked us to end
@@ -28,29 +28,31 @@ type evaluation struct {
 }
 
 // evaluate makes the evaluations that are called for, and merges each into the
-// entry as it ends. After a failure it starts no more.
-func (c *call) evaluate(ctx context.Context) (Answer, error) {
+// entry as it ends. After a failure it starts no more. ended, if not nil, is called
+// when no program runs for the call any more; what is left to do is to wait for the
+// store.
+func (c *call) evaluate(ctx context.Context, ended func()) (Answer, error) {
 	var (
 		failure error
 		running int64
 		begun   bool
 		jobs    = int64(max(c.Repeat.Jobs, 1))
-		ended   = make(chan evaluation)
+		results = make(chan evaluation)
 	)
 	for {
 		for failure == nil && running < jobs && c.wants(running) && !(c.Repeat.Once && begun) {
 			running++
 			begun = true
-			go func() { ended <- c.run(ctx) }()
+			go func() { results <- c.run(ctx) }()
 		}
 		if running == 0 {
 			return c.report(), failure
 		}
-		e := <-ended
+		e := <-results
 		running--
 		var short *process.ShortageError // it may be tried again
-		if c.ran != nil && !c.Repeat.on() && !errors.As(e.err, &short) {
-			c.ran()
+		if ended != nil && !c.Repeat.on() && !errors.As(e.err, &short) {
+			ended()
 		}
 		if err := c.record(ctx, e); err != nil && failure == nil {
 			failure = err
@@ -112,7 +114,8 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 	if e.err != nil && !errors.As(e.err, &noNumber) {
 		return e.err
 	}
-	if c.unstored = c.unstorable(ctx, e.Outcome); c.unstored == "" {
+	signaled := e.Signaled()
+	if c.unstored = c.unstorable(ctx, e.Outcome, signaled); c.unstored == "" {
 		output := &cache.Output{ID: e.sample.ID, Seconds: e.Seconds, Time: e.sample.Time}
 		output.Text, output.Cut = process.LastLines(e.Stdout, e.Cut, c.KeepOutput)
 		err := c.merge(ctx, func(entry *cache.Entry) {
@@ -135,7 +138,7 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 		}
 		c.unstored = err.Error()
 	}
-	if e.err == nil {
+	if e.err == nil && !(signaled && c.series.Count > 0) { // no mean is made of what may be cut short
 		c.series.Add(e.sample, e.text)
 	}
 	return e.err
@@ -143,17 +146,23 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 
 // unstorable says why the outcome of a run may not be stored, and warns where
 // the user would not expect it; empty if it may be.
-func (c *call) unstorable(ctx context.Context, run process.Outcome) string {
-	if !c.stored {
+func (c *call) unstorable(ctx context.Context, run process.Outcome, signaled bool) string {
+	c.changed = ChangedError{}
+	if !c.usesStore {
 		return "the cache is not used"
 	}
+	if signaled {
+		c.warn("a signal came during the run, and may be why "+c.Args[0]+" printed what it did; the number is not stored", "")
+		return "a signal came during the run"
+	}
 	if run.Open && !c.AllowOpenStdout {
-		c.Warn(fmt.Sprintf("a process that %s left behind still holds stdout, so its output may not be complete; the number is not stored", c.Args[0]),
+		c.warn(fmt.Sprintf("a process that %s left behind still holds stdout, so its output may not be complete; the number is not stored", c.Args[0]),
 			"--allow-open-stdout stores it")
 		return "stdout was still open"
 	}
 	if path, hint := c.key.Changed(ctx); path != "" {
-		c.Warn(fmt.Sprintf("%s changed during the run; the number is not stored", path), outputHint(hint))
+		c.changed = ChangedError{Path: path, Hint: outputHint(hint)}
+		c.warn(fmt.Sprintf("%s changed during the run; the number is not stored", path), outputHint(hint))
 		return path + " changed"
 	}
 	if run.Seconds < c.TimeThreshold.Seconds() && !c.Repeat.on() {
@@ -166,7 +175,7 @@ func (c *call) unstorable(ctx context.Context, run process.Outcome) string {
 		return fmt.Sprintf("it took %.3g s, less than --time-threshold %v", run.Seconds, c.TimeThreshold)
 	}
 	if path, hint := c.key.Appeared(); path != "" && hint != "" {
-		c.Warn(fmt.Sprintf("%s is there since the run; as a file that an argument names it counts with its contents, so the next call will miss", path), outputHint(hint))
+		c.warn(fmt.Sprintf("%s is there since the run; as a file that an argument names it counts with its contents, so the next call will miss", path), outputHint(hint))
 	}
 	return ""
 }

@@ -40,7 +40,7 @@ func TestNothingEvaluated(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.evaluate(context.Background())
+	_, err = c.evaluate(context.Background(), nil)
 	if limitErr := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); limitErr != nil {
 		t.Fatal(limitErr)
 	}

@@ -80,7 +80,7 @@ func (m *Memo) Explain(ctx context.Context, q Query) (x Explanation, err error) 
 		return x, got.Err
 	}
 	x.Entry = got.Entry
-	x.Answer, x.Hit, err = c.found(ctx, got)
+	x.Answer, x.Hit, err = c.answerFrom(ctx, got)
 	switch {
 	case err != nil:
 	case x.Hit:
@@ -104,7 +104,7 @@ func (c *call) whyHit(e *cache.Entry) string {
 	if c.series.Count > 1 {
 		why += fmt.Sprintf(", the last of %d times", c.series.Count)
 	}
-	if c.unsaved {
+	if c.fromOutput {
 		why += "; read from the kept output"
 	}
 	if stored := e.Command(); stored != nil && stored.Args != nil && !slices.Equal(stored.Args, c.Args) {
@@ -174,7 +174,7 @@ func (c *call) whyNone(ctx context.Context, x *Explanation) error {
 	err := lister.Each(ctx, cache.Range{Prefix: c.id.Key.String()}, func(id cache.ID, e *cache.Entry, _ *cache.RecordError) error {
 		switch {
 		case e == nil || x.Hint != "":
-		case e.Find(c.Extraction.String()) != nil || c.fromOutput(e) != nil:
+		case e.Find(c.Extraction.String()) != nil || c.seriesFromOutput(e) != nil:
 			x.Reason, x.Hint = "same call in namespace "+id.Namespace, "--namespace "+id.Namespace
 		default:
 			x.Reason = fmt.Sprintf("same call in namespace %s, without a number for --extract %s", id.Namespace, c.Extraction)

@@ -93,6 +93,18 @@ func (e *RecursionError) Error() string {
 	return fmt.Sprintf("%s calls itself through dvlcache with the same key", e.Command)
 }
 
+// ChangedError is a line of a batch that could not be evaluated, since a file that
+// counts changed during each of its evaluations.
+type ChangedError struct {
+	Path  string
+	Times int
+	Hint  string // if it may be an output, what to do
+}
+
+func (e *ChangedError) Error() string {
+	return fmt.Sprintf("%s changed during each of %d evaluations", e.Path, e.Times)
+}
+
 // StoreError is a store that is out of order, under Query.Strict.
 type StoreError struct{ Err error }
 

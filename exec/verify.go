@@ -118,6 +118,9 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 	if err != nil {
 		return verdict(Failed, "%v", err)
 	}
+	if r.outcome.Signaled() {
+		return verdict(Failed, "a signal came during the run")
+	}
 	if path, _ := call.Changed(ctx); path != "" {
 		return verdict(Changed, "%s changed during the run", path)
 	}

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,156 +12,304 @@ import (
 	"dvlcache/exec/process"
 )
 
-// work is an evaluation that is called for, and the lines that wait for it.
+// workState is where a work is on its way.
+//
+//	cold ──→ preparing ──→ ready ──→ running ──→ storing ──→ ended
+//	  ↑       │      └───→ busy ──────↑  │                     ↑
+//	  │       └── answered by the store ─┼─────────────────────┤
+//	  ├── its lease is given back ←─ ready                     │
+//	  └── a file changed while it ran ←──┴── it failed ────────┘
+type workState int
+
+const (
+	workCold      workState = iota // in works.cold
+	workPreparing                  // its lease is asked for, and the store a second time
+	workReady                      // in works.ready: it has its lease, if there are any
+	workBusy                       // in works.busy: another process has its turn
+	workRunning                    // its program runs, or waits for its turn
+	workStoring                    // its program has ended; the store is waited for
+	workEnded
+)
+
+// work is an evaluation that is called for, and the lines that wait for it. Who has
+// taken it out of works, to prepare it or to run it, may use all but state and slots
+// without the batch's lock.
 type work struct {
+	state workState
 	call  *call
 	id    cache.ID // under which it is pending
 	slots []*slot
 	lease *cache.Lease
-	busy  bool // another process had its turn
-	found bool // … and its number answers
-	idle  bool // no program runs for it any more
-	ended bool // nor is anything left to be stored
+	again bool // a file changed meanwhile: its key has to be made anew
+	times int  // how often it was evaluated while a file changed
 	// what came of it
-	answer Answer
-	err    error
+	fromStore bool // another's number answers
+	answer    Answer
+	err       error
+}
+
+// works are the works of a batch that haven't ended.
+type works struct {
+	cold    []*work // in the order of lines
+	ready   []*work
+	busy    []*work
+	pending map[cache.ID]*work // by address, those that have one
+	// preparing says that somebody prepares works, storing how many are in that
+	// state.
+	preparing bool
+	storing   int
+	// returning is how many leases that were taken ahead are being given back. held
+	// says that one had to be since the last program ended: no more are taken ahead.
+	returning int
+	held      bool
+}
+
+// idle reports whether nothing goes on but programs.
+func (w *works) idle() bool { return w.storing == 0 && !w.preparing && w.returning == 0 }
+
+// add makes work of a line that the store doesn't answer, or has it wait for the
+// work that its key has already.
+func (b *batch) add(m miss) {
+	c := m.call
+	if c.usesStore {
+		if w := b.works.pending[c.id]; w != nil {
+			w.slots = append(w.slots, m.slot)
+			return
+		}
+		// A line that comes again is refreshed once.
+		if c.Refresh = c.Refresh && !b.refreshed[c.id]; c.Refresh {
+			b.refreshed[c.id] = true
+		}
+	}
+	w := &work{call: c, id: c.id, slots: []*slot{m.slot}}
+	if c.usesStore {
+		b.works.pending[c.id] = w
+	}
+	b.works.cold = append(b.works.cold, w)
+	b.state.Cold++
 }
 
 // start starts evaluations while there is work and room, and sees to it that
 // there is some. Work whose turn another process has comes last.
 func (b *batch) start(ctx context.Context) {
+	if b.stopping {
+		return
+	}
+	ws := &b.works
 	// A program takes three descriptors, and we some for ourselves.
 	jobs := max(min(b.Jobs, (process.Descriptors()-12)/3), 1)
-	ahead := jobs
-	if n := b.counts[stats.Evaluations]; n > 0 && b.counts[stats.NanosSpent]/n < int64(50*time.Millisecond) {
-		// Where evaluations are short, what leads up to them counts;
-		// where they are long, another batch may want the next.
-		ahead = 4 * jobs
-	}
-	// Leases hold descriptors, which programs may need.
-	ahead = min(ahead, max(1, process.Descriptors()/8-jobs))
-	if !b.stopping && !b.preparing && len(b.cold) > 0 && len(b.ready) < (ahead+1)/2 {
-		n := min(len(b.cold), ahead)
-		works := b.cold[:n:n]
-		b.cold = b.cold[n:]
-		b.preparing = true
+	if n := min(len(ws.cold), b.toPrepare(jobs)); n > 0 && !ws.preparing {
+		works := ws.cold[:n:n]
+		ws.cold = ws.cold[n:]
+		ws.preparing = true
+		for _, w := range works {
+			w.state = workPreparing
+		}
 		go func() {
 			b.prepare(ctx, works)
 			b.step(ctx, func() {
-				b.preparing = false
+				ws.preparing = false
 				b.take(ctx, works)
 			})
 		}()
 	}
-	for b.state.Running < jobs && !b.stopping {
+	for b.state.Running < jobs {
 		var w *work
 		switch {
-		case len(b.ready) > 0:
-			w, b.ready = b.ready[0], b.ready[1:]
-		case len(b.busy) > 0 && !b.preparing:
-			w, b.busy = b.busy[0], b.busy[1:]
+		case len(ws.ready) > 0:
+			w, ws.ready = ws.ready[0], ws.ready[1:]
+		case len(ws.busy) > 0 && !ws.preparing:
+			w, ws.busy = ws.busy[0], ws.busy[1:]
 		default:
 			return
 		}
+		waits := w.state == workBusy
+		w.state = workRunning
 		b.state.Running++
 		go func() {
-			b.evaluate(ctx, w)
+			b.evaluate(ctx, w, waits)
 			b.step(ctx, func() {
-				if w.idle {
-					b.storing--
-				} else {
-					b.state.Running--
-				}
-				w.ended = true
+				b.programEnded(w)
+				ws.storing--
 				b.finish(ctx, w)
 			})
 		}()
 	}
 }
 
+// programEnded takes note that no program runs for a work any more.
+func (b *batch) programEnded(w *work) {
+	if w.state == workRunning {
+		w.state = workStoring
+		b.state.Running--
+		b.works.storing++
+		b.works.held = false
+	}
+}
+
+// toPrepare is how many works to prepare: as many as there is room for, and, where
+// evaluations are short, so that what leads up to them counts, some more.
+func (b *batch) toPrepare(jobs int) int {
+	ws := &b.works
+	n := b.counts[stats.Evaluations]
+	if n == 0 || b.counts[stats.NanosSpent]/n > int64(50*time.Millisecond) || ws.held {
+		return jobs - b.state.Running - len(ws.ready)
+	}
+	// Leases hold descriptors, which programs may need.
+	ahead := min(4*jobs, max(1, process.Descriptors()/8-jobs))
+	if len(ws.ready) >= (ahead+1)/2 {
+		return 0
+	}
+	return ahead
+}
+
 // prepare takes leases for works, and looks up those again, together, that it
 // has got: another process may have stored them just before.
 func (b *batch) prepare(ctx context.Context, works []*work) {
-	var leased []*work
+	var second []*work
 	var ids []cache.ID
+	short := false
 	for _, w := range works {
-		leaser := w.call.leaser()
-		if leaser == nil {
-			continue
-		}
-		if lease, err := leaser.Lease(ctx, w.call.id, time.Millisecond); process.Scarce(err) {
-			// Leases only save work: what they hold, programs need.
-			for _, w := range leased {
-				w.lease.Abandon()
-				w.lease = nil
+		if w.again {
+			if w.again, w.err = false, w.call.identify(ctx); w.err != nil {
+				continue
 			}
-			return
-		} else if err != nil {
-			continue
-		} else if w.lease = lease; lease.State == cache.LeaseTimeout {
-			w.busy = true
+		}
+		if !w.call.usesStore {
 			continue
 		}
-		leased, ids = append(leased, w), append(ids, w.call.id)
+		// Leases only save work: what they hold, programs need.
+		if leaser := w.call.leaser(); leaser != nil && !short {
+			lease, err := leaser.Lease(ctx, w.call.id, time.Millisecond)
+			if short = process.Scarce(err); short {
+				for _, w := range second {
+					w.lease.Abandon()
+					w.lease = nil
+				}
+			}
+			if err == nil {
+				w.lease = lease
+			}
+		}
+		if !w.blocked() {
+			second, ids = append(second, w), append(ids, w.call.id)
+		}
 	}
-	if len(leased) == 0 {
+	if len(second) == 0 {
 		return
 	}
-	for i, got := range cache.GetAll(ctx, b.Memo.Store, ids) {
-		w := leased[i]
-		if w.answer, w.found, w.err = w.call.found(ctx, got); w.found || w.err != nil {
+	var seeds []*call
+	for i, got := range cache.GetAll(ctx, b.finder.memo.Store, ids) {
+		w := second[i]
+		if w.answer, w.fromStore, w.err = w.call.answerFrom(ctx, got); w.fromStore || w.err != nil {
 			giveBack(ctx, w.lease)
 		}
+		if w.fromStore && w.call.fromOutput {
+			seeds = append(seeds, w.call)
+		}
 	}
+	seed(ctx, b.finder.memo.Store, seeds)
 }
+
+// blocked reports whether another process has the work's lease.
+func (w *work) blocked() bool { return w.lease != nil && w.lease.State == cache.LeaseTimeout }
+
+// leasedAhead is how long a lease is kept for a program that doesn't run yet. Others
+// wait for it meanwhile, maybe one that the running programs wait for.
+const leasedAhead = 20 * time.Millisecond
 
 // take sorts prepared works.
 func (b *batch) take(ctx context.Context, works []*work) {
-	var seeds []*call
+	ws := &b.works
+	var leased []*work
 	for _, w := range works {
+		if w.call.usesStore && w.id != w.call.id {
+			// A key that was made anew.
+			if w.id = w.call.id; ws.pending[w.id] == nil {
+				ws.pending[w.id] = w
+			}
+		}
 		switch {
-		case w.busy:
+		case w.fromStore, w.err != nil:
+			b.finish(ctx, w)
+		case w.blocked():
+			w.state = workBusy
 			w.call.waited = true
 			w.call.counts[stats.Waits]++
-			b.busy = append(b.busy, w)
-		case w.found && w.call.unsaved:
-			seeds = append(seeds, w.call)
-			fallthrough
-		case w.found, w.err != nil:
-			b.finish(ctx, w)
+			ws.busy = append(ws.busy, w)
 		default:
-			b.ready = append(b.ready, w)
+			w.state = workReady
+			ws.ready = append(ws.ready, w)
+			if w.lease != nil {
+				leased = append(leased, w)
+			}
 		}
 	}
-	b.seed(ctx, seeds)
+	if len(leased) > 0 {
+		time.AfterFunc(leasedAhead, func() { b.returnLeases(ctx, leased) })
+	}
 }
 
-func (b *batch) evaluate(ctx context.Context, w *work) {
+// returnLeases gives the leases of works back that aren't running yet: nobody may
+// wait for long for a lease whose program doesn't run.
+func (b *batch) returnLeases(ctx context.Context, leased []*work) {
+	var late []*work
+	b.step(ctx, func() {
+		ws := &b.works
+		rest := ws.ready[:0:0]
+		for _, w := range ws.ready {
+			if !b.over && slices.Contains(leased, w) {
+				w.state = workPreparing
+				late = append(late, w)
+			} else {
+				rest = append(rest, w)
+			}
+		}
+		ws.ready = rest
+		if ws.held = ws.held || len(late) > 0; len(late) > 0 {
+			ws.returning++
+		}
+	})
+	if len(late) == 0 {
+		return
+	}
+	for _, w := range late {
+		w.lease.Abandon()
+		w.lease = nil
+	}
+	b.step(ctx, func() {
+		ws := &b.works
+		ws.returning--
+		for _, w := range late {
+			w.state = workCold
+		}
+		ws.cold = append(late, ws.cold...)
+	})
+}
+
+// evaluate evaluates a work, which may have to wait for its turn, and tries again
+// where that fails.
+func (b *batch) evaluate(ctx context.Context, w *work, waits bool) {
 	for try := 0; ; try++ {
+		var ended func()
 		if try == b.Retries && !b.Halt { // a failure may be the last to start
-			w.call.ran = sync.OnceFunc(func() {
+			ended = sync.OnceFunc(func() {
 				// Another goes on while the store waits for the disk.
-				b.stepSoon(ctx, func() {
-					if !w.ended {
-						w.idle = true
-						b.state.Running--
-						b.storing++
-					}
-				})
+				b.stepSoon(ctx, func() { b.programEnded(w) })
 			})
 		}
 		switch {
-		case try == 0 && !w.busy && !w.call.outdated(ctx):
+		case try == 0 && !waits && !w.call.outdated(ctx):
 			if w.err = w.call.recursion(); w.err != nil {
 				w.lease.Release()
 				return
 			}
-			w.answer, w.err = w.call.evaluateUnder(ctx, w.lease)
+			w.answer, w.err = w.call.evaluateUnder(ctx, w.lease, ended)
 			var short *process.ShortageError
 			if errors.As(w.err, &short) {
 				// Its lease is given back by now, which may be what was missing.
 				w.call.counts[stats.Misses]--
-				w.answer, w.err = w.call.evaluateUnder(ctx, nil)
+				w.answer, w.err = w.call.evaluateUnder(ctx, nil, ended)
 			}
 		default:
 			w.lease.Release()
@@ -174,50 +323,56 @@ func (b *batch) evaluate(ctx context.Context, w *work) {
 	}
 }
 
-// outdated reports whether a file that counts has changed since the key was
-// made: a line may have waited long.
-func (c *call) outdated(ctx context.Context) bool {
-	if c.key == nil {
-		return false
-	}
-	changed, _ := c.key.Changed(ctx)
-	appeared, _ := c.key.Appeared()
-	return changed != "" || appeared != ""
-}
-
-// identifyAnew makes the key of what the files are now.
-func (c *call) identifyAnew(ctx context.Context) error {
-	if !c.outdated(ctx) {
-		return nil
-	}
-	c.key, c.stored, c.series = nil, false, &cache.Series{}
-	return c.identify(ctx)
-}
-
 func isTimeout(err error) bool {
 	var t *process.TimeoutError
 	return errors.As(err, &t)
 }
 
-// finish takes note of what came of an evaluation.
+// finish takes note of what came of a work. Where a file changed while it ran, its
+// number may be of neither contents, and it is evaluated again.
 func (b *batch) finish(ctx context.Context, w *work) {
-	b.count(w.call)
-	b.state.Cold--
-	if !w.found {
+	w.state = workEnded
+	b.count(&w.call.counts)
+	if !w.fromStore {
 		b.state.Evaluated++
 	}
-	delete(b.pending, w.id)
+	if b.works.pending[w.id] == w {
+		delete(b.works.pending, w.id)
+	}
 	if w.err != nil || w.answer.Unstored != "" {
 		delete(b.refreshed, w.id) // what is stored is the number of before still
 	}
 	if ctx.Err() != nil && w.err != nil {
+		b.state.Cold--
 		return // it was ended, not answered
 	}
+	changed := w.call.changed
+	if w.err == nil && changed.Path != "" {
+		w.times++
+		if changed.Times = w.times; w.times <= max(b.Retries, 1) {
+			b.askAgain(w, w.slots)
+			return
+		}
+		w.err = &changed
+	}
+	b.state.Cold--
 	a, err := w.call.orDefault(w.answer, w.err)
 	for i, s := range w.slots {
-		if i > 0 && err == nil && a.Count > 0 {
-			a.Cached = true
+		if i > 0 && err == nil {
+			if w.err == nil && a.Unstored != "" {
+				// What may not be stored may not answer others.
+				b.state.Cold++
+				b.askAgain(&work{call: w.call}, w.slots[i:])
+				return
+			}
+			a.Cached = a.Cached || a.Count > 0
 		}
-		b.done(ctx, s, a, err)
+		b.answer(ctx, s, a, err)
 	}
+}
+
+// askAgain puts lines back that a work does not answer.
+func (b *batch) askAgain(w *work, slots []*slot) {
+	again := &work{call: b.finder.newCall(slots[0], w.call.program), slots: slots, again: true, times: w.times}
+	b.works.cold = append([]*work{again}, b.works.cold...)
 }

@@ -7,7 +7,10 @@ import (
 	"syscall"
 )
 
-const sigcont = syscall.Signal(0)
+const (
+	sigcont = syscall.Signal(0)
+	sigstop = syscall.Signal(0)
+)
 
 // signalGroup ends the program, since this system has no groups and no other
 // signal.

@@ -10,7 +10,10 @@ import (
 	"syscall"
 )
 
-const sigcont = syscall.SIGCONT
+const (
+	sigcont = syscall.SIGCONT
+	sigstop = syscall.SIGSTOP
+)
 
 func signalGroup(pid int, sig syscall.Signal) { syscall.Kill(-pid, sig) }
 

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -67,6 +68,21 @@ type Outcome struct {
 	Cut     bool   // earlier lines are missing
 	Open    bool   // somebody still holds stdout
 	Seconds float64
+
+	runner  *Runner
+	signals int64 // that had come before it ran
+	ended   time.Time
+}
+
+// Signaled reports whether a signal came to us or was passed on during the run: many
+// programs print what they have by then, and exit with status 0. A scheduler sends
+// its signals to the program and to us, one after the other, so Signaled waits for a
+// moment after the end of the run: a fiftieth of its time, and at most 25 ms.
+func (o *Outcome) Signaled() bool {
+	const longest = 25 * time.Millisecond
+	moment := min(time.Duration(o.Seconds*float64(time.Second))/50, longest)
+	time.Sleep(moment - time.Since(o.ended))
+	return o.runner.signals.Load() != o.signals
 }
 
 // Runner runs programs and passes signals on to them. It may be used by many
@@ -80,12 +96,20 @@ type Runner struct {
 	starting sync.Mutex // held while a program is started, until it is in groups
 	mu       sync.Mutex
 	groups   map[int]struct{}
+	signals  atomic.Int64 // that came, or were passed on
 }
+
+// Interrupted notes that a signal has come that asks us to end: see
+// Outcome.Signaled.
+func (r *Runner) Interrupted() { r.signals.Add(1) }
 
 // Signal sends a signal to the process groups of all running programs, and of
 // one that is being started as soon as it is: it may have done something by
 // which others know that it runs.
 func (r *Runner) Signal(sig syscall.Signal) {
+	if sig != sigstop && sig != sigcont { // by which nothing is cut short
+		r.signals.Add(1)
+	}
 	for range 1000 { // not for ever: an exec may hang, on a dead file system
 		if r.starting.TryLock() {
 			defer r.starting.Unlock()
@@ -125,6 +149,7 @@ func (r *Runner) Run(ctx context.Context, c Command) (Outcome, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	start := time.Now()
+	signals := r.signals.Load()
 	cmd, out, err := r.start(c)
 	// Where there is room for fewer side by side than we were to run, one of
 	// them has to end first.
@@ -162,7 +187,7 @@ func (r *Runner) Run(ctx context.Context, c Command) (Outcome, error) {
 	if err := <-stopped; err != nil {
 		return Outcome{}, err
 	}
-	result := Outcome{Seconds: time.Since(start).Seconds()}
+	result := Outcome{Seconds: time.Since(start).Seconds(), runner: r, signals: signals, ended: time.Now()}
 	if err := exitError(name, cmd.ProcessState, err); err != nil {
 		return Outcome{}, err
 	}
