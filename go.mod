@@ -30,6 +30,7 @@ require (
 	github.com/pelletier/go-toml/v2 v2.2.4 // indirect
 	github.com/russross/blackfriday/v2 v2.1.0 // indirect
 	github.com/sagikazarmark/locafero v0.11.0 // indirect
+	github.com/sourcegraph/conc v0.3.1-0.20240121214520-5f936abd7ae8 // indirect
 	github.com/spf13/afero v1.15.0 // indirect
 	github.com/spf13/cast v1.10.0 // indirect
 	github.com/subosito/gotenv v1.6.0 // indirect
@@ -43,13 +44,3 @@ require (
 )
 
 tool honnef.co/go/tools/cmd/staticcheck
-
-replace github.com/spf13/afero => ./config/slim/afero
-
-replace github.com/subosito/gotenv => ./config/slim/gotenv
-
-replace github.com/fsnotify/fsnotify => ./config/slim/fsnotify
-
-replace github.com/sagikazarmark/locafero => ./config/slim/locafero
-
-replace github.com/pelletier/go-toml/v2 => ./config/slim/toml

@@ -1,3 +1,0 @@
-module github.com/fsnotify/fsnotify
-
-go 1.26.0
