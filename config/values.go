@@ -1,0 +1,134 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Parse checks a text as a value of the setting.
+func (s *Setting) Parse(text string) error {
+	return s.set(s.field(&Settings{}), []string{text})
+}
+
+// set parses values into the field that ptr points to. A list takes them all,
+// anything else the last.
+func (s *Setting) set(ptr any, values []string) error {
+	last := ""
+	if len(values) > 0 {
+		last = values[len(values)-1]
+	}
+	if s.choices != nil && !slices.Contains(s.choices, last) {
+		return fmt.Errorf("%q is none of %s", last, strings.Join(s.choices, ", "))
+	}
+	switch p := ptr.(type) {
+	case *string:
+		*p = last
+	case *[]string:
+		*p = values
+	case *bool:
+		v, err := strconv.ParseBool(last)
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", last)
+		}
+		*p = v
+	case *int:
+		v, err := strconv.Atoi(last)
+		if err != nil || v < 0 {
+			return fmt.Errorf("%q is no whole number from 0 on", last)
+		}
+		*p = v
+	case *float64:
+		v, err := strconv.ParseFloat(last, 64)
+		if err != nil || !(v >= 0) || math.IsInf(v, 0) {
+			return fmt.Errorf("%q is no number from 0 on", last)
+		}
+		*p = v
+	case *Repeat:
+		v, err := parseRepeat(last)
+		if err != nil {
+			return err
+		}
+		*p = v
+	case *[]int:
+		*p = nil
+		for _, text := range values {
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				return fmt.Errorf("%q is no whole number", text)
+			}
+			*p = append(*p, n)
+		}
+	case *time.Duration:
+		v, err := parseDuration(last)
+		if err != nil {
+			return err
+		}
+		*p = v
+	case *Bytes:
+		v, err := ParseBytes(last)
+		if err != nil {
+			return err
+		}
+		*p = v
+	default:
+		panic(fmt.Sprintf("config: setting %s has a field of type %T", s.Name, ptr))
+	}
+	return nil
+}
+
+// parseDuration reads Go's form (90s, 1h30m) and plain seconds.
+func parseDuration(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		var seconds float64
+		if seconds, err = strconv.ParseFloat(text, 64); err == nil && math.Abs(seconds) < 1e9 {
+			d = time.Duration(seconds * float64(time.Second))
+		} else {
+			return 0, fmt.Errorf("%q is no time; give it as 90s, 5m or 1h30m", text)
+		}
+	}
+	if d < 0 {
+		return 0, fmt.Errorf("%q is less than no time", text)
+	}
+	return d, nil
+}
+
+// parseRepeat reads a number of samples, true or false.
+func parseRepeat(text string) (Repeat, error) {
+	switch text {
+	case "true":
+		return Repeat{On: true}, nil
+	case "false":
+		return Repeat{}, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 {
+		return Repeat{}, fmt.Errorf("%q is no number of samples from 1 on", text)
+	}
+	return Repeat{On: true, Samples: n}, nil
+}
+
+// ParseBytes reads a size: a whole number of bytes, KiB (or K, KB) or MiB, up to
+// 1 MiB.
+func ParseBytes(text string) (Bytes, error) {
+	digits := strings.TrimRight(text, "KMiBkmb ")
+	n, err := strconv.Atoi(digits)
+	unit := 1
+	switch strings.ToUpper(strings.TrimSpace(text[len(digits):])) {
+	case "", "B":
+	case "K", "KB", "KIB":
+		unit = 1 << 10
+	case "M", "MB", "MIB":
+		unit = 1 << 20
+	default:
+		err = strconv.ErrSyntax
+	}
+	if err != nil || n < 0 || n > (1<<20)/unit {
+		return 0, fmt.Errorf("%q is no size from 0 to 1MiB; give it as 2048 or 2KiB", text)
+	}
+	return Bytes(n * unit), nil
+}
