@@ -1,0 +1,206 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// What is wrong in a file, and how it is said.
+func TestWrongFile(t *testing.T) {
+	const list = "'dvlcache config' lists the settings"
+	for _, c := range []struct{ text, want, hint string }{
+		// Names.
+		{"namespce: x", "namespce: there is no such setting", "did you mean namespace?"},
+		{"Namespace: x", "Namespace: there is no such setting", "did you mean namespace?"},
+		{"time_threshold: 5s", "time_threshold: there is no such setting", "did you mean time-threshold?"},
+		{"memcached.ca: x", "memcached.ca: there is no such setting", "did you mean memcached-ca?"},
+		{"name: a.sh", "name: there is no such setting", list},
+		{"qqqqqqqq: x", "qqqqqqqq: there is no such setting", list},
+		{"1: x", "1: there is no such setting", list},
+		{"<<: {ttl: 5s}", "<<: there is no such setting", list},
+		{"ttl: 5s\nttl: 5s", "ttl: it is given twice", ""},
+		{"ttl: 5s\n\"ttl\": 6s", "ttl: it is given twice", ""},
+		// Values.
+		{"ttl:", "ttl: it has no value", ""},
+		{"ttl: ~", "ttl: it has no value", ""},
+		{"ttl: null", "ttl: it has no value", ""},
+		{"ttl: [5s]", "ttl: it takes one value, not a list", ""},
+		{"ttl: {x: 5s}", "ttl: it takes a value, not keys of its own", ""},
+		{"memcached: {ca: x}", "memcached: it takes a value, not keys of its own", ""},
+		{"ignore: {a: b}", "ignore: it takes a value, not keys of its own", ""},
+		{"ignore: [a, ~]", "ignore: it has no value", ""},
+		{"ignore:\n- a\n-", "ignore: it has no value", ""},
+		{"ignore: [[a]]", "ignore: its list may hold plain values only", ""},
+		{"ignore: [a: b]", "ignore: its list may hold plain values only", ""},
+		{"ignore: &a [*a]", "ignore: its list may hold plain values only", ""},
+		{"ignore-arg: [1, two]", `ignore-arg: "two" is no whole number`, ""},
+		{"strict: yes", `strict: "yes" is neither true nor false`, ""},
+		{"strict: []", "strict: it takes one value, not a list", ""},
+		{"jobs: 1.5", `jobs: "1.5" is no whole number from 0 on`, ""},
+		{"jobs: 0x10", `jobs: "0x10" is no whole number from 0 on`, ""},
+		{"track: None", `track: "None" is none of args, none`, ""},
+		{"track: \"\"", `track: "" is none of args, none`, ""},
+		// Programs.
+		{"programs:", "programs: it takes a list", programsHint},
+		{"programs: {train.sh: {ignore: a}}", "programs: it takes a list", programsHint},
+		{"programs: train.sh", "programs: it takes a list", programsHint},
+		{"programs: [train.sh]", `programs[0]: it is no list of settings, one "name: value" a line`, ""},
+		{"programs: &p [*p]", `programs[0]: it is no list of settings, one "name: value" a line`, ""},
+		{"programs: [{ignore: a}]", "programs[0]: it has no name", programsHint},
+		{"programs: [{name: a, ignore: b}, {name: \"\"}]", "programs[1]: it has no name", programsHint},
+		{"programs: [{name: ./a.sh}]", `programs[0].name: "./a.sh": give the base name alone, a.sh`, ""},
+		{"programs: [{name: /bin/a.sh}]", `programs[0].name: "/bin/a.sh": give the base name alone, a.sh`, ""},
+		{"programs: [{name: a, ignored: b}]", "programs[0].ignored: there is no such setting", "did you mean ignore?"},
+		{"programs: [{name: a, ttl: 5s}]", "programs[0].ttl: it can be set for all programs only", ""},
+		{"programs: [{name: a, programs: []}]", "programs[0].programs: there is no such setting", list},
+		{"programs: [{name: a, ignore: }]", "programs[0].ignore: it has no value", ""},
+		{"programs: [{name: a, ignore-arg: x}]", `programs[0].ignore-arg: "x" is no whole number`, ""},
+		{"programs: []\nprograms: []", "programs: it is given twice", ""},
+		// YAML.
+		{"a: [", "yaml: line 1: did not find expected node content", ""},
+		{"\tttl: 5s", "yaml: found character that cannot start any token", ""},
+		{"ttl: 5s\n---\njobs: 2", "it holds more than one YAML document", ""},
+		{"---\n---\nttl: 5s", "it holds more than one YAML document", ""},
+		{"[ttl]", `it is no list of settings, one "name: value" a line`, ""},
+		{"ttl", `it is no list of settings, one "name: value" a line`, ""},
+		{"jobs: *a", "yaml: unknown anchor 'a' referenced", ""},
+	} {
+		path := filepath.Join(t.TempDir(), "dvlcache.yaml")
+		write(t, path, c.text)
+		_, err := readFile(path)
+		wrong := &Error{}
+		if !errors.As(err, &wrong) || err.Error() != path+": "+c.want || wrong.Hint != c.hint {
+			t.Errorf("%q:\n%v, hint %q; not\n%s, hint %q", c.text, err, wrong.Hint, c.want, c.hint)
+		}
+	}
+}
+
+// A file that can't be read is an error; one that isn't there is none.
+func TestUnreadableFile(t *testing.T) {
+	dir := t.TempDir()
+	os.Symlink(filepath.Join(dir, "nowhere"), filepath.Join(dir, "broken"))
+	os.Symlink(os.DevNull, filepath.Join(dir, "nothing"))
+	for name, want := range map[string]string{
+		"":              "",
+		"missing":       "",
+		"missing/below": "",
+		"nothing":       "",
+		".":             "is a directory",
+		"broken":        "no such file or directory",
+	} {
+		path := name
+		if name != "" {
+			path = filepath.Join(dir, name)
+		}
+		_, err := readFile(path)
+		if (err != nil) != (want != "") || err != nil && err.Error() != path+": "+want {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+// The rules for single programs, and for which they hold.
+func TestPrograms(t *testing.T) {
+	w := newWorld(t)
+	write(t, w.userFile, `
+ignore: [everywhere]
+programs:
+  - name: train.sh
+    env: [SEED]
+    depends-on: [mine.csv]
+`)
+	write(t, w.file(), `
+ignore-arg: 9
+programs:
+  - {name: train.sh, ignore: job-id, ignore-arg: [1, 2], depends-on: [data/iris.csv, /abs.csv]}
+  - {name: Train.SH, ignore-switch: v}
+  - name: eval.py
+    ignore: []
+    unordered: [indices...]
+    pass-env: [SLURM_ARRAY_TASK_ID]
+  - {name: 007}
+  - {name: train.sh, ignore: again}
+`)
+	s, _, err := Load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := filepath.Join(filepath.Dir(w.userFile), "mine.csv")
+	iris := filepath.Join(w.project, "data/iris.csv")
+	wanted := []Program{
+		{Name: "train.sh", From: w.userFile, Env: []string{"SEED"}, DependsOn: []string{mine}},
+		{Name: "train.sh", From: w.file(), Ignore: []string{"job-id"}, IgnoreArg: []int{1, 2}, DependsOn: []string{iris, "/abs.csv"}},
+		{Name: "Train.SH", From: w.file(), IgnoreSwitch: []string{"v"}},
+		{Name: "eval.py", From: w.file(), Unordered: []string{"indices..."}, PassEnv: []string{"SLURM_ARRAY_TASK_ID"}},
+		{Name: "007", From: w.file()},
+		{Name: "train.sh", From: w.file(), Ignore: []string{"again"}},
+	}
+	if !reflect.DeepEqual(s.Programs, wanted) {
+		t.Fatalf("the programs are\n%+v\nnot\n%+v", s.Programs, wanted)
+	}
+	for _, c := range []struct {
+		names string
+		want  Settings
+	}{
+		{"other.sh", Settings{Ignore: []string{"everywhere"}, IgnoreArg: []int{9}}},
+		{"", Settings{Ignore: []string{"everywhere"}, IgnoreArg: []int{9}}},
+		{"train.sh", Settings{Ignore: []string{"everywhere", "job-id", "again"}, IgnoreArg: []int{9, 1, 2},
+			DependsOn: []string{mine, iris, "/abs.csv"}, Env: []string{"SEED"}}},
+		{"Train.SH", Settings{Ignore: []string{"everywhere"}, IgnoreArg: []int{9}, IgnoreSwitch: []string{"v"}}},
+		{"python3 eval.py", Settings{Ignore: []string{"everywhere"}, IgnoreArg: []int{9},
+			Unordered: []string{"indices..."}, PassEnv: []string{"SLURM_ARRAY_TASK_ID"}}},
+		{"Train.SH eval.py", Settings{Ignore: []string{"everywhere"}, IgnoreArg: []int{9}, IgnoreSwitch: []string{"v"},
+			Unordered: []string{"indices..."}, PassEnv: []string{"SLURM_ARRAY_TASK_ID"}}},
+	} {
+		got := s.For(strings.Fields(c.names)...)
+		for _, set := range All() {
+			if set.program == nil {
+				continue
+			}
+			if a, b := value(set, got), value(set, &c.want); !reflect.DeepEqual(a, b) {
+				t.Errorf("for %q, %s is %v, not %v", c.names, set.Name, a, b)
+			}
+		}
+	}
+	// What held for one program holds for no other after it.
+	if len(s.Ignore) != 1 || len(s.IgnoreArg) != 1 || s.Env != nil {
+		t.Errorf("the rules of programs have come into %+v", s)
+	}
+}
+
+// Whatever a file holds, it is taken or refused, in one line that begins with its
+// name; what is taken can be loaded.
+func FuzzReadFile(f *testing.F) {
+	for _, seed := range []string{
+		"", "ttl: 5s\n", "ignore: [a, b]", "programs: [{name: a, ignore: b}]", "a: &x [*x]", "? [a]\n: b", "---\n---", "<<: *a",
+		"ttl: !!binary YQ==", "dir: |\n  a\n  b\n", "\xef\xbb\xbfttl: 5s", "ttl: \"\\0\"",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		path := filepath.Join(t.TempDir(), "dvlcache.yaml")
+		write(t, path, text)
+		f, err := readFile(path)
+		if err != nil {
+			var wrong *Error
+			if !errors.As(err, &wrong) || wrong.Where != path || strings.Contains(wrong.Reason, "\n") {
+				t.Errorf("%q: %v", text, err)
+			}
+			return
+		}
+		v, err := newViper(nil, []*file{f})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, values := range f.values {
+			s := find(All(), name)
+			if got := texts(s, v.Get(name)); len(got) != len(values.([]string)) {
+				t.Errorf("%q: %s is %q, not %q", text, name, got, values)
+			}
+		}
+	})
+}
