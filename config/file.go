@@ -73,7 +73,7 @@ func readFile(path string) (*file, error) {
 	} else if err != nil {
 		return nil, f.wrong("", strings.Join(strings.Fields(err.Error()), " "))
 	}
-	if decoder.Decode(&second) == nil {
+	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) { // be it broken
 		return nil, f.wrong("", "it holds more than one YAML document")
 	}
 	root := resolve(doc.Content[0])

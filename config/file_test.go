@@ -64,6 +64,8 @@ func TestWrongFile(t *testing.T) {
 		{"a: [", "yaml: line 1: did not find expected node content", ""},
 		{"\tttl: 5s", "yaml: found character that cannot start any token", ""},
 		{"ttl: 5s\n---\njobs: 2", "it holds more than one YAML document", ""},
+		{"ttl: 5s\n---\njobs: [", "it holds more than one YAML document", ""},
+		{"ttl: 5s\n...\njobs: [", "it holds more than one YAML document", ""},
 		{"---\n---\nttl: 5s", "it holds more than one YAML document", ""},
 		{"[ttl]", `it is no list of settings, one "name: value" a line`, ""},
 		{"ttl", `it is no list of settings, one "name: value" a line`, ""},
