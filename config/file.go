@@ -111,6 +111,14 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
+// below is the name of a key for messages, as that of what it stands in.
+func below(as, key string) string {
+	if as == "" {
+		return key
+	}
+	return as + "." + key
+}
+
 // each goes through the keys of a YAML mapping. as is its name for messages.
 func (f *file) each(n *yaml.Node, as string, do func(key string, value *yaml.Node) error) error {
 	if n.Kind != yaml.MappingNode {
@@ -118,9 +126,12 @@ func (f *file) each(n *yaml.Node, as string, do func(key string, value *yaml.Nod
 	}
 	seen := map[string]bool{}
 	for i := 0; i < len(n.Content); i += 2 {
+		if n.Content[i].Kind != yaml.ScalarNode { // an alias has a text too, and another meaning
+			return f.wrong(as, fmt.Sprintf("a setting's name is expected in line %d", n.Content[i].Line))
+		}
 		key := n.Content[i].Value
 		if seen[key] {
-			return f.wrong(key, "it is given twice")
+			return f.wrong(below(as, key), "it is given twice")
 		}
 		seen[key] = true
 		if err := do(key, resolve(n.Content[i+1])); err != nil {
@@ -172,7 +183,7 @@ func (f *file) readPrograms(settings []*Setting, list *yaml.Node) error {
 		as := fmt.Sprintf("%s[%d]", programsKey, i)
 		p := Program{From: f.path}
 		err := f.each(resolve(item), as, func(key string, value *yaml.Node) error {
-			as := as + "." + key
+			as := below(as, key)
 			if key == "name" {
 				p.Name = value.Value
 				return nil
