@@ -141,13 +141,12 @@ func (f *file) each(n *yaml.Node, as string, do func(key string, value *yaml.Nod
 	return nil
 }
 
-// parse reads the value of a setting into what ptr points to, and returns it as
-// texts, as they stand in the file.
-func (f *file) parse(s *Setting, ptr any, as string, value *yaml.Node) (values []string, err error) {
+// plain returns the texts of a value, as they stand in the file.
+func (f *file) plain(as string, value *yaml.Node, list bool) (texts []string, err error) {
 	items := []*yaml.Node{value}
 	switch value.Kind {
 	case yaml.SequenceNode:
-		if !s.Repeated() {
+		if !list {
 			return nil, f.wrong(as, "it takes one value, not a list")
 		}
 		items = value.Content
@@ -162,11 +161,24 @@ func (f *file) parse(s *Setting, ptr any, as string, value *yaml.Node) (values [
 		case item.Tag == "!!null":
 			return nil, f.wrong(as, "it has no value")
 		}
-		text := item.Value
-		if s.isPath && text != "" && !filepath.IsAbs(text) {
-			text = filepath.Join(filepath.Dir(f.path), text)
+		texts = append(texts, item.Value)
+	}
+	return texts, nil
+}
+
+// parse reads the value of a setting into what ptr points to, and returns it as
+// texts.
+func (f *file) parse(s *Setting, ptr any, as string, value *yaml.Node) ([]string, error) {
+	values, err := f.plain(as, value, s.Repeated())
+	if err != nil {
+		return nil, err
+	}
+	if s.isPath {
+		for i, path := range values {
+			if path != "" && !filepath.IsAbs(path) {
+				values[i] = filepath.Join(filepath.Dir(f.path), path)
+			}
 		}
-		values = append(values, text)
 	}
 	if err := s.set(ptr, values); err != nil {
 		return nil, f.wrong(as, err.Error())
@@ -185,8 +197,9 @@ func (f *file) readPrograms(settings []*Setting, list *yaml.Node) error {
 		err := f.each(resolve(item), as, func(key string, value *yaml.Node) error {
 			as := below(as, key)
 			if key == "name" {
-				p.Name = value.Value
-				return nil
+				values, err := f.plain(as, value, false)
+				p.Name = strings.Join(values, "")
+				return err
 			}
 			s := find(settings, key)
 			switch {
