@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -109,22 +108,17 @@ func flagError(cmd *cobra.Command, err error) error {
 		if slices.ContainsFunc(config.All(), func(s *config.Setting) bool { return s.Name == name }) {
 			return usage(fmt.Errorf("%s has no use for --%s", cmd.CommandPath(), name), hint)
 		}
-		if like := nearestFlag(cmd, name); like != "" {
+		var flags []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				flags = append(flags, f.Name)
+			}
+		})
+		if like := config.Nearest(name, flags); like != "" {
 			hint = "did you mean --" + like + "?"
 		}
 	}
 	return usage(err, hint)
-}
-
-// nearestFlag is the flag that name may be meant to be, or empty.
-func nearestFlag(cmd *cobra.Command, name string) (nearest string) {
-	least := min(3, (len(name)+1)/2) // fewer letters have to be wrong
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if d := levenshtein.ComputeDistance(name, f.Name); d < least && !f.Hidden {
-			nearest, least = f.Name, d
-		}
-	})
-	return nearest
 }
 
 // usageError is a wrong command line, or a wrong setting anywhere.

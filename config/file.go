@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -87,7 +88,7 @@ func readFile(path string) (*file, error) {
 		}
 		s := find(settings, key)
 		if s == nil {
-			return &Error{Where: f.path, Key: key, Reason: "there is no such setting", Hint: nearest(settings, key)}
+			return f.unknown(key, key, settings, programsKey)
 		}
 		values, err := f.parse(s, s.field(&Settings{}), key, value)
 		f.values[key] = values
@@ -204,7 +205,7 @@ func (f *file) readPrograms(settings []*Setting, list *yaml.Node) error {
 			s := find(settings, key)
 			switch {
 			case s == nil:
-				return &Error{Where: f.path, Key: as, Reason: "there is no such setting", Hint: nearest(settings, key)}
+				return f.unknown(as, key, slices.DeleteFunc(slices.Clone(settings), func(s *Setting) bool { return s.program == nil }), "name")
 			case s.program == nil:
 				return f.wrong(as, "it can be set for all programs only")
 			}

@@ -16,8 +16,10 @@ func TestWrongFile(t *testing.T) {
 		// Names.
 		{"namespce: x", "namespce: there is no such setting", "did you mean namespace?"},
 		{"Namespace: x", "Namespace: there is no such setting", "did you mean namespace?"},
+		{"TTL: 5s", "TTL: there is no such setting", "did you mean ttl?"},
 		{"time_threshold: 5s", "time_threshold: there is no such setting", "did you mean time-threshold?"},
 		{"memcached.ca: x", "memcached.ca: there is no such setting", "did you mean memcached-ca?"},
+		{"program: []", "program: there is no such setting", "did you mean programs?"},
 		{"name: a.sh", "name: there is no such setting", list},
 		{"qqqqqqqq: x", "qqqqqqqq: there is no such setting", list},
 		{"1: x", "1: there is no such setting", list},
@@ -62,6 +64,7 @@ func TestWrongFile(t *testing.T) {
 		{"programs: [{name: ./a.sh}]", `programs[0].name: "./a.sh": give the base name alone, a.sh`, ""},
 		{"programs: [{name: /bin/a.sh}]", `programs[0].name: "/bin/a.sh": give the base name alone, a.sh`, ""},
 		{"programs: [{name: a, ignored: b}]", "programs[0].ignored: there is no such setting", "did you mean ignore?"},
+		{"programs: [{nam: a, ignore: b}]", "programs[0].nam: there is no such setting", "did you mean name?"},
 		{"programs: [{name: a, ttl: 5s}]", "programs[0].ttl: it can be set for all programs only", ""},
 		{"programs: [{name: a, programs: []}]", "programs[0].programs: there is no such setting", list},
 		{"programs: [{name: a, ignore: b, ignore: c}]", "programs[0].ignore: it is given twice", ""},

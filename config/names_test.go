@@ -20,6 +20,8 @@ func TestStrays(t *testing.T) {
 		{"DVLCACHE_Namespace", "x", "did you mean DVLCACHE_NAMESPACE?"},
 		{"DVLCACHE_IGNOREARG", "x", "did you mean DVLCACHE_IGNORE_ARG?"},
 		{"DVLCACHE_TIME_TRESHOLD", "x", "did you mean DVLCACHE_TIME_THRESHOLD?"},
+		{"DVLCACHE_DISABLED", "1", "did you mean DVLCACHE_DISABLE?"},
+		{"DVLCACHE_SECRETS", "x", "did you mean DVLCACHE_SECRET?"},
 		{"DVLCACHE_PROGRAMS", "x", list},
 		{"DVLCACHE_QQQQQQQQ", "x", list},
 		{"DVLCACHE_", "x", list},
