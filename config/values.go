@@ -115,7 +115,7 @@ func parseRepeat(text string) (Repeat, error) {
 // ParseBytes reads a size: a whole number of bytes, KiB (or K, KB) or MiB, up to
 // 1 MiB.
 func ParseBytes(text string) (Bytes, error) {
-	digits := strings.TrimRight(text, "KMiBkmb ")
+	digits := strings.TrimRight(text, "KMIBkmib ")
 	n, err := strconv.Atoi(digits)
 	unit := 1
 	switch strings.ToUpper(strings.TrimSpace(text[len(digits):])) {

@@ -50,6 +50,7 @@ func TestValues(t *testing.T) {
 		{"keep-output", "2 KiB", Bytes(2048)},
 		{"keep-output", "2k", Bytes(2048)},
 		{"keep-output", "2kb", Bytes(2048)},
+		{"keep-output", "2KIB", Bytes(2048)},
 		{"keep-output", "512B", Bytes(512)},
 		{"keep-output", "1MiB", Bytes(1 << 20)},
 		{"keep-output", "1m", Bytes(1 << 20)},
