@@ -72,6 +72,9 @@ func Load(flags map[string][]string) (*Settings, []Origin, error) {
 		if err := s.set(s.field(out), values); err != nil {
 			return nil, nil, &Error{Where: from, Key: s.Name, Reason: err.Error()}
 		}
+		if n := len(values); n > 1 && !s.Repeated() { // a flag that is given twice
+			values = values[n-1:]
+		}
 		origins = append(origins, Origin{s, strings.Join(values, ","), from})
 	}
 	for _, f := range files {

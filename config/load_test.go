@@ -201,8 +201,12 @@ func TestPlaces(t *testing.T) {
 			if path, ok := map[string]string{"USER": w.userFile, "PROJECT": w.file(), "ABOVE": above}[c.from]; ok {
 				want = path
 			}
-			if o := from(t, origins, c.setting); o.From != want {
+			o := from(t, origins, c.setting)
+			if o.From != want {
 				t.Errorf("%s comes from %q, not from %q", c.setting, o.From, want)
+			}
+			if text, ok := c.want.(string); ok && o.Value != text {
+				t.Errorf("%s is shown as %q, not %q", c.setting, o.Value, text)
 			}
 		})
 	}
