@@ -149,11 +149,6 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 			return exec.Query{}, badSetting(origins, "default", err)
 		}
 	}
-	for _, name := range s.Env {
-		if name == "" || strings.ContainsAny(name, "=\x00") {
-			return exec.Query{}, badSetting(origins, "env", fmt.Errorf("%q is no name of a variable", name))
-		}
-	}
 	if s.Converge && s.Repeat.Samples > 0 {
 		return exec.Query{}, usage(fmt.Errorf("--converge and --repeat=%d are given", s.Repeat.Samples), "leave one of them out")
 	}
@@ -164,9 +159,6 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 		if s.OnlyCached && against.given {
 			return exec.Query{}, usage(fmt.Errorf("--only-cached and %s are given", against.name), "leave one of them out")
 		}
-	}
-	if slices.Contains(s.DependsOn, "") {
-		return exec.Query{}, badSetting(origins, "depends-on", errors.New("it names no file or folder"))
 	}
 	return exec.Query{
 		Args:            args,

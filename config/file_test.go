@@ -71,6 +71,9 @@ func TestWrongFile(t *testing.T) {
 		{"programs: [{name: a, name: b}]", "programs[0].name: it is given twice", ""},
 		{"programs: [{name: a, ignore: }]", "programs[0].ignore: it has no value", ""},
 		{"programs: [{name: a, ignore-arg: x}]", `programs[0].ignore-arg: "x" is no whole number`, ""},
+		{"programs: [{name: a, env: [B, C=D]}]", `programs[0].env: "C=D" is no name of a variable`, ""},
+		{"programs: [{name: a, depends-on: \"\"}]", "programs[0].depends-on: it names no file or folder", ""},
+		{"depends-on: [\"\"]", "depends-on: it names no file or folder", ""},
 		{"programs: []\nprograms: []", "programs: it is given twice", ""},
 		// YAML.
 		{"a: [", "yaml: line 1: did not find expected node content", ""},

@@ -106,8 +106,9 @@ type Setting struct {
 	field   func(*Settings) any // a pointer into the Settings
 	program func(*Program) any  // … and into a Program, where there may be one
 	choices []string
-	aliases []string // further environment variables
-	isPath  bool     // in a file, relative to the file's folder
+	aliases []string                // further environment variables
+	isPath  bool                    // in a file, relative to the file's folder
+	check   func(item string) error // of a list, if not any text will do
 }
 
 // shape is settings of which the types alone are asked for.

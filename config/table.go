@@ -63,11 +63,11 @@ var KeySettings = []*Setting{
 	{Name: "paths", Default: "absolute", Metavar: "absolute|project|none", choices: []string{"absolute", "project", "none"},
 		Usage: "how much of the paths of programs, files and the working directory counts",
 		field: func(s *Settings) any { return &s.Paths }},
-	{Name: "depends-on", Metavar: "PATH", isPath: true,
+	{Name: "depends-on", Metavar: "PATH", isPath: true, check: checkPath,
 		Usage:   "this file's contents count; a folder's recursively",
 		field:   func(s *Settings) any { return &s.DependsOn },
 		program: func(p *Program) any { return &p.DependsOn }},
-	{Name: "env", Metavar: "VAR",
+	{Name: "env", Metavar: "VAR", check: checkVariable,
 		Usage:   "this environment variable counts",
 		field:   func(s *Settings) any { return &s.Env },
 		program: func(p *Program) any { return &p.Env }},
@@ -75,7 +75,7 @@ var KeySettings = []*Setting{
 
 // RunSettings say how COMMAND is run and its number read.
 var RunSettings = []*Setting{
-	{Name: "pass-env", Metavar: "VAR",
+	{Name: "pass-env", Metavar: "VAR", check: checkVariable,
 		Usage:   "hand this scheduler's array index on to COMMAND, although it does not count",
 		field:   func(s *Settings) any { return &s.PassEnv },
 		program: func(p *Program) any { return &p.PassEnv }},

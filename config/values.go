@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -28,6 +29,14 @@ func (s *Setting) set(ptr any, values []string) error {
 	case *string:
 		*p = last
 	case *[]string:
+		for _, item := range values {
+			if s.check == nil {
+				break
+			}
+			if err := s.check(item); err != nil {
+				return err
+			}
+		}
 		*p = values
 	case *bool:
 		v, err := strconv.ParseBool(last)
@@ -76,6 +85,21 @@ func (s *Setting) set(ptr any, values []string) error {
 		*p = v
 	default:
 		panic(fmt.Sprintf("config: setting %s has a field of type %T", s.Name, ptr))
+	}
+	return nil
+}
+
+// checkVariable refuses what can't be the name of an environment variable.
+func checkVariable(name string) error {
+	if name == "" || strings.ContainsAny(name, "=\x00") {
+		return fmt.Errorf("%q is no name of a variable", name)
+	}
+	return nil
+}
+
+func checkPath(path string) error {
+	if path == "" {
+		return errors.New("it names no file or folder")
 	}
 	return nil
 }
