@@ -209,8 +209,10 @@ func rulesOf(s *config.Settings, origins []config.Origin, names []string) (key.R
 	}
 	all, err := rules(s.For(names...))
 	if errors.As(err, &wrong) {
-		for _, p := range s.Programs {
-			if slices.Contains(names, p.Name) {
+		for i, p := range s.Programs {
+			upTo := *s // where it goes wrong
+			upTo.Programs = s.Programs[:i+1]
+			if _, err := rules(upTo.For(names...)); err != nil {
 				return key.Rules{}, &config.Error{Where: p.From, Key: "programs: " + p.Name, Reason: err.Error()}
 			}
 		}
