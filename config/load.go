@@ -84,7 +84,8 @@ func Load(flags map[string][]string) (*Settings, []Origin, error) {
 		if dir, err := os.UserCacheDir(); err == nil {
 			out.Dir = filepath.Join(dir, "dvlcache")
 		}
-		origins[slices.IndexFunc(settings, func(s *Setting) bool { return s.Name == "dir" })].Value = out.Dir
+		o := &origins[slices.IndexFunc(settings, func(s *Setting) bool { return s.Name == "dir" })]
+		o.Value, o.From = out.Dir, byDefault // an empty name is none
 	}
 	if out.Backend == "auto" {
 		out.Backend = "bolt"

@@ -267,6 +267,27 @@ func TestRelativePaths(t *testing.T) {
 	}
 }
 
+// A folder without a name is the default, and is said to be.
+func TestEmptyDir(t *testing.T) {
+	w := newWorld(t)
+	write(t, w.file(), `dir: ""`)
+	for _, flags := range []map[string][]string{nil, {"dir": {""}}} {
+		got, origins, err := Load(flags)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cacheDir, _ := os.UserCacheDir()
+		if o := from(t, origins, "dir"); got.Dir != filepath.Join(cacheDir, "dvlcache") || o.Value != got.Dir || o.From != byDefault {
+			t.Errorf("%v: the folder is %q, shown as %q from %q", flags, got.Dir, o.Value, o.From)
+		}
+	}
+	t.Setenv("HOME", "") // there is none
+	got, origins, err := Load(nil)
+	if o := from(t, origins, "dir"); err != nil || got.Dir != "" || o.Value != "" {
+		t.Errorf("without HOME, the folder is %q, shown as %q; %v", got.Dir, o.Value, err)
+	}
+}
+
 // What backend auto is, and what the others want.
 func TestBackend(t *testing.T) {
 	for _, c := range []struct {
