@@ -52,9 +52,6 @@ type file struct {
 }
 
 // readFile reads and checks a file. nil means that there is none.
-//
-// It reads the YAML itself and hands texts to viper, which would fold the case
-// of keys, pass over keys without a value, and make 7 of a namespace 007.
 func readFile(path string) (*file, error) {
 	if path == "" {
 		return nil, nil
@@ -66,6 +63,14 @@ func readFile(path string) (*file, error) {
 	if err != nil {
 		return nil, &Error{Where: path, Reason: errors.Unwrap(err).Error()}
 	}
+	return parseFile(path, data)
+}
+
+// parseFile checks what a file holds.
+//
+// It parses the YAML itself and hands texts to viper, which would fold the case
+// of keys, pass over keys without a value, and make 7 of a namespace 007.
+func parseFile(path string, data []byte) (*file, error) {
 	f := &file{path: path, values: map[string]any{}}
 	var doc, second yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -82,7 +87,7 @@ func readFile(path string) (*file, error) {
 		return f, nil
 	}
 	settings := All()
-	err = f.each(root, "", func(key string, value *yaml.Node) error {
+	err := f.each(root, "", func(key string, value *yaml.Node) error {
 		if key == programsKey {
 			return f.readPrograms(settings, value)
 		}
