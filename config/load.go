@@ -80,18 +80,21 @@ func Load(flags map[string][]string) (*Settings, []Origin, error) {
 	for _, f := range files {
 		out.Programs = append(out.Programs, f.programs...)
 	}
+	shown := func(name string) *Origin {
+		return &origins[slices.IndexFunc(settings, func(s *Setting) bool { return s.Name == name })]
+	}
 	if out.Dir == "" {
 		if dir, err := os.UserCacheDir(); err == nil {
 			out.Dir = filepath.Join(dir, "dvlcache")
 		}
-		o := &origins[slices.IndexFunc(settings, func(s *Setting) bool { return s.Name == "dir" })]
-		o.Value, o.From = out.Dir, byDefault // an empty name is none
+		shown("dir").Value, shown("dir").From = out.Dir, byDefault // an empty name is none
 	}
 	if out.Backend == "auto" {
 		out.Backend = "bolt"
 		if len(out.Memcached) > 0 {
 			out.Backend = "memcached"
 		}
+		shown("backend").Value = out.Backend
 	}
 	if out.Backend == "memcached" && len(out.Memcached) == 0 {
 		return nil, nil, &Error{Where: "backend memcached", Reason: "no server is given", Hint: "--memcached HOST:PORT or DVLCACHE_MEMCACHED"}

@@ -173,6 +173,7 @@ func TestPlaces(t *testing.T) {
 		{"what YAML takes for a boolean", place{project: "namespace: yes"}, nil, "namespace", "yes", "PROJECT"},
 		{"what YAML takes for a date", place{project: "namespace: 2026-11-26"}, nil, "namespace", "2026-11-26", "PROJECT"},
 		{"a float that is long", place{project: "default: 0.10"}, nil, "default", "0.10", "PROJECT"},
+		{"a byte order mark and the ends of lines of Windows", place{project: "\xef\xbb\xbfttl: 5s\r\nnamespace: w\r\n"}, nil, "namespace", "w", "PROJECT"},
 		{"an alias", place{project: "ignore: &names [a, b]\nunordered: *names"}, nil, "unordered", []string{"a", "b"}, "PROJECT"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -305,9 +306,12 @@ func TestBackend(t *testing.T) {
 		{map[string][]string{"backend": {""}}, "", `--backend: "" is none of auto, bolt, memory, memcached`},
 	} {
 		newWorld(t)
-		got, _, err := Load(c.flags)
+		got, origins, err := Load(c.flags)
 		if text := fmt.Sprint(err); err != nil && text != c.err || err == nil && (c.err != "" || got.Backend != c.want) {
 			t.Errorf("%v: %+v, %v", c.flags, got, err)
+		}
+		if err == nil && from(t, origins, "backend").Value != c.want {
+			t.Errorf("%v: the backend is shown as %q, not %q", c.flags, from(t, origins, "backend").Value, c.want)
 		}
 	}
 }
