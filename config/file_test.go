@@ -105,6 +105,7 @@ func TestUnreadableFile(t *testing.T) {
 		"":              "",
 		"missing":       "",
 		"missing/below": "",
+		"nothing/below": "", // HOME=/dev/null
 		"nothing":       "",
 		".":             "is a directory",
 		"broken":        "no such file or directory",
