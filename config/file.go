@@ -75,20 +75,25 @@ func parseFile(path string, data []byte) (*file, error) {
 	f := &file{path: path, values: map[string]any{}}
 	var doc, second yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
+	err := decoder.Decode(&doc)
+	if errors.Is(err, io.EOF) {
 		return f, nil
-	} else if err != nil {
-		return nil, f.wrong("", strings.Join(strings.Fields(err.Error()), " "))
 	}
-	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) { // be it broken
-		return nil, f.wrong("", "it holds more than one YAML document")
+	if err == nil {
+		err = decoder.Decode(&second) // also finds what is wrong behind the first
+		if err == nil {
+			return nil, f.wrong("", "it holds more than one YAML document")
+		}
+	}
+	if !errors.Is(err, io.EOF) {
+		return nil, f.wrong("", strings.Join(strings.Fields(err.Error()), " "))
 	}
 	root := resolve(doc.Content[0])
 	if root.Tag == "!!null" {
 		return f, nil
 	}
 	settings := All()
-	err := f.each(root, "", func(key string, value *yaml.Node) error {
+	err = f.each(root, "", func(key string, value *yaml.Node) error {
 		if key == programsKey {
 			return f.readPrograms(settings, value)
 		}
