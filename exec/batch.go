@@ -191,7 +191,7 @@ func (b *batch) stepLocked(ctx context.Context, change func()) {
 		b.cancel()
 	}
 	b.start(ctx)
-	b.committer.running.Store(int64(b.state.Running))
+	b.committer.setRunning(b.state.Running)
 	b.state.Input = b.reading && !b.stopping
 	if b.Progress != nil {
 		b.Progress(b.state)

@@ -15,12 +15,20 @@ type committer struct {
 	cache.Store
 	requests chan commit
 	stopped  chan struct{}
-	// running is how many programs run, whose numbers will soon come.
+	// running is how many programs run, whose numbers will soon come; quiet is told
+	// when there are none any more.
 	running atomic.Int64
+	quiet   chan struct{}
 }
 
-// gather is how long the committer waits for more as long as programs run.
-const gather = 4 * time.Millisecond
+// As long as programs run, whose numbers will soon come, the committer waits for
+// more: so long that a commit, which takes its time of a processor and of the disk,
+// is a small part of it.
+const (
+	shortestGather = 4 * time.Millisecond
+	longestGather  = 60 * time.Millisecond
+	gatherCommits  = 10 // as long as that many commits
+)
 
 type commit struct {
 	cache.Change
@@ -33,9 +41,19 @@ var (
 )
 
 func newCommitter(s cache.Store) *committer {
-	c := &committer{Store: s, requests: make(chan commit), stopped: make(chan struct{})}
+	c := &committer{Store: s, requests: make(chan commit), stopped: make(chan struct{}), quiet: make(chan struct{}, 1)}
 	go c.serve()
 	return c
+}
+
+// setRunning says how many programs run.
+func (c *committer) setRunning(n int) {
+	if c.running.Swap(int64(n)) > 0 && n == 0 {
+		select {
+		case c.quiet <- struct{}{}:
+		default:
+		}
+	}
 }
 
 func (c *committer) stop() {
@@ -45,6 +63,7 @@ func (c *committer) stop() {
 
 func (c *committer) serve() {
 	defer close(c.stopped)
+	gather := shortestGather
 	for first := range c.requests {
 		group := []commit{first}
 		wait := time.Duration(0)
@@ -58,6 +77,8 @@ func (c *committer) serve() {
 				if more = ok; ok {
 					group = append(group, next)
 				}
+			case <-c.quiet: // maybe of before, and then a group is smaller
+				more = false
 			case <-enough:
 				more = false
 			}
@@ -66,7 +87,9 @@ func (c *committer) serve() {
 		for i := range group {
 			changes[i] = group[i].Change
 		}
+		start := time.Now()
 		errs := cache.UpdateAll(context.Background(), c.Store, changes)
+		gather = min(max(gatherCommits*time.Since(start), shortestGather), longestGather)
 		for i := range group {
 			if errs == nil {
 				group[i].done <- nil
