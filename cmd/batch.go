@@ -215,7 +215,7 @@ func (b *batchWriter) write(a exec.LineAnswer) error {
 }
 
 func (b *batchWriter) line(a exec.LineAnswer) error {
-	value, status := a.Text, exitStatus(a.Err)
+	value, status := a.Text, meaningOf(a.Err).status
 	if a.Err != nil {
 		value = "NA"
 	}

@@ -23,7 +23,7 @@ func Main(args []string) int {
 	err := execute(newRoot(ui, args), args)
 	ui.report(err)
 	raise(err)
-	return exitStatus(err)
+	return meaningOf(err).status
 }
 
 // growStack makes the stack as large as a hit needs it, while there is little on it.

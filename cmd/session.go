@@ -108,7 +108,7 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 		os.Setenv(sessionVariable, dir)
 		os.Setenv(saveVariable, "1")
 		if saveErr := saveSession(ui, s, counters, resume != ""); saveErr != nil {
-			text, hint := fmt.Sprintf("the session could not be saved: %v", saveErr), hintOf(saveErr)
+			text, hint := fmt.Sprintf("the session could not be saved: %v", saveErr), meaningOf(saveErr).hint
 			empty := isEmptySession(dir)
 			if kept, ok := keepSession(dir); ok {
 				end = func() {}

@@ -1,7 +1,12 @@
 package cmd
 
 import (
+	"bufio"
 	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
 	"syscall"
 
 	"dvlcache/cache/key"
@@ -30,10 +35,17 @@ type signalError struct{ signal syscall.Signal }
 
 func (e *signalError) Error() string { return "ended by a signal: " + e.signal.String() }
 
-// exitStatus maps errors to exit statuses.
-func exitStatus(err error) int {
+// meaning is what an error means to the user: the exit status that we end with, and
+// what would mend it, if that is known.
+type meaning struct {
+	status int
+	hint   string
+}
+
+// meaningOf is the table of errors.
+func meaningOf(err error) meaning {
 	if err == nil {
-		return 0 // for each line of a batch
+		return meaning{} // for each line of a batch
 	}
 	var (
 		exit    *process.ExitError
@@ -45,30 +57,75 @@ func exitStatus(err error) int {
 		setting *config.Error
 		rule    *key.RuleError
 		missing *key.MissingDependencyError
-		place   *key.NoProjectError
+		project *key.NoProjectError
 		lines   *failedLines
+		changed *exec.ChangedError
 	)
 	switch {
 	case errors.As(err, &exit):
-		return exit.Status
-	case errors.As(err, &lines), errors.Is(err, exec.ErrHalted), errors.Is(err, errImpure), errors.Is(err, errUnverified), errors.Is(err, errDamaged):
-		return statusFailedLines
+		return meaning{exit.Status, ""}
+	case errors.As(err, &changed):
+		return meaning{statusFailedLines, changed.Hint}
+	case errors.Is(err, errImpure):
+		return meaning{statusFailedLines, "cache only programs that give the same number each time, or average them with --repeat; --repair replaces or removes the entries"}
+	case errors.Is(err, errDamaged):
+		return meaning{statusFailedLines, "dvlcache check --salvage keeps what can be read"}
+	case errors.As(err, &lines), errors.Is(err, exec.ErrHalted), errors.Is(err, errUnverified):
+		return meaning{statusFailedLines, ""}
 	case errors.Is(err, exec.ErrNotCached):
-		return statusNotCached
+		return meaning{statusNotCached, ""}
+	case errors.As(err, &number) && number.Extraction == "last":
+		return meaning{statusNoNumber, "--extract finds numbers elsewhere: only, regex:RE, json:PATH"}
 	case errors.As(err, &number):
-		return statusNoNumber
+		return meaning{statusNoNumber, ""}
 	case errors.As(err, &timeout):
-		return statusTimeout
+		return meaning{statusTimeout, ""}
 	case errors.As(err, &start) && start.NotFound:
-		return statusNotFound
+		return meaning{statusNotFound, startHint(start)}
 	case errors.As(err, &start):
-		return statusNotExecutable
+		return meaning{statusNotExecutable, startHint(start)}
 	case errors.As(err, &signal):
-		return statusSignal + int(signal.signal)
-	case errors.As(err, &wrong), errors.As(err, &setting), errors.As(err, &rule),
-		errors.As(err, &missing), errors.As(err, &place):
-		return statusUsage
+		return meaning{statusSignal + int(signal.signal), ""}
+	case errors.As(err, &wrong):
+		return meaning{statusUsage, wrong.hint}
+	case errors.As(err, &setting):
+		return meaning{statusUsage, setting.Hint}
+	case errors.As(err, &rule), errors.As(err, &missing), errors.As(err, &project):
+		return meaning{statusUsage, ""}
 	default:
-		return statusInternal
+		return meaning{statusInternal, ""}
 	}
+}
+
+// startHint says how a program could be started that can't be.
+func startHint(err *process.StartError) string {
+	name := err.Command
+	info, statErr := os.Stat(name)
+	file := statErr == nil && info.Mode().IsRegular()
+	switch {
+	case file && !strings.Contains(name, "/"):
+		if _, lookErr := process.LookPath(name); lookErr == nil {
+			return "" // it is another one, on PATH
+		}
+		return "the one in this folder is ./" + name
+	case file && errors.Is(err, fs.ErrPermission):
+		return "'chmod +x " + name + "' if it is a program, or name its interpreter before it"
+	case file && err.NotFound:
+		f, openErr := os.Open(name)
+		if openErr != nil {
+			return ""
+		}
+		defer f.Close()
+		line, _ := bufio.NewReader(io.LimitReader(f, 256)).ReadString('\n')
+		if strings.HasSuffix(line, "\r\n") {
+			return "its lines end as on Windows; sed -i 's/\\r$//' " + name + " mends it"
+		}
+		if !strings.HasPrefix(line, "#!") {
+			return "it is built for another system; build it on this one"
+		}
+		return "its first line is " + strings.TrimSpace(line)
+	case err.NotFound && strings.Contains(name, " "):
+		return "write COMMAND and its arguments without quotes around all of them"
+	}
+	return ""
 }

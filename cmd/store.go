@@ -57,7 +57,7 @@ func openCache(ui *terminal, s *config.Settings) (opened, error) {
 	if err == nil || s.Strict || errors.As(err, &wrong) && !errors.Is(err, errNoDir) {
 		return o, err
 	}
-	ui.warn(err.Error()+"; running without the cache", hintOf(err))
+	ui.warn(err.Error()+"; running without the cache", meaningOf(err).hint)
 	return opened{digests: key.NewDigests("")}, nil
 }
 

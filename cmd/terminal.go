@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 	"sync"
@@ -15,10 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"dvlcache/cache"
-	"dvlcache/config"
 	"dvlcache/exec"
-	"dvlcache/exec/number"
-	"dvlcache/exec/process"
 )
 
 // terminal speaks to the user: results on stdout, and on stderr one line for
@@ -70,7 +66,7 @@ func (t *terminal) report(err error) {
 	if err == nil || errors.As(err, &signal) || errors.As(err, &told) {
 		return // the shell speaks of signals
 	}
-	t.message(err.Error(), hintOf(err))
+	t.message(err.Error(), meaningOf(err).hint)
 }
 
 // toldError is an error that its user has been told of, with more than it says
@@ -78,61 +74,6 @@ func (t *terminal) report(err error) {
 type toldError struct{ error }
 
 func (e *toldError) Unwrap() error { return e.error }
-
-func hintOf(err error) string {
-	var wrong *usageError
-	var setting *config.Error
-	var number *number.Error
-	var start *process.StartError
-	switch {
-	case errors.As(err, &start):
-		return startHint(start)
-	case errors.As(err, &wrong):
-		return wrong.hint
-	case errors.As(err, &setting):
-		return setting.Hint
-	case errors.As(err, &number) && number.Extraction == "last":
-		return "--extract finds numbers elsewhere: only, regex:RE, json:PATH"
-	case errors.Is(err, errImpure):
-		return "cache only programs that give the same number each time, or average them with --repeat; --repair replaces or removes the entries"
-	case errors.Is(err, errDamaged):
-		return "dvlcache check --salvage keeps what can be read"
-	}
-	return ""
-}
-
-// startHint says how a program could be started that can't be.
-func startHint(err *process.StartError) string {
-	name := err.Command
-	info, statErr := os.Stat(name)
-	file := statErr == nil && info.Mode().IsRegular()
-	switch {
-	case file && !strings.Contains(name, "/"):
-		if _, lookErr := process.LookPath(name); lookErr == nil {
-			return "" // it is another one, on PATH
-		}
-		return "the one in this folder is ./" + name
-	case file && errors.Is(err, fs.ErrPermission):
-		return "'chmod +x " + name + "' if it is a program, or name its interpreter before it"
-	case file && err.NotFound:
-		f, openErr := os.Open(name)
-		if openErr != nil {
-			return ""
-		}
-		defer f.Close()
-		line, _ := bufio.NewReader(io.LimitReader(f, 256)).ReadString('\n')
-		if strings.HasSuffix(line, "\r\n") {
-			return "its lines end as on Windows; sed -i 's/\\r$//' " + name + " mends it"
-		}
-		if !strings.HasPrefix(line, "#!") {
-			return "it is built for another system; build it on this one"
-		}
-		return "its first line is " + strings.TrimSpace(line)
-	case err.NotFound && strings.Contains(name, " "):
-		return "write COMMAND and its arguments without quotes around all of them"
-	}
-	return ""
-}
 
 // progress returns what shows, in a line on the terminal, how the evaluations
 // of a query get on; nil where stderr is no terminal.
