@@ -34,6 +34,7 @@ func numbers(n int) string {
 // followed by the same call again: in the end every line is right, and no line
 // that was printed was evaluated again.
 func TestBatchKilled(t *testing.T) {
+	t.Parallel()
 	b := newWorkbench(t)
 	b.write("lines", numbers(2000))
 	b.write("u.sh", "#!/bin/sh\necho $1 >>calls\necho 0.$1\n")
@@ -80,6 +81,7 @@ func TestBatchKilled(t *testing.T) {
 
 // TestTwoBatches: over the same 500 subsets at once: 500 evaluations in all.
 func TestTwoBatches(t *testing.T) {
+	t.Parallel()
 	b := newWorkbench(t)
 	b.write("lines", numbers(500))
 	b.write("u.sh", "#!/bin/sh\necho $1 >>calls\nsleep 0.01\necho 0.$1\n")
@@ -113,6 +115,7 @@ func TestTwoBatches(t *testing.T) {
 // TestBatchAsCoprocess: each line is answered at once, and an edit of the
 // script in between is seen.
 func TestBatchAsCoprocess(t *testing.T) {
+	t.Parallel()
 	b := newWorkbench(t)
 	b.write("u.sh", "#!/bin/sh\necho 0.1\n")
 	c := b.command("batch", "--", "./u.sh")
@@ -140,6 +143,7 @@ func TestBatchAsCoprocess(t *testing.T) {
 
 // TestCoprocessRecipe runs the recipe of docs/batch.md.
 func TestCoprocessRecipe(t *testing.T) {
+	t.Parallel()
 	bash, err := osexec.LookPath("bash")
 	if err != nil {
 		t.Skip("needs bash")
@@ -168,6 +172,7 @@ func TestCoprocessRecipe(t *testing.T) {
 // TestBatchInterrupted: no new evaluations, those that run are ended, what is
 // finished is stored, and a line says how to go on.
 func TestBatchInterrupted(t *testing.T) {
+	t.Parallel()
 	b := newWorkbench(t)
 	b.write("lines", numbers(1000))
 	b.write("u.sh", "#!/bin/sh\necho $1 >>calls\n[ $1 -lt 20 ] || exec sleep 100\necho 0.$1\n")
@@ -202,6 +207,7 @@ func TestBatchInterrupted(t *testing.T) {
 // TestBatchWindow: a slow first line holds back the others' answers, not their
 // evaluation.
 func TestBatchWindow(t *testing.T) {
+	t.Parallel()
 	b := newWorkbench(t)
 	b.write("lines", numbers(50))
 	b.write("u.sh", "#!/bin/sh\necho >>calls\nif [ $1 = 1 ]; then while ! test -e go; do sleep 0.01; done; fi\necho 0.$1\n")
@@ -220,6 +226,7 @@ func TestBatchWindow(t *testing.T) {
 
 // TestBatchMemory: a million lines do not fill our memory.
 func TestBatchMemory(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("looks into /proc")
 	}
@@ -289,6 +296,7 @@ func FuzzBatchInput(f *testing.F) {
 // TestBatchReaderStandsStill: what was evaluated is stored though nobody reads the
 // answers, and a signal ends us all the same.
 func TestBatchReaderStandsStill(t *testing.T) {
+	t.Parallel()
 	b := newWorkbench(t)
 	b.write("u.sh", "#!/bin/sh\necho >>calls\ncase $1 in last) while ! test -e go; do sleep 0.02; done;; esac\necho 0.5\n")
 	long := ""
@@ -331,6 +339,7 @@ func TestBatchReaderStandsStill(t *testing.T) {
 // TestBatchFewDescriptors: what could not be started for want of descriptors is no
 // evaluation.
 func TestBatchFewDescriptors(t *testing.T) {
+	t.Parallel()
 	for n := 14; n < 17; n++ {
 		b := newWorkbench(t)
 		b.write("lines", numbers(4))

@@ -100,6 +100,7 @@ func docNormal(text string) string {
 // what the block shows, and a sh or bash block succeeds. The blocks of one
 // document share a folder, which is that of the iris example at first.
 func TestDocs(t *testing.T) {
+	t.Parallel()
 	needs(t, "bash", "make", "parallel", "python3")
 	documents := []string{"../README.md"}
 	filepath.WalkDir("../docs", func(path string, _ fs.DirEntry, err error) error {

@@ -94,6 +94,7 @@ var examples = []struct {
 // TestExamples: of each example the second run evaluates nothing and prints the
 // same. What twice.sh says of that is held against the statistics of the cache.
 func TestExamples(t *testing.T) {
+	t.Parallel()
 	for _, example := range examples {
 		t.Run(strings.Fields(example.command)[0], func(t *testing.T) {
 			t.Parallel()
@@ -125,6 +126,7 @@ func TestExamples(t *testing.T) {
 
 // TestTwiceFails: where a second run evaluates or prints something else.
 func TestTwiceFails(t *testing.T) {
+	t.Parallel()
 	needs(t, "bash")
 	b := examplesBench(t)
 	b.write("new.sh", "#!/bin/sh\ndvlcache run --refresh -- echo 1\n")
@@ -179,6 +181,7 @@ func TestLeaveOneOut(t *testing.T) {
 // TestMakePipeline: a target that is up to date is not made again; after a
 // touch it is, without an evaluation; a failure leaves no target behind.
 func TestMakePipeline(t *testing.T) {
+	t.Parallel()
 	needs(t, "make")
 	b := examplesBench(t)
 	b.shell(nil, "make", "-C", "examples/make", "clean") // of what a run left in the checkout
@@ -215,6 +218,7 @@ func TestMakePipeline(t *testing.T) {
 // TestSlurmArray: bash accepts the script, and what one node's tasks have
 // evaluated another node, with the folder elsewhere, finds.
 func TestSlurmArray(t *testing.T) {
+	t.Parallel()
 	needs(t, "bash")
 	b := examplesBench(t)
 	b.shell(nil, "bash", "-n", "examples/slurm/array.sbatch")
@@ -231,6 +235,7 @@ func TestSlurmArray(t *testing.T) {
 
 // TestParallelNodes: jobs of GNU parallel on two machines share a memcached.
 func TestParallelNodes(t *testing.T) {
+	t.Parallel()
 	needs(t, "parallel")
 	b := examplesBench(t)
 	env := []string{"DVLCACHE_MEMCACHED=" + memcachedtest.StartUnix(t).Address}
@@ -245,6 +250,7 @@ func TestParallelNodes(t *testing.T) {
 
 // TestPythonEdited: an edit of the script is seen.
 func TestPythonEdited(t *testing.T) {
+	t.Parallel()
 	needs(t, "python3")
 	b := examplesBench(t)
 	b.shell(nil, "examples/python/run.sh")
@@ -261,6 +267,7 @@ func TestPythonEdited(t *testing.T) {
 // TestExamplesFail: a subset that fails ends the script; no value is made of
 // what is left.
 func TestExamplesFail(t *testing.T) {
+	t.Parallel()
 	b := examplesBench(t)
 	b.write("u.sh", "#!/bin/sh\ncase $2 in *101*) exit 3 ;; esac\necho 1\n")
 	b.write("examples/iris/train.sh", "#!/bin/sh\ncase $* in *,101,*) ;; *) exit 3 ;; esac\necho 1\n")
@@ -280,6 +287,7 @@ func TestExamplesFail(t *testing.T) {
 
 // TestExamplesWrong: settings that would make values of nothing are refused.
 func TestExamplesWrong(t *testing.T) {
+	t.Parallel()
 	b := examplesBench(t)
 	for setting, script := range map[string]string{"SEED=0": "shapley", "PERMUTATIONS=1": "shapley", "SEED=x": "banzhaf", "SAMPLES=2": "banzhaf"} {
 		c := osexec.Command(fmt.Sprintf("examples/%s/%[1]s.sh", script))
@@ -535,6 +543,7 @@ func quantile975(n float64) float64 {
 // neighbours, Shapley, has 15. That this is chance shows with more of them:
 // DVLCACHE_TEST_SEEDS=400 go test ./cmd -run TestClosedForms -v
 func TestClosedForms(t *testing.T) {
+	t.Parallel()
 	const samples, firstSeed = 400, 21
 	seeds := 20
 	if n, err := strconv.Atoi(os.Getenv("DVLCACHE_TEST_SEEDS")); err == nil {

@@ -15,6 +15,7 @@ import (
 )
 
 func TestMemcachedCommands(t *testing.T) {
+	t.Parallel()
 	b := newWorkbench(t)
 	server := memcachedtest.Start(t)
 	b.env = append(b.env, "DVLCACHE_MEMCACHED="+server.Address)
@@ -57,6 +58,7 @@ func TestMemcachedCommands(t *testing.T) {
 
 // TestMemcachedDown: the program is run, with one warning; --strict fails.
 func TestMemcachedDown(t *testing.T) {
+	t.Parallel()
 	b := newWorkbench(t)
 	server := memcachedtest.Start(t)
 	server.Kill()
@@ -76,6 +78,7 @@ func TestMemcachedDown(t *testing.T) {
 // TestMemcachedKilledMidway: 2,000 calls, the server is killed among them: all
 // numbers are right.
 func TestMemcachedKilledMidway(t *testing.T) {
+	t.Parallel()
 	b := newWorkbench(t)
 	server := memcachedtest.Start(t)
 	b.env = append(b.env, "DVLCACHE_MEMCACHED="+server.Address)
@@ -99,6 +102,7 @@ func TestMemcachedKilledMidway(t *testing.T) {
 // TestTwoHosts: two network namespaces, a memcached in one: results, leases and
 // merged moments are shared across.
 func TestTwoHosts(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("network namespaces need root")
 	}

@@ -25,7 +25,8 @@ import (
 // processes, or measure one, need it as users have it.
 var buildBinary = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(binaryDir, "dvlcache")
-	build := osexec.Command("go", "build", "-o", path, "..")
+	// As the Makefile builds it, so that no package is compiled twice.
+	build := osexec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "..")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
@@ -53,11 +54,32 @@ func newWorkbench(t testing.TB) *workbench {
 	return &workbench{t, dir, binary, env}
 }
 
-// onEachBackend runs a test on each backend that processes can share.
+// backends are those that processes can share.
+var backends = []string{"bolt", "session", "memcached"}
+
+// onEachBackend runs a test on each backend, side by side.
 func onEachBackend(t *testing.T, test func(t *testing.T, b *workbench)) {
-	t.Run("bolt", func(t *testing.T) { test(t, newWorkbench(t)) })
-	t.Run("session", func(t *testing.T) {
-		b := newWorkbench(t)
+	t.Parallel()
+	for _, backend := range backends {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			onBackend(t, backend, test)
+		})
+	}
+}
+
+// onEachBackendAlone is for tests that keep all cores busy with dozens of
+// processes: beside each other these would only be in each other's way.
+func onEachBackendAlone(t *testing.T, test func(t *testing.T, b *workbench)) {
+	for _, backend := range backends {
+		t.Run(backend, func(t *testing.T) { onBackend(t, backend, test) })
+	}
+}
+
+func onBackend(t *testing.T, backend string, test func(t *testing.T, b *workbench)) {
+	b := newWorkbench(t)
+	switch backend {
+	case "session":
 		session := b.command("session", "--", "sh", "-c", "echo $DVLCACHE_SESSION >folder; while ! test -e end; do sleep 0.02; done")
 		if err := session.Start(); err != nil {
 			t.Fatal(err)
@@ -66,13 +88,10 @@ func onEachBackend(t *testing.T, test func(t *testing.T, b *workbench)) {
 		b.env = append(b.env, "DVLCACHE_SESSION="+b.lines("folder")[0])
 		defer session.Wait()
 		defer b.write("end", "")
-		test(t, b)
-	})
-	t.Run("memcached", func(t *testing.T) {
-		b := newWorkbench(t)
+	case "memcached":
 		b.env = append(b.env, "DVLCACHE_MEMCACHED="+memcachedtest.Start(t).Address)
-		test(t, b)
-	})
+	}
+	test(t, b)
 }
 
 func (b *workbench) path(name string) string { return filepath.Join(b.dir, name) }
@@ -278,7 +297,7 @@ exit 8
 }
 
 // TestStatisticsAreExact: 64 processes with 50 hits each count 3,200.
-func TestStatisticsAreExact(t *testing.T) { onEachBackend(t, testStatisticsAreExact) }
+func TestStatisticsAreExact(t *testing.T) { onEachBackendAlone(t, testStatisticsAreExact) }
 
 func testStatisticsAreExact(t *testing.T, b *workbench) {
 	b.number("run", "--", "echo", "1")
@@ -301,6 +320,7 @@ func testStatisticsAreExact(t *testing.T, b *workbench) {
 // TestEditsAreSeen: one byte of the script, of an argument or of a dependency,
 // within the same second and to the same length: 200 times each.
 func TestEditsAreSeen(t *testing.T) {
+	t.Parallel()
 	b := newWorkbench(t)
 	for name, call := range map[string][]string{
 		"script":     {"run", "--", "./script"},
@@ -327,8 +347,10 @@ func TestEditsAreSeen(t *testing.T) {
 // TestSignalsEndAll: on a signal the program and its children end, nothing is
 // stored, no orphan stays, and a shell's loop stops.
 func TestSignalsEndAll(t *testing.T) {
+	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
 			b := newWorkbench(t)
 			// The child ignores the interrupt, as background jobs of sh do.
 			b.write("train.sh", "#!/bin/sh\nsleep 100 &\necho $$ >pids\necho $! >>pids\nwait\necho 1\n")
@@ -354,6 +376,7 @@ func TestSignalsEndAll(t *testing.T) {
 }
 
 func TestSignalStopsALoop(t *testing.T) {
+	t.Parallel()
 	if _, err := osexec.LookPath("bash"); err != nil {
 		t.Skip("needs bash")
 	}
@@ -379,6 +402,7 @@ func TestSignalStopsALoop(t *testing.T) {
 // TestSecondInterrupt: a program that doesn't listen has its grace, unless we
 // are asked twice.
 func TestSecondInterrupt(t *testing.T) {
+	t.Parallel()
 	b := newWorkbench(t)
 	b.write("deaf.sh", "#!/bin/sh\ntrap 'echo >>heard' TERM\ntrap '' INT\necho $$ >pids\nwhile :; do sleep 0.05; done\n")
 	for _, args := range [][]string{{"run", "--grace", "1h", "--", "./deaf.sh"}, {"batch", "--grace", "1h", "--", "./deaf.sh"}} {
@@ -404,6 +428,7 @@ func TestSecondInterrupt(t *testing.T) {
 // TestSignalAfterTheEnd: a signal that comes when the program has ended, and we
 // wait for the cache, ends us, but its number is stored and printed.
 func TestSignalAfterTheEnd(t *testing.T) {
+	t.Parallel()
 	flock, err := osexec.LookPath("flock")
 	if err != nil {
 		t.Skip("needs flock(1)")
@@ -472,6 +497,7 @@ func testSingleFlightHolderInterrupted(t *testing.T, b *workbench) {
 
 // TestSchedulersSignals: SIGUSR1 is passed on.
 func TestSchedulersSignals(t *testing.T) {
+	t.Parallel()
 	b := newWorkbench(t)
 	b.write("train.sh", "#!/bin/sh\ntrap 'echo 7; exit 0' USR1\necho >>calls\nwhile :; do sleep 0.01; done\n")
 	c := b.command("run", "--", "./train.sh")
@@ -489,6 +515,7 @@ func TestSchedulersSignals(t *testing.T) {
 
 // TestSignalAtOnce: a signal that comes as soon as the program runs reaches it.
 func TestSignalAtOnce(t *testing.T) {
+	t.Parallel()
 	b := newWorkbench(t)
 	b.write("train.sh", `#!/bin/sh
 trap 'echo 7; exit 0' USR1
@@ -512,6 +539,7 @@ exit 1
 
 // TestNohup: a signal that we are told to ignore is ignored.
 func TestNohup(t *testing.T) {
+	t.Parallel()
 	b := newWorkbench(t)
 	b.write("train.sh", "#!/bin/sh\necho $$ >>pids\nwhile ! test -e go; do sleep 0.01; done\necho 1\n")
 	c := osexec.Command("sh", "-c", `trap '' HUP; exec "$0" run -- ./train.sh`, b.binary)
@@ -532,6 +560,7 @@ func TestNohup(t *testing.T) {
 
 // TestCtrlZ: a stopped dvlcache stops its program, and continues it.
 func TestCtrlZ(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("looks into /proc")
 	}
@@ -572,6 +601,7 @@ func TestCtrlZ(t *testing.T) {
 
 // TestFlood: a program that floods stdout does not fill our memory.
 func TestFlood(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("looks into /proc")
 	}
@@ -606,6 +636,7 @@ func TestFlood(t *testing.T) {
 
 // TestTimeoutEndsTheGroup: also a program that does not listen.
 func TestTimeoutEndsTheGroup(t *testing.T) {
+	t.Parallel()
 	b := newWorkbench(t)
 	b.write("deaf.sh", "#!/bin/sh\ntrap '' TERM\nsleep 100 &\necho $$ >pids\necho $! >>pids\nwait\nwait\necho 1\n")
 	if _, errs, status := b.run("run", "--timeout", "0.5", "--grace", "0.1", "--", "./deaf.sh"); status != statusTimeout {
@@ -620,6 +651,7 @@ func TestTimeoutEndsTheGroup(t *testing.T) {
 // TestStoppedHolder: a process that holds the cache's lock and is stopped
 // delays the others by the lock timeout, and they compute.
 func TestStoppedHolder(t *testing.T) {
+	t.Parallel()
 	flock, err := osexec.LookPath("flock")
 	if err != nil {
 		t.Skip("needs flock(1)")

@@ -64,6 +64,7 @@ func (b *workbench) sequence(outputs []float64) {
 // TestParityWithPyDVL: call by call the same value, evaluation or not, count
 // and variance; where the mean is negative, at equal counts.
 func TestParityWithPyDVL(t *testing.T) {
+	t.Parallel()
 	data, err := os.ReadFile("../testdata/pydvl-oracle.json")
 	if err != nil {
 		t.Fatal(err)
@@ -74,6 +75,7 @@ func TestParityWithPyDVL(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
 			b := newWorkbench(t)
 			b.sequence(c.Outputs)
 			for i, want := range c.Calls {
@@ -97,7 +99,7 @@ func TestParityWithPyDVL(t *testing.T) {
 }
 
 // TestRepeatsOfManyProcesses: 8 processes with 200 repeats each lose none.
-func TestRepeatsOfManyProcesses(t *testing.T) { onEachBackend(t, testRepeatsOfManyProcesses) }
+func TestRepeatsOfManyProcesses(t *testing.T) { onEachBackendAlone(t, testRepeatsOfManyProcesses) }
 
 func testRepeatsOfManyProcesses(t *testing.T, b *workbench) {
 	b.write("noisy.sh", "#!/bin/sh\nx=0.$$7\necho $x >>outputs\necho $x\n")
@@ -127,6 +129,7 @@ func testRepeatsOfManyProcesses(t *testing.T, b *workbench) {
 
 // TestConverge: within one call, side by side, not beyond the rule.
 func TestConverge(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name        string
 		flags       []string
@@ -146,6 +149,7 @@ func TestConverge(t *testing.T) {
 		{"without a cache", []string{"--converge", "--no-cache", "--jobs", "2"}, []float64{1}, 4, 5, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			b := newWorkbench(t)
 			// One output after the other, or, if there are none, noise.
 			program := "#!/bin/sh\necho >>calls\nsleep 0.02\n"

@@ -59,6 +59,7 @@ func (b *workbench) screen(width int, args ...string) string {
 // are whole by design; keys and numbers are whole on each; and what is no terminal,
 // or one without colours, gets no escape sequences.
 func TestScreens(t *testing.T) {
+	t.Parallel()
 	b := newWorkbench(t)
 	b.env = append(b.env, "TERM=xterm", "NO_COLOR=")
 	indices := strings.TrimSuffix(strings.Repeat("1234567,", 40), ",")

@@ -2,10 +2,12 @@ package cmd
 
 import (
 	"errors"
+	"flag"
 	"io/fs"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 	"testing"
@@ -20,6 +22,8 @@ var binaryDir string
 type tests struct{ *testing.M }
 
 func (t tests) Run() int {
+	// Most tests wait for processes most of the time.
+	flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0)))
 	var err error
 	if binaryDir, err = os.MkdirTemp("", "dvlcache-test-"); err != nil {
 		panic(err)
@@ -46,6 +50,7 @@ func writeProgram(path, text string) error {
 // TestScript runs the scripts in testdata/script, each in a folder, and with a
 // cache, of its own.
 func TestScript(t *testing.T) {
+	t.Parallel()
 	iris, err := filepath.Abs("../docs/examples/iris")
 	if err != nil {
 		t.Fatal(err)

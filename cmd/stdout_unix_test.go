@@ -18,6 +18,7 @@ import (
 // TestImpatientLines: who is asked to end while his reader stands still leaves no
 // 0.1 of a 0.125, but whole lines, or one that ends in its subset.
 func TestImpatientLines(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{5, 400, 504, 505, 506, 507, 508, 600, 1500, 60_000} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			t.Parallel() // each stands still for a second

@@ -138,7 +138,7 @@ func newTorture(t *testing.T) *torture {
 	tor.binary = filepath.Join(dir, "dvlcache")
 	data, err := os.ReadFile(built)
 	if err == nil {
-		err = os.WriteFile(tor.binary, data, 0o755)
+		err = writeProgram(tor.binary, string(data))
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func newTorture(t *testing.T) *torture {
 		return uid
 	}
 	tor.train = filepath.Join(dir, "train.sh")
-	if err := os.WriteFile(tor.train, []byte(trainScript), 0o755); err != nil {
+	if err := writeProgram(tor.train, trainScript); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(2100 * time.Millisecond)
@@ -452,6 +452,7 @@ func (v *victim) sound() {
 
 // TestTorture is the torture: a short one, or, with -torture.time, a long one.
 func TestTorture(t *testing.T) {
+	t.Parallel()
 	kinds := faultKinds()
 	if *tortureKind != "" {
 		re := regexp.MustCompile(*tortureKind)
@@ -478,7 +479,7 @@ func TestTorture(t *testing.T) {
 	}()
 	began := time.Now()
 	var wg sync.WaitGroup
-	for range 2 * max(runtime.NumCPU(), 2) { // some of them mostly wait
+	for range 4 * max(runtime.NumCPU(), 2) { // most of them mostly wait
 		wg.Go(func() {
 			for f := range todo {
 				tor.inject(f)
