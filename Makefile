@@ -5,7 +5,7 @@ SOURCES := $(shell find . -name '*.go' -not -name '*_test.go') go.mod go.sum
 # A static binary starts faster.
 BUILD   := CGO_ENABLED=0 go build -trimpath -ldflags='-s -w'
 
-.PHONY: all build docs install dist demo examples test test-deps lint bench fuzz torture clean
+.PHONY: all build docs install dist demo examples test race test-deps lint bench fuzz torture clean
 
 all: build docs
 
@@ -43,10 +43,14 @@ examples: $(BIN)
 	@sh .ci/deps bash awk memcached parallel python3
 	@sh .ci/examples $(BIN)
 
-# All tests, under the race detector. What they need beyond Go they get. The limit
-# is for tests that hang.
-test: test-deps lint
-	go test -race -timeout 30m ./...
+# Lint beside all tests. What they need beyond Go they get.
+test: test-deps
+	@$(MAKE) --no-print-directory -j2 lint race
+
+# All tests, under the race detector; lint vets them. The limit is for tests that
+# hang. What make hands to another make is not for those that the tests start.
+race:
+	MAKEFLAGS= MFLAGS= go test -race -vet=off -timeout 30m ./...
 
 test-deps:
 	@sh .ci/deps gcc bash awk memcached ip parallel python3
