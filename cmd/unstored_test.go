@@ -195,10 +195,12 @@ esac
 			go func() { ended <- c.Wait() }()
 		}
 		b.wait("both end", func() bool { return len(ended) == len(commands) })
-		for i := range outs {
+		for range commands { // all, before any of what they printed is read
 			if err := <-ended; err != nil {
 				t.Error(err)
 			}
+		}
+		for i := range outs {
 			for _, line := range strings.Split(strings.TrimSpace(outs[i].String()), "\n") {
 				subset, got, _ := strings.Cut(line, "\t")
 				number, sum := want[subset]
