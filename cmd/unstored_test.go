@@ -24,6 +24,7 @@ echo 0.90
 // TestNumberBecauseOfASignal: a number that a program printed because a signal was
 // passed on is printed, and never stored.
 func TestNumberBecauseOfASignal(t *testing.T) {
+	t.Parallel()
 	for name, args := range map[string][]string{
 		"run":      {"run", "--", "./train.sh", "1"},
 		"json":     {"run", "--extract", "only", "--", "./train.sh", "1"},
@@ -77,6 +78,7 @@ func TestNumberBecauseOfASignal(t *testing.T) {
 // TestSignalToBoth: a scheduler ends the program and dvlcache at once, the one or the
 // other first.
 func TestSignalToBoth(t *testing.T) {
+	t.Parallel()
 	for _, first := range []string{"program", "dvlcache"} {
 		t.Run(first, func(t *testing.T) {
 			t.Parallel()
@@ -108,6 +110,7 @@ func TestSignalToBoth(t *testing.T) {
 // TestEditedDuringABatch: a line whose data changed while it ran is evaluated once
 // more; if they change each time, it has no answer.
 func TestEditedDuringABatch(t *testing.T) {
+	t.Parallel()
 	b := newWorkbench(t)
 	b.write("data", "0.1\n")
 	b.write("train.sh", "#!/bin/sh\ncat data >number; echo $1 >>calls\nwhile ! test -e go; do sleep 0.01; done\ncat number\n")
@@ -140,6 +143,7 @@ func TestEditedDuringABatch(t *testing.T) {
 // TestJoinedLineOfAnUnstoredNumber: a line that came again while it ran isn't
 // answered by a number that may not be stored.
 func TestJoinedLineOfAnUnstoredNumber(t *testing.T) {
+	t.Parallel()
 	b := newWorkbench(t)
 	b.write("train.sh", signalled)
 	b.write("lines", "1\n1\n1\n")
