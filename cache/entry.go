@@ -1,13 +1,10 @@
 package cache
 
 import (
-	"bytes"
 	"cmp"
 	"math/rand/v2"
 	"slices"
 	"time"
-
-	"dvlcache/cache/key"
 )
 
 // MaxSamples is how many of its latest samples a series keeps.
@@ -174,103 +171,27 @@ type Output struct {
 	Time    time.Time // to the second
 }
 
-// Entry is what is remembered of one call. An entry with neither output nor
-// series holds nothing: it stays behind a deletion, for its token.
+// Entry is what is remembered of one call. An entry that is empty stays behind a
+// deletion, for its token.
 type Entry struct {
 	Token   Token     // drawn anew when the entry is refreshed or deleted; see Store.Update
 	Created time.Time // to the second
-	Output  *Output   // of the latest evaluation; nil if none is kept
-	Series  []Series
+	// Variant is what was evaluated last; Earlier, the latest first, is what was
+	// under other inputs.
+	Variant
+	Earlier []Variant
+	// List is, in the place of all that, an encoded set of inputs that entries share:
+	// see Inputs.
+	List []byte
 
-	command []byte // of the latest evaluation, encoded; see Command
-	size    int    // see Size
+	size int // see Size
 }
 
 // Size is how long the record is that the entry was read from, in bytes; 0
 // where it wasn't read from one.
 func (e *Entry) Size() int { return e.size }
 
-// Find returns the series of an extraction, or nil. It points into e.
-func (e *Entry) Find(extraction string) *Series {
-	if e == nil {
-		return nil
-	}
-	for i := range e.Series {
-		if e.Series[i].Extraction == extraction {
-			return &e.Series[i]
-		}
-	}
-	return nil
-}
-
-// FindOrAdd returns the series of an extraction, which it begins if need be.
-func (e *Entry) FindOrAdd(extraction string) *Series {
-	if s := e.Find(extraction); s != nil {
-		return s
-	}
-	e.Series = append(e.Series, Series{Extraction: extraction})
-	return &e.Series[len(e.Series)-1]
-}
-
-// clone returns a copy that shares no memory with e that either may change. e
-// may be nil.
-func (e *Entry) clone() *Entry {
-	if e == nil {
-		return nil
-	}
-	c := *e
-	c.Series = append([]Series(nil), e.Series...)
-	for i := range c.Series {
-		c.Series[i].Samples = slices.Clone(c.Series[i].Samples)
-		c.Series[i].Origins = slices.Clone(c.Series[i].Origins)
-	}
-	return &c
-}
-
-// Latest is when the latest of its evaluations ended that are still known.
-func (e *Entry) Latest() time.Time {
-	latest := e.Created
-	if e.Output != nil && e.Output.Time.After(latest) {
-		latest = e.Output.Time
-	}
-	for i := range e.Series {
-		if n := len(e.Series[i].Samples); n > 0 && e.Series[i].Samples[n-1].Time.After(latest) {
-			latest = e.Series[i].Samples[n-1].Time
-		}
-	}
-	return latest
-}
-
 // Empty reports whether e holds nothing but its token.
 func (e *Entry) Empty() bool {
-	return e == nil || e.Output == nil && len(e.Series) == 0
-}
-
-// Command is how the call was made whose number was stored last, or nil if that
-// isn't known. It may be called concurrently.
-func (e *Entry) Command() *key.Command {
-	if len(e.command) == 0 {
-		return nil
-	}
-	c, err := key.ParseCommand(e.command)
-	if err != nil {
-		return nil // its checksum was right: it is of a later version
-	}
-	return c
-}
-
-// Args is Command().Args, and costs less.
-func (e *Entry) Args() []string { return key.EncodedArgs(e.command) }
-
-// SetCommand notes how the call was made.
-func (e *Entry) SetCommand(c *key.Command) {
-	if e.command = nil; c != nil {
-		e.command = c.Encode()
-	}
-}
-
-// CommandMentions reports whether the text occurs in what is kept of the
-// command. It costs less than to decode it.
-func (e *Entry) CommandMentions(text string) bool {
-	return bytes.Contains(e.command, []byte(text))
+	return e == nil || e.Output == nil && len(e.Series) == 0 && e.List == nil
 }

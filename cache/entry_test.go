@@ -111,7 +111,7 @@ func TestSeriesCountsASampleOnce(t *testing.T) {
 // nothing would get behind it.
 func FuzzRecord(f *testing.F) {
 	id := ID{Namespace: "n"}
-	e := &Entry{Token: Token{1}, Created: time.Unix(1e9, 0), Output: &Output{Text: []byte("0.5\n"), Cut: true}}
+	e := &Entry{Token: Token{1}, Created: time.Unix(1e9, 0), Variant: Variant{Output: &Output{Text: []byte("0.5\n"), Cut: true}}}
 	e.FindOrAdd("last").Add(Sample{ID: 7, Value: math.Inf(1)}, "inf")
 	f.Add(Seal(id, e)[headerSize:])
 	f.Add(Seal(id, &Entry{})[headerSize:])

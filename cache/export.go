@@ -20,12 +20,24 @@ import (
 // line is an entry as a line of an export. Times are in seconds since 1970.
 // Neither tokens nor what is a place's own are part of it.
 type line struct {
-	Namespace text         `json:"namespace"`
-	Key       string       `json:"key"`
-	Created   int64        `json:"created"`
-	Command   *lineCommand `json:"command,omitempty"`
-	Output    *lineOutput  `json:"output,omitempty"`
-	Series    []lineSeries `json:"series"`
+	Namespace text   `json:"namespace"`
+	Key       string `json:"key"`
+	Created   int64  `json:"created"`
+	lineVariant
+	Earlier []lineVariant `json:"earlier,omitempty"`
+	List    []byte        `json:"list,omitempty"`
+}
+
+type lineVariant struct {
+	Command *lineCommand `json:"command,omitempty"`
+	Output  *lineOutput  `json:"output,omitempty"`
+	Series  []lineSeries `json:"series"`
+	Inputs  *lineInputs  `json:"inputs,omitempty"`
+}
+
+type lineInputs struct {
+	Shared []string `json:"shared,omitempty"`
+	Own    []byte   `json:"own,omitempty"`
 }
 
 type lineOutput struct {
@@ -182,12 +194,25 @@ func parseDigest(s string) (*key.Digest, error) {
 // Export returns an entry as a line of JSON, without a newline. All that Import
 // needs is in it, and the same entry gives the same line.
 func Export(id ID, e *Entry) []byte {
-	l := line{Namespace: text(id.Namespace), Key: id.Key.String(), Created: unix(e.Created), Series: []lineSeries{}}
-	if o := e.Output; o != nil {
+	l := line{Namespace: text(id.Namespace), Key: id.Key.String(), Created: unix(e.Created), List: e.List}
+	l.lineVariant = exportVariant(&e.Variant)
+	for i := range e.Earlier {
+		l.Earlier = append(l.Earlier, exportVariant(&e.Earlier[i]))
+	}
+	b, err := json.Marshal(l)
+	if err != nil {
+		panic(err) // there is nothing in it that can't be encoded
+	}
+	return b
+}
+
+func exportVariant(v *Variant) lineVariant {
+	l := lineVariant{Series: []lineSeries{}}
+	if o := v.Output; o != nil {
 		l.Output = &lineOutput{hexID(o.ID), text(o.Text), o.Cut, jsonFloat(o.Seconds), unix(o.Time)}
 	}
-	for i := range e.Series {
-		s := &e.Series[i]
+	for i := range v.Series {
+		s := &v.Series[i]
 		ls := lineSeries{Extraction: text(s.Extraction), Repeated: s.Repeated, Text: text(s.Text), Origins: []lineOrigin{}, Samples: []lineSample{}}
 		for _, o := range s.Origins {
 			ls.Origins = append(ls.Origins, lineOrigin{hexID(o.ID), o.Count, jsonFloat(o.Mean), jsonFloat(o.M2), jsonFloat(o.Min), jsonFloat(o.Max)})
@@ -197,30 +222,20 @@ func Export(id ID, e *Entry) []byte {
 		}
 		l.Series = append(l.Series, ls)
 	}
-	if c := e.Command(); c != nil {
-		l.Command = &lineCommand{Args: texts(c.Args), Directory: text(c.Dir), Paths: text(c.Paths), Track: c.TrackArgs, DependsOn: texts(c.DependsOn), Parts: []linePart{}}
-		for _, p := range c.Parts {
-			lp := linePart{Kind: string(rune(p.Kind)), Form: int(p.Form), Name: text(p.Name), Digest: digestText(p.File)}
-			if p.Form == key.FormSorted && p.Whole != "" {
-				lp.Whole = text(p.Whole) // the rest follows from it
-			} else {
-				lp.Style = text(p.Style)
-				for _, it := range p.Items {
-					lp.Items = append(lp.Items, lineItem{text(it.Text), int(it.Path), digestText(it.Digest)})
-				}
-			}
-			l.Command.Parts = append(l.Command.Parts, lp)
+	if v.Inputs.Watched() {
+		l.Inputs = &lineInputs{Own: v.Inputs.Own}
+		for _, k := range v.Inputs.Shared {
+			l.Inputs.Shared = append(l.Inputs.Shared, k.String())
 		}
 	}
-	b, err := json.Marshal(l)
-	if err != nil {
-		panic(err) // there is nothing in it that can't be encoded
+	if c := v.Command(); c != nil {
+		l.Command = exportCommand(c)
 	}
-	return b
+	return l
 }
 
 // ParseExport reads a line that Export made. The command in it is foreign: see
-// Command.
+// key.Command.
 func ParseExport(b []byte) (id ID, e *Entry, err error) {
 	var l line
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -231,43 +246,78 @@ func ParseExport(b []byte) (id ID, e *Entry, err error) {
 	if _, err := d.Token(); err != io.EOF {
 		return id, nil, errors.New("there is more behind it")
 	}
-	key, err := key.ParseKey(l.Key)
+	at, err := key.ParseKey(l.Key)
 	if err != nil {
 		return id, nil, fmt.Errorf("key: %w", err)
 	}
-	id = ID{string(l.Namespace), key}
+	id = ID{string(l.Namespace), at}
 	if len(id.Namespace) > stats.MaxNamespace {
 		return id, nil, fmt.Errorf("namespace: longer than %d bytes", stats.MaxNamespace)
 	}
-	e = &Entry{Created: fromUnix(l.Created)}
+	e = &Entry{Created: fromUnix(l.Created), List: l.List}
+	if e.Variant, err = l.variant(); err != nil {
+		return id, nil, err
+	}
+	if len(l.Earlier) >= MaxVariants {
+		return id, nil, fmt.Errorf("earlier: %d are too many", len(l.Earlier))
+	}
+	for _, lv := range l.Earlier {
+		v, err := lv.variant()
+		if err != nil {
+			return id, nil, fmt.Errorf("earlier: %w", err)
+		}
+		if v.Output == nil && len(v.Series) == 0 || e.Under(v.Inputs) != nil {
+			return id, nil, errors.New("earlier: a variant is empty, or is there twice")
+		}
+		e.Earlier = append(e.Earlier, v)
+	}
+	if e.List != nil && (e.Output != nil || e.Series != nil || e.Earlier != nil) {
+		return id, nil, errors.New("list: it has more than a list")
+	}
+	if e.Empty() || e.List == nil && e.Output == nil && e.Series == nil {
+		return id, nil, errors.New("it holds neither a number nor output")
+	}
+	return id, e, nil
+}
+
+func (l *lineVariant) variant() (v Variant, err error) {
 	if o := l.Output; o != nil {
 		if err := checkSeconds(o.Seconds); err != nil {
-			return id, nil, fmt.Errorf("output: %w", err)
+			return v, fmt.Errorf("output: %w", err)
 		}
-		e.Output = &Output{Text: []byte(o.Text), Cut: o.Cut, ID: uint64(o.ID), Seconds: float64(o.Seconds), Time: fromUnix(o.Time)}
+		v.Output = &Output{Text: []byte(o.Text), Cut: o.Cut, ID: uint64(o.ID), Seconds: float64(o.Seconds), Time: fromUnix(o.Time)}
 	}
 	for _, ls := range l.Series {
 		s, err := ls.series()
 		if err != nil {
-			return id, nil, fmt.Errorf("series %s: %w", ls.Extraction, err)
+			return v, fmt.Errorf("series %s: %w", ls.Extraction, err)
 		}
-		if e.Find(s.Extraction) != nil {
-			return id, nil, fmt.Errorf("series %s: it is there twice", ls.Extraction)
+		if v.Find(s.Extraction) != nil {
+			return v, fmt.Errorf("series %s: it is there twice", ls.Extraction)
 		}
-		e.Series = append(e.Series, s)
+		v.Series = append(v.Series, s)
 	}
-	if e.Empty() {
-		return id, nil, errors.New("it holds neither a number nor output")
+	if in := l.Inputs; in != nil {
+		v.Inputs.Own = in.Own
+		for _, text := range in.Shared {
+			k, err := key.ParseKey(text)
+			if err != nil {
+				return v, fmt.Errorf("inputs: %w", err)
+			}
+			v.Inputs.Shared = append(v.Inputs.Shared, k)
+		}
+		if !v.Inputs.Watched() {
+			return v, errors.New("inputs: there are none")
+		}
 	}
-	if l.Command == nil {
-		return id, e, nil
+	if l.Command != nil {
+		c, err := l.Command.command()
+		if err != nil {
+			return v, fmt.Errorf("command: %w", err)
+		}
+		v.SetCommand(c)
 	}
-	c, err := l.Command.command()
-	if err != nil {
-		return id, nil, fmt.Errorf("command: %w", err)
-	}
-	e.SetCommand(c)
-	return id, e, nil
+	return v, nil
 }
 
 // maxCount is beyond what can be evaluated, and far from an overflow.
@@ -345,6 +395,23 @@ func writes(text string, value float64, nonfinite bool) bool {
 		return false // hexadecimal, underscores, names
 	}
 	return v == value || math.IsNaN(v) && math.IsNaN(value)
+}
+
+func exportCommand(c *key.Command) *lineCommand {
+	l := &lineCommand{Args: texts(c.Args), Directory: text(c.Dir), Paths: text(c.Paths), Track: c.TrackArgs, DependsOn: texts(c.DependsOn), Parts: []linePart{}}
+	for _, p := range c.Parts {
+		lp := linePart{Kind: string(rune(p.Kind)), Form: int(p.Form), Name: text(p.Name), Digest: digestText(p.File)}
+		if p.Form == key.FormSorted && p.Whole != "" {
+			lp.Whole = text(p.Whole) // the rest follows from it
+		} else {
+			lp.Style = text(p.Style)
+			for _, it := range p.Items {
+				lp.Items = append(lp.Items, lineItem{text(it.Text), int(it.Path), digestText(it.Digest)})
+			}
+		}
+		l.Parts = append(l.Parts, lp)
+	}
+	return l
 }
 
 func (l *lineCommand) command() (*key.Command, error) {

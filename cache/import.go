@@ -105,19 +105,14 @@ func (e *Entry) into(old *Entry, conflict Conflict) (stored *Entry, outcome int)
 		return fresh, altered
 	}
 	changed := false
-	for i := range e.Series {
-		from := &e.Series[i]
-		switch s := old.Find(from.Extraction); {
-		case s == nil:
-			old.Series = append(old.Series, *from)
+	for _, from := range e.Variants() {
+		switch mine := old.Under(from.Inputs); {
+		case mine != nil:
+			changed = mine.join(from) || changed
+		case len(old.Earlier) < MaxVariants-1 && old.List == nil:
+			old.Earlier = append(old.Earlier, from.clone())
 			changed = true
-		case s.Repeated || from.Repeated:
-			changed = s.Merge(from) || changed
 		}
-	}
-	if old.Output == nil && e.Output != nil {
-		old.Output, old.command = e.Output, e.command
-		changed = true
 	}
 	if !changed {
 		return nil, unaltered
@@ -125,15 +120,36 @@ func (e *Entry) into(old *Entry, conflict Conflict) (stored *Entry, outcome int)
 	return old, altered
 }
 
+// join adds what another variant under the same inputs has, and reports whether it had
+// anything new.
+func (v *Variant) join(o *Variant) (changed bool) {
+	for i := range o.Series {
+		from := &o.Series[i]
+		switch s := v.Find(from.Extraction); {
+		case s == nil:
+			v.Series = append(v.Series, *from)
+			changed = true
+		case s.Repeated || from.Repeated:
+			changed = s.Merge(from) || changed
+		}
+	}
+	if v.Output == nil && o.Output != nil {
+		v.Output, v.command = o.Output, o.command
+		changed = true
+	}
+	return changed
+}
+
 // content is an entry encoded without what is a place's own.
 func (e *Entry) content() []byte {
-	c := *e
+	c := e.clone()
 	c.Token = Token{}
-	c.Series = slices.Clone(e.Series)
-	for i := range c.Series {
-		c.Series[i].Own = 0
+	for _, v := range c.Variants() {
+		for i := range v.Series {
+			v.Series[i].Own = 0
+		}
+		v.command = slices.Clone(v.command)
+		key.Disown(v.command)
 	}
-	c.command = slices.Clone(e.command)
-	key.Disown(c.command)
-	return appendEntry(nil, &c)
+	return appendEntry(nil, c)
 }

@@ -82,7 +82,7 @@ func TestMergeInAnyOrder(t *testing.T) {
 				moments = moments.Add(x.Value)
 				continue
 			}
-			from := &cache.Entry{Series: []cache.Series{places[j]}}
+			from := &cache.Entry{Variant: cache.Variant{Series: []cache.Series{places[j]}}}
 			_, e, err := cache.ParseExport(cache.Export(cache.ID{}, from))
 			if places[j].Count == 0 {
 				continue
@@ -131,7 +131,7 @@ func TestWrongItem(t *testing.T) {
 }
 
 func FuzzParseExport(f *testing.F) {
-	e := &cache.Entry{Created: time.Unix(1.7e9, 0), Output: &cache.Output{Text: []byte("x\xff"), ID: 3}}
+	e := &cache.Entry{Created: time.Unix(1.7e9, 0), Variant: cache.Variant{Output: &cache.Output{Text: []byte("x\xff"), ID: 3}}}
 	e.FindOrAdd("last").Add(cache.Sample{ID: 5, Value: 0.5}, "0.50")
 	e.SetCommand(storetest.ExampleCommand(1))
 	f.Add(cache.Export(cache.ID{"n", key.Key{1}}, e))

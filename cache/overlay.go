@@ -87,12 +87,15 @@ func through(above, below *Entry) *Entry {
 	if above != nil {
 		e.add(above, true)
 	}
-	for i := range e.Series {
-		// New samples belong to the session, and add to its share.
-		s := &e.Series[i]
-		s.Own = 0
-		if own := above.Find(s.Extraction); own != nil {
-			s.Own = own.Own
+	for _, v := range e.Variants() {
+		session := above.Under(v.Inputs)
+		for i := range v.Series {
+			// New samples belong to the session, and add to its share.
+			s := &v.Series[i]
+			s.Own = 0
+			if own := session.Find(s.Extraction); own != nil {
+				s.Own = own.Own
+			}
 		}
 	}
 	return e
@@ -101,12 +104,26 @@ func through(above, below *Entry) *Entry {
 // add merges what a session holds of an entry. Of two numbers that aren't to be
 // averaged one answers: the session's, if it is to be preferred.
 func (e *Entry) add(session *Entry, prefer bool) {
+	if session.List != nil {
+		e.List = session.List
+	}
+	for _, from := range slices.Backward(session.Variants()) { // the latest last
+		mine := e.Under(from.Inputs)
+		if mine == nil || prefer {
+			e.Begin(from.Inputs)
+			mine = &e.Variant
+		}
+		mine.add(from, prefer)
+	}
+}
+
+func (v *Variant) add(session *Variant, prefer bool) {
 	if session.Output != nil {
-		e.Output, e.command = session.Output, session.command
+		v.Output, v.command = session.Output, session.command
 	}
 	for i := range session.Series {
 		from := &session.Series[i]
-		s := e.FindOrAdd(from.Extraction)
+		s := v.FindOrAdd(from.Extraction)
 		switch {
 		case s.Count == 0, !from.Repeated && prefer:
 			*s = *from
@@ -143,19 +160,24 @@ func (o *Overlay) Update(ctx context.Context, id ID, gen Generation, change func
 	// refuses the generation.
 	return o.session.Update(ctx, sessionID(id, base), gen, func(above *Entry) *Entry {
 		e := change(through(above.clone(), below.clone()))
-		if e == nil || e.Token != (Token{}) || below == nil {
+		if e == nil || e.Token != (Token{}) || below == nil || e.List != nil {
 			return e
 		}
 		fresh := above
 		if fresh == nil {
 			fresh = &Entry{Created: time.Now()}
 		}
-		if e.Output != nil && (below.Output == nil || e.Output.ID != below.Output.ID) {
-			fresh.Output, fresh.command = e.Output, e.command
-		}
-		for i := range e.Series {
-			if s := e.Series[i].without(below.Find(e.Series[i].Extraction)); s.Count > 0 {
-				*fresh.FindOrAdd(s.Extraction) = s
+		for _, v := range slices.Backward(e.Variants()) {
+			old := below.Under(v.Inputs)
+			if v.Output != nil && (old == nil || old.Output == nil || v.Output.ID != old.Output.ID) {
+				fresh.Begin(v.Inputs)
+				fresh.Output, fresh.command = v.Output, v.command
+			}
+			for i := range v.Series {
+				if s := v.Series[i].without(old.Find(v.Series[i].Extraction)); s.Count > 0 {
+					fresh.Begin(v.Inputs)
+					*fresh.FindOrAdd(s.Extraction) = s
+				}
 			}
 		}
 		return fresh
@@ -247,7 +269,7 @@ func (o *Overlay) Each(ctx context.Context, r Range, f func(ID, *Entry, *RecordE
 	}
 	var ids []ID
 	above := map[ID]*Entry{}
-	err := o.session.Each(ctx, Range{Prefix: r.Prefix}, func(at ID, e *Entry, _ *RecordError) error {
+	err := o.session.Each(ctx, Range{Prefix: r.Prefix, Lists: r.Lists}, func(at ID, e *Entry, _ *RecordError) error {
 		id, gen, ok := baseID(at)
 		if !ok || e == nil || r.Namespace != nil && *r.Namespace != id.Namespace {
 			return nil
@@ -366,7 +388,7 @@ func (o *Overlay) Save(ctx context.Context) (saved, refused int, err error) {
 		}
 		changes = changes[:0]
 	}
-	eachErr := o.session.Each(ctx, Range{}, func(at ID, above *Entry, bad *RecordError) error {
+	eachErr := o.session.Each(ctx, Range{Lists: true}, func(at ID, above *Entry, bad *RecordError) error {
 		id, gen, ok := baseID(at)
 		if !ok || bad != nil {
 			return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dvlcache/cache/internal/wire"
+	"dvlcache/cache/key"
 )
 
 // A stored record is
@@ -76,14 +77,17 @@ func UnsealOwn(id ID, rec []byte) (*Entry, error) {
 	return e, nil
 }
 
-// Flags of an entry.
+// Flags of an entry, and of each of its variants.
 const (
 	outputWhole = 1 << iota // there is output
 	outputCut               // … the end of it
 	hasSeries
 	hasToken
 	hasCommand
-	entryFlags = outputWhole | outputCut | hasSeries | hasToken | hasCommand
+	hasInputs
+	hasEarlier // variants, behind the command
+	isList     // in the place of all but token and time
+	entryFlags = 1<<8 - 1
 )
 
 // Flags of a series.
@@ -104,45 +108,87 @@ func RecordIsEmpty(rec []byte) bool {
 
 // holdsNothing reports, of an encoded entry, what Entry.Empty does.
 func holdsNothing(payload []byte) bool {
-	return len(payload) == 0 || payload[0]&(outputWhole|hasSeries) == 0
+	return len(payload) == 0 || payload[0]&(outputWhole|hasSeries) == 0 // a List's are none
 }
 
 func appendEntry(b []byte, e *Entry) []byte {
-	var flags byte
-	if e.Output != nil {
-		flags |= outputWhole
-		if e.Output.Cut {
-			flags |= outputCut
-		}
-	}
-	if len(e.Series) > 0 {
-		flags |= hasSeries
-	}
+	flags := e.Variant.flags()
 	if e.Token != (Token{}) {
 		flags |= hasToken
 	}
-	if len(e.command) > 0 {
-		flags |= hasCommand
+	if len(e.Earlier) > 0 {
+		flags |= hasEarlier
+	}
+	if e.List != nil {
+		flags = flags&hasToken | isList
 	}
 	b = append(b, flags)
 	if flags&hasToken != 0 {
 		b = append(b, e.Token[:]...)
 	}
 	b = binary.AppendVarint(b, unix(e.Created))
-	if o := e.Output; o != nil {
+	if e.List != nil {
+		return append(b, e.List...)
+	}
+	b = appendVariant(b, &e.Variant, flags)
+	if flags&hasEarlier != 0 {
+		b = binary.AppendUvarint(b, uint64(len(e.Earlier)))
+		for i := range e.Earlier {
+			v := &e.Earlier[i]
+			b = append(b, v.flags())
+			b = appendVariant(b, v, v.flags()|hasEarlier)
+		}
+	}
+	return b
+}
+
+func (v *Variant) flags() (flags byte) {
+	if v.Output != nil {
+		flags |= outputWhole
+		if v.Output.Cut {
+			flags |= outputCut
+		}
+	}
+	if len(v.Series) > 0 {
+		flags |= hasSeries
+	}
+	if len(v.command) > 0 {
+		flags |= hasCommand
+	}
+	if v.Inputs.Watched() {
+		flags |= hasInputs
+	}
+	return flags
+}
+
+// appendVariant appends a variant. The length of its command is left out where
+// nothing follows: without hasEarlier.
+func appendVariant(b []byte, v *Variant, flags byte) []byte {
+	if o := v.Output; o != nil {
 		b = wire.AppendBytes(b, o.Text)
 		b = binary.LittleEndian.AppendUint64(b, o.ID)
 		b = wire.AppendFloat(b, o.Seconds)
 		b = binary.AppendVarint(b, unix(o.Time))
 	}
 	if flags&hasSeries != 0 {
-		b = binary.AppendUvarint(b, uint64(len(e.Series)))
-		for i := range e.Series {
-			b = appendSeries(b, &e.Series[i])
+		b = binary.AppendUvarint(b, uint64(len(v.Series)))
+		for i := range v.Series {
+			b = appendSeries(b, &v.Series[i])
 		}
 	}
-	if flags&hasCommand != 0 {
-		b = append(b, e.command...) // the last, so its length is known
+	if flags&hasInputs != 0 {
+		b = binary.AppendUvarint(b, uint64(len(v.Inputs.Shared)))
+		for _, k := range v.Inputs.Shared {
+			b = append(b, k[:]...)
+		}
+		b = wire.AppendBytes(b, v.Inputs.Own)
+	}
+	switch {
+	case flags&hasCommand == 0:
+	case flags&hasEarlier != 0:
+		b = wire.AppendBytes(b, v.command)
+	default:
+		b = append(b, v.command...)
 	}
 	return b
 }
@@ -234,36 +280,65 @@ func parseEntry(payload []byte) (*Entry, error) {
 		copy(e.Token[:], r.Take(len(e.Token)))
 	}
 	e.Created = fromUnix(r.Varint())
-	if flags&outputWhole != 0 {
-		e.Output = &in.output
-		e.Output.Cut = flags&outputCut != 0
-		e.Output.Text = r.Bytes()
-		e.Output.ID = r.Uint64()
-		e.Output.Seconds = r.Float()
-		e.Output.Time = fromUnix(r.Varint())
+	if flags&isList != 0 {
+		r.Bad = r.Bad || flags&^(hasToken|isList) != 0
+		e.List = r.Take(len(r.Rest))
+	} else {
+		r.variant(&e.Variant, in, flags)
 	}
-	if flags&hasSeries != 0 {
-		switch n := r.Count(seriesSize); n {
-		case 0:
-		case 1:
-			e.Series = in.series[:]
-		default:
-			e.Series = make([]Series, n)
+	if flags&hasEarlier != 0 {
+		e.Earlier = make([]Variant, min(r.Count(1), MaxVariants))
+		for i := range e.Earlier {
+			flags := r.Flags(entryFlags &^ (hasToken | hasEarlier | isList))
+			r.variant(&e.Earlier[i], &single{}, flags|hasEarlier)
 		}
-		for i := range e.Series {
-			if i > 0 {
-				in = &single{}
-			}
-			r.series(&e.Series[i], in)
-		}
-	}
-	if flags&hasCommand != 0 {
-		e.command = r.Take(len(r.Rest))
 	}
 	if r.Bad || len(r.Rest) > 0 {
 		return nil, errPayload
 	}
 	return e, nil
+}
+
+func (r *recordReader) variant(v *Variant, in *single, flags byte) {
+	if flags&outputWhole != 0 {
+		v.Output = &in.output
+		v.Output.Cut = flags&outputCut != 0
+		v.Output.Text = r.Bytes()
+		v.Output.ID = r.Uint64()
+		v.Output.Seconds = r.Float()
+		v.Output.Time = fromUnix(r.Varint())
+	}
+	if flags&hasSeries != 0 {
+		switch n := r.Count(seriesSize); n {
+		case 0:
+		case 1:
+			v.Series = in.series[:]
+		default:
+			v.Series = make([]Series, n)
+		}
+		for i := range v.Series {
+			if i > 0 {
+				in = &single{}
+			}
+			r.series(&v.Series[i], in)
+		}
+	}
+	if flags&hasInputs != 0 {
+		v.Inputs.Shared = make([]key.Key, r.Count(len(key.Key{})))
+		for i := range v.Inputs.Shared {
+			copy(v.Inputs.Shared[i][:], r.Take(len(key.Key{})))
+		}
+		if v.Inputs.Own = r.Bytes(); len(v.Inputs.Own) == 0 && len(v.Inputs.Shared) > 0 {
+			v.Inputs.Own = nil
+		}
+	}
+	switch {
+	case flags&hasCommand == 0:
+	case flags&hasEarlier != 0:
+		v.command = r.Bytes()
+	default:
+		v.command = r.Take(len(r.Rest))
+	}
 }
 
 // recordReader reads the fields of a record.

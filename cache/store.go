@@ -204,6 +204,9 @@ type Measurer interface {
 type Range struct {
 	Namespace *string
 	Prefix    string
+	// Lists says that entries which hold a List are among them; they are none of a
+	// call.
+	Lists bool
 }
 
 // A Reader is a store that can be read without leaving a trace.

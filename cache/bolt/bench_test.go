@@ -50,7 +50,7 @@ func BenchmarkSession(b *testing.B) {
 	ctx := context.Background()
 	keyOf := func(i int) (k key.Key) { binary.BigEndian.PutUint64(k[:], uint64(i)*0x9e3779b97f4a7c15); return k }
 	entry := func(*cache.Entry) *cache.Entry {
-		e := &cache.Entry{Output: &cache.Output{Text: []byte("0.9130\n")}}
+		e := &cache.Entry{Variant: cache.Variant{Output: &cache.Output{Text: []byte("0.9130\n")}}}
 		e.FindOrAdd("last").Add(cache.Sample{ID: 1, Value: 0.913}, "0.9130")
 		return e
 	}
@@ -113,7 +113,7 @@ func BenchmarkGuards(b *testing.B) {
 	run()
 	var hit, guards time.Duration
 	id := cache.ID{Namespace: "default", Key: storetest.Numbered(100)}
-	record := cache.Seal(id, &cache.Entry{Output: &cache.Output{Text: []byte("0.9130\n")}, Series: []cache.Series{{Extraction: "last", Text: "0.9130", Samples: make([]cache.Sample, 1)}}})
+	record := cache.Seal(id, &cache.Entry{Variant: cache.Variant{Output: &cache.Output{Text: []byte("0.9130\n")}, Series: []cache.Series{{Extraction: "last", Text: "0.9130", Samples: make([]cache.Sample, 1)}}}})
 	for b.Loop() {
 		start := time.Now()
 		run()
@@ -203,7 +203,7 @@ func BenchmarkScale(b *testing.B) {
 	ctx := context.Background()
 	command := storetest.ExampleCommand(1) // of about a hundred characters
 	entry := func(*cache.Entry) *cache.Entry {
-		e := &cache.Entry{Output: &cache.Output{Text: []byte("0.9130\n"), ID: 1, Time: time.Now()}}
+		e := &cache.Entry{Variant: cache.Variant{Output: &cache.Output{Text: []byte("0.9130\n"), ID: 1, Time: time.Now()}}}
 		e.FindOrAdd("last").Add(cache.Sample{ID: 1, Value: 0.913, Seconds: 1, Time: time.Now()}, "0.9130")
 		e.SetCommand(command)
 		return e

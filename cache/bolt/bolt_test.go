@@ -118,7 +118,7 @@ func TestBoltRecordThatIsDamaged(t *testing.T) {
 		if old != nil {
 			t.Errorf("the damaged record is handed on: %+v", old)
 		}
-		return &cache.Entry{Output: &cache.Output{Text: []byte("x")}}
+		return &cache.Entry{Variant: cache.Variant{Output: &cache.Output{Text: []byte("x")}}}
 	})
 	if e, _, getErr := s.Get(context.Background(), id); err != nil || getErr != nil || e.Output == nil {
 		t.Errorf("%+v, %v, %v", e, err, getErr)
@@ -136,7 +136,7 @@ func TestBoltClearGivesSpaceBack(t *testing.T) {
 	for i := range 20 {
 		id := cache.ID{Namespace: "big", Key: key.Key{byte(i)}}
 		if err := s.Update(ctx, id, gen, func(*cache.Entry) *cache.Entry {
-			return &cache.Entry{Output: &cache.Output{Text: make([]byte, 100<<10)}}
+			return &cache.Entry{Variant: cache.Variant{Output: &cache.Output{Text: make([]byte, 100<<10)}}}
 		}); err != nil {
 			t.Fatal(err)
 		}

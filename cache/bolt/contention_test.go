@@ -49,7 +49,7 @@ func contend(role, dir string) {
 	id := cache.ID{Namespace: "n", Key: key.Key{1}}
 	_, gen, err := s.Get(ctx, id)
 	entry := func(*cache.Entry) *cache.Entry {
-		e := &cache.Entry{Output: &cache.Output{Text: []byte("0.9130\n")}}
+		e := &cache.Entry{Variant: cache.Variant{Output: &cache.Output{Text: []byte("0.9130\n")}}}
 		e.FindOrAdd("last").Add(cache.Sample{ID: 1, Value: 0.913}, "0.9130")
 		return e
 	}

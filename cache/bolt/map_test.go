@@ -55,7 +55,7 @@ func testMappingFollows(t *testing.T, seed uint64) {
 				must(err)
 				value := rng.Float64()
 				must(other.Update(ctx, id, gen, func(*cache.Entry) *cache.Entry {
-					e := &cache.Entry{Output: &cache.Output{Text: make([]byte, rng.IntN(2000))}}
+					e := &cache.Entry{Variant: cache.Variant{Output: &cache.Output{Text: make([]byte, rng.IntN(2000))}}}
 					e.FindOrAdd("last").Add(cache.Sample{ID: 1 + rng.Uint64N(1<<60), Value: value}, "")
 					return e
 				}))

@@ -76,7 +76,7 @@ func (b *Store) Each(ctx context.Context, r cache.Range, f func(cache.ID, *cache
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			if p := &part[i]; p.bad != nil || !p.entry.Empty() {
+			if p := &part[i]; p.bad != nil || !p.entry.Empty() && (r.Lists || p.entry.List == nil) {
 				if err := f(p.id, p.entry, p.bad); err != nil {
 					return err
 				}

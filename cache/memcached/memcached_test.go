@@ -441,7 +441,9 @@ func TestMemcachedOutOfOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = m.Update(ctx, id, gen, func(*cache.Entry) *cache.Entry { return &cache.Entry{Output: &cache.Output{Text: make([]byte, 2<<20)}} })
+		err = m.Update(ctx, id, gen, func(*cache.Entry) *cache.Entry {
+			return &cache.Entry{Variant: cache.Variant{Output: &cache.Output{Text: make([]byte, 2<<20)}}}
+		})
 		if err == nil || !strings.Contains(err.Error(), "too large") {
 			t.Errorf("error %v", err)
 		}
@@ -465,7 +467,7 @@ func TestMemcachedFull(t *testing.T) {
 		_, gen, err := m.Get(ctx, id)
 		if err == nil {
 			err = m.Update(ctx, id, gen, func(*cache.Entry) *cache.Entry {
-				e := &cache.Entry{Output: &cache.Output{Text: make([]byte, 3000)}}
+				e := &cache.Entry{Variant: cache.Variant{Output: &cache.Output{Text: make([]byte, 3000)}}}
 				e.FindOrAdd("last").Add(cache.Sample{ID: 1, Value: float64(i)}, "")
 				return e
 			})

@@ -49,7 +49,7 @@ func PutNumbered(s cache.Store, namespace string, from, to int) error {
 			return err
 		}
 		changes = append(changes, cache.Change{ID: id, Gen: gen, Change: func(*cache.Entry) *cache.Entry {
-			e := &cache.Entry{Output: &cache.Output{Text: fmt.Appendln(nil, i)}}
+			e := &cache.Entry{Variant: cache.Variant{Output: &cache.Output{Text: fmt.Appendln(nil, i)}}}
 			e.FindOrAdd("last").Add(cache.Sample{ID: uint64(i) + 1, Value: float64(i)}, fmt.Sprint(i))
 			return e
 		}})

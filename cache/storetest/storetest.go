@@ -273,7 +273,7 @@ func Run(t *testing.T, open func(t *testing.T) cache.Store) {
 		_, gen := get(t, s, id(t))
 		text := bytes.Repeat([]byte("x"), 700<<10)
 		must(t, s.Update(ctx, id(t), gen, func(*cache.Entry) *cache.Entry {
-			return &cache.Entry{Output: &cache.Output{Text: text}}
+			return &cache.Entry{Variant: cache.Variant{Output: &cache.Output{Text: text}}}
 		}))
 		if e, _ := get(t, s, id(t)); !bytes.Equal(e.Output.Text, text) {
 			t.Error("it comes back otherwise")
