@@ -39,8 +39,38 @@ func entries() *rapid.Generator[*Entry] {
 			}
 			e.Series = append(e.Series, s)
 		}
+		if e.Empty() {
+			if rapid.Bool().Draw(t, "list") {
+				e.List = rapid.SliceOfN(rapid.Byte(), 1, 40).Draw(t, "names")
+			}
+			return e
+		}
+		for i := range rapid.IntRange(0, MaxVariants+1).Draw(t, "variants") {
+			v := e.Variant.clone()
+			e.Begin(Inputs{Shared: []key.Key{{byte(i)}}, Own: rapid.SliceOfN(rapid.Byte(), 1, 9).Draw(t, "own")})
+			e.Output, e.Series = v.Output, v.Series
+			e.SetCommand(&key.Command{Args: []string{"a", "b"}, Dir: "/"})
+		}
 		return e
 	})
+}
+
+// TestVariants: an entry keeps the last eight, and what is looked up under inputs is
+// what was evaluated under them.
+func TestVariants(t *testing.T) {
+	e := &Entry{}
+	in := func(i int) Inputs { return Inputs{Own: []byte{byte(i)}} }
+	for i := range 20 {
+		e.Begin(in(i))
+		e.FindOrAdd("last").Add(Sample{ID: uint64(i + 1), Value: float64(i)}, "")
+	}
+	e.Begin(in(15)) // back to an earlier one
+	if e.Find("last").Mean != 15 || e.Under(in(19)).Find("last").Mean != 19 || len(e.Variants()) != MaxVariants {
+		t.Errorf("%+v", e)
+	}
+	if e.Under(in(11)) != nil || e.Under(in(12)) == nil || e.Under(Inputs{}) != nil {
+		t.Error("the wrong ones are forgotten")
+	}
 }
 
 func TestRecordRoundTrip(t *testing.T) {

@@ -181,3 +181,80 @@ func TestUsage(t *testing.T) {
 		}
 	}
 }
+
+// TestOverlayOfVariants: what a session evaluates under other inputs stands beside
+// what the base has, before and after it is saved; lists of inputs are saved, too.
+func TestOverlayOfVariants(t *testing.T) {
+	ctx := context.Background()
+	base := bolt.New(filepath.Join(t.TempDir(), "base"), time.Second, nil)
+	o := cache.NewOverlay(bolt.NewSession(t.TempDir(), time.Second, nil), base)
+	id, list := cache.ID{Namespace: "a", Key: key.Key{1}}, cache.ID{Namespace: "a", Key: key.Key{2}}
+	put := func(s cache.Store, own string, sample uint64) {
+		t.Helper()
+		_, gen, err := s.Get(ctx, id)
+		if err == nil {
+			err = s.Update(ctx, id, gen, func(e *cache.Entry) *cache.Entry {
+				if e == nil {
+					e = &cache.Entry{}
+				}
+				e.Begin(cache.Inputs{Own: []byte(own)})
+				l := e.FindOrAdd("last")
+				l.Repeated = l.Add(cache.Sample{ID: sample, Value: float64(sample)}, "")
+				return e
+			})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(what string, s cache.Store, want string) {
+		t.Helper()
+		e, _, err := s.Get(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, v := range e.Variants() {
+			got += fmt.Sprintf("%s:%d/%v ", v.Inputs.Own, v.Find("last").Count, v.Find("last").Mean)
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", what, got, want)
+		}
+	}
+	put(base, "x", 1)
+	put(o, "y", 2)
+	check("beside the base's", o, "y:1/2 x:1/1 ")
+	put(o, "x", 3)
+	check("added to the base's", o, "x:2/2 y:1/2 ")
+	put(base, "z", 4)
+	_, gen, err := o.Get(ctx, list)
+	if err == nil {
+		err = o.Update(ctx, list, gen, func(*cache.Entry) *cache.Entry { return &cache.Entry{List: []byte("names")} })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, refused, err := o.Save(ctx); err != nil || refused > 0 {
+			t.Fatal(refused, err)
+		}
+		check("saved", base, "y:1/2 z:1/4 x:2/2 ")
+		if e, _, err := base.Get(ctx, list); err != nil || e == nil || string(e.List) != "names" {
+			t.Errorf("the list is %+v, %v", e, err)
+		}
+	}
+	// A list is no entry of a call.
+	for name, s := range map[string]cache.Lister{"base": base, "overlay": o} {
+		n, lists := 0, 0
+		err := s.Each(ctx, cache.Range{}, func(cache.ID, *cache.Entry, *cache.RecordError) error { n++; return nil })
+		if err == nil {
+			err = s.Each(ctx, cache.Range{Lists: true}, func(cache.ID, *cache.Entry, *cache.RecordError) error { lists++; return nil })
+		}
+		if n != 1 || lists != 2 || err != nil {
+			t.Errorf("%s lists %d, and %d with lists: %v", name, n, lists, err)
+		}
+	}
+	if u, err := base.Usage(ctx, nil); err != nil || u.Entries != 1 {
+		t.Errorf("%+v, %v", u, err)
+	}
+}

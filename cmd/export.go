@@ -87,11 +87,29 @@ func exportTo(out io.Writer, store cache.Store, sel *selection, format string) (
 		w.Write(cache.Export(id, e))
 		return w.WriteByte('\n')
 	})
+	if format == "json" && err == nil {
+		err = exportLists(w, store, sel)
+	}
 	table.Flush()
 	if err := cmp.Or(table.Error(), w.Flush()); err != nil {
 		return bad, fmt.Errorf("the entries can't be written: %w", err)
 	}
 	return bad, err
+}
+
+// exportLists writes the lists of inputs that entries share.
+func exportLists(w *bufio.Writer, store cache.Store, sel *selection) error {
+	lister, ok := store.(cache.Lister)
+	if !ok {
+		return nil
+	}
+	return lister.Each(context.Background(), cache.Range{Namespace: sel.namespace, Lists: true}, func(id cache.ID, e *cache.Entry, _ *cache.RecordError) error {
+		if e == nil || e.List == nil {
+			return nil
+		}
+		w.Write(cache.Export(id, e))
+		return w.WriteByte('\n')
+	})
 }
 
 func csvRow(id cache.ID, e *cache.Entry, s *cache.Series) []string {

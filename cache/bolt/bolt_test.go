@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -180,4 +181,53 @@ func TestClearSweepsLeases(t *testing.T) {
 		t.Errorf("left are %v, %v", left, err)
 	}
 	leases[1].Release()
+}
+
+// TestForgetLists: prune and compact forget the lists of inputs that no entry shares.
+func TestForgetLists(t *testing.T) {
+	ctx := context.Background()
+	s := New(t.TempDir(), time.Minute, nil)
+	put := func(k byte, e cache.Entry) cache.ID {
+		t.Helper()
+		id := cache.ID{Namespace: "n", Key: key.Key{k}}
+		_, gen, err := s.Get(ctx, id)
+		if err == nil {
+			err = s.Update(ctx, id, gen, func(*cache.Entry) *cache.Entry { return &e })
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	there := func() (keys string) {
+		t.Helper()
+		err := s.Each(ctx, cache.Range{Lists: true}, func(id cache.ID, e *cache.Entry, _ *cache.RecordError) error {
+			keys += fmt.Sprint(id.Key[0], " ")
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keys
+	}
+	sharing := func(k byte) cache.Entry {
+		e := cache.Entry{}
+		e.Begin(cache.Inputs{Shared: []key.Key{{k}}})
+		e.FindOrAdd("last").Add(cache.Sample{ID: 1, Value: 1}, "1")
+		return e
+	}
+	for k := byte(1); k <= 3; k++ {
+		put(k, cache.Entry{List: []byte("names")})
+	}
+	earlier := sharing(1)
+	earlier.Begin(cache.Inputs{})
+	earlier.FindOrAdd("last").Add(cache.Sample{ID: 2, Value: 2}, "2")
+	put(11, earlier)
+	two := put(12, sharing(2))
+	if err := s.Compact(ctx); err != nil || there() != "1 2 11 12 " {
+		t.Errorf("after compact: %s, %v", there(), err)
+	}
+	if n, err := s.Drop(ctx, []cache.ID{two}, func(cache.ID, *cache.Entry) bool { return true }); n != 1 || err != nil || there() != "1 11 " {
+		t.Errorf("after prune: %s, %d, %v", there(), n, err)
+	}
 }

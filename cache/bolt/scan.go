@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"strings"
 
-	"go.etcd.io/bbolt"
-
 	"dvlcache/cache"
 	"dvlcache/cache/bolt/pages"
 	"dvlcache/cache/key"
@@ -160,47 +158,4 @@ func unsealAll(part []scanned) {
 			errors.As(err, &p.bad)
 		}
 	})
-}
-
-// Drop implements Pruner. What was refreshed or deleted leaves its token behind;
-// see Generation.
-func (b *Store) Drop(ctx context.Context, ids []cache.ID, which func(cache.ID, *cache.Entry) bool) (n int, err error) {
-	err = b.rewrite(ctx, func(tx *bbolt.Tx) error {
-		buckets := bucketsOf(tx)
-		for _, id := range ids {
-			bucket, err := buckets.of(id)
-			if err != nil {
-				return err
-			}
-			e, _, err := read(bucket, id)
-			var bad *cache.RecordError
-			if errors.As(err, &bad) && bad.Newer || e == nil && bad == nil || e != nil && !which(id, e) {
-				continue
-			}
-			n++
-			if e != nil && e.Token != (cache.Token{}) {
-				err = bucket.Put(id.Key[:], cache.Seal(id, &cache.Entry{Token: e.Token}))
-			} else {
-				err = bucket.Delete(id.Key[:])
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if n == 0 {
-			return errUnchanged
-		}
-		return nil
-	})
-	return n, err
-}
-
-// Compact gives back the disk space that the file doesn't need.
-func (b *Store) Compact(ctx context.Context) error {
-	err := b.rewrite(ctx, func(*bbolt.Tx) error { return errUnchanged })
-	var compact *CompactError
-	if errors.As(err, &compact) {
-		return compact.Err
-	}
-	return err
 }
