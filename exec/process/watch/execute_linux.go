@@ -1,0 +1,298 @@
+//go:build amd64 || arm64
+
+package watch
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// head is what the beginning of an executable says to the kernel.
+type head struct {
+	interpreter string // of a #! line or an ELF file, as it stands there
+	script      bool
+	foreign     bool // for another architecture
+	elf         bool
+}
+
+// execute sees what the kernel opens to execute a file: the file, the
+// interpreter in its #! line, and so on up to five levels, and the loader.
+func (r *reader) execute(name []byte, flags uint64, n *notification) {
+	s := &r.seen
+	first := r.touch(name, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
+	if first == nil {
+		return
+	}
+	script, runs := r.opened(first)
+	if !runs {
+		return
+	}
+	args := r.arguments(n, first.name)
+	program := &program{name: nameOf(first.name, script, args)}
+	r.search(first, args, program)
+	t := *r.task()
+	t.program = program
+	s.tasks[t.tgid] = &t
+	if t.tgid != n.pid {
+		delete(s.tasks, n.pid)
+	}
+}
+
+// opened sees what the kernel opens to execute a file, and reports whether it
+// is a script, and whether it will run.
+func (r *reader) opened(rec *record) (script, runs bool) {
+	r.use(rec, Opened|Executed)
+	if rec.kind != regular || rec.stamp.mode&0o111 == 0 {
+		return false, false
+	}
+	for level := 0; level <= 5; level++ {
+		if reason := r.changesRights(rec); r.restricted && reason != "" {
+			r.giveUp(reason)
+			return false, false
+		}
+		h := r.head(rec)
+		if h.foreign {
+			r.seen.unseen(path.Base(rec.path) + " is for another architecture")
+		}
+		next := h.interpreter
+		if next == "" && !h.elf {
+			next = registered(rec.path, r.headOf)
+		}
+		if next == "" {
+			break
+		}
+		script = script || level == 0 && h.script
+		if !strings.HasPrefix(next, "/") {
+			next = join(string(r.linkOfThread(r.n.pid, "cwd", 0)), next)
+		}
+		if rec = r.touch([]byte(next), true); rec == nil {
+			break
+		}
+		r.use(rec, Opened|Executed)
+		if rec.kind != regular || h.elf {
+			break
+		}
+	}
+	return script, true
+}
+
+// first sees the execution of the command itself, which the keeper lets
+// through.
+func (r *reader) first() {
+	r.n.pid = uint32(r.tid)
+	folder := string(r.linkOfThread(r.n.pid, "cwd", 0))
+	if dir := r.cmd.Dir; dir != "" {
+		folder = behind(folder, dir)
+		r.use(r.touch([]byte(folder), true), Looked)
+	}
+	name := behind(folder, r.cmd.Path)
+	rec := r.touch([]byte(name), true)
+	if rec == nil {
+		return
+	}
+	script, _ := r.opened(rec)
+	r.seen.root.name = nameOf(name, script, r.cmd.Args)
+	r.search(rec, r.cmd.Args, r.seen.root)
+}
+
+// head reads the beginning of an executable, once.
+func (r *reader) head(rec *record) head {
+	if h, ok := r.seen.heads[rec.path]; ok && !r.seen.isOwned(rec.path) {
+		return h
+	}
+	r.outside()
+	h, err := readHead(rec.path)
+	r.inside()
+	if err != nil {
+		r.seen.unseen("an executable can't be read: " + err.Error())
+	}
+	r.seen.heads[rec.path] = h
+	return h
+}
+
+// headOf are the first bytes of a file.
+func (r *reader) headOf(name string) []byte {
+	r.outside()
+	defer r.inside()
+	f, err := os.Open(name)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	b := make([]byte, 256)
+	n, _ := io.ReadFull(f, b)
+	return b[:n]
+}
+
+func readHead(name string) (h head, err error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return h, err
+	}
+	defer f.Close()
+	b := make([]byte, 256) // what the kernel reads of it
+	n, err := io.ReadFull(f, b)
+	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
+		return h, err
+	}
+	b = b[:n]
+	if line, ok := bytes.CutPrefix(b, []byte("#!")); ok {
+		h.script = true
+		line, _, _ = bytes.Cut(line, []byte("\n"))
+		line = bytes.Trim(line, " \t")
+		if i := bytes.IndexAny(line, " \t\x00"); i >= 0 {
+			line = line[:i]
+		}
+		h.interpreter = string(line)
+		return h, nil
+	}
+	if len(b) < 64 || string(b[:4]) != "\x7fELF" {
+		return h, nil
+	}
+	h.elf = true
+	const class64 = 2
+	if b[4] != class64 || binary.LittleEndian.Uint16(b[18:]) != machine {
+		h.foreign = true
+		return h, nil
+	}
+	// The program headers, of which one names the loader.
+	offset, size, count := int64(binary.LittleEndian.Uint64(b[32:])), int(binary.LittleEndian.Uint16(b[54:])), int(binary.LittleEndian.Uint16(b[56:]))
+	const interp, headerSize = 3, 56
+	if size < headerSize || count > 256 {
+		return h, nil
+	}
+	headers := make([]byte, size*count)
+	if _, err := f.ReadAt(headers, offset); err != nil {
+		return h, nil // the kernel will refuse it
+	}
+	for ; len(headers) >= size; headers = headers[size:] {
+		if binary.LittleEndian.Uint32(headers) != interp {
+			continue
+		}
+		at, length := int64(binary.LittleEndian.Uint64(headers[8:])), binary.LittleEndian.Uint64(headers[32:])
+		if length > unix.PathMax {
+			break
+		}
+		text := make([]byte, length)
+		if _, err := f.ReadAt(text, at); err == nil {
+			h.interpreter = unix.ByteSliceToString(text)
+		}
+		break
+	}
+	return h, nil
+}
+
+// changesRights says of a file that is executed whether it gives rights that
+// it doesn't give under no_new_privs.
+func (r *reader) changesRights(rec *record) string {
+	r.outside()
+	defer r.inside()
+	return rightsOf(rec.path, rec.stamp.mode, rec.stamp.uid, rec.stamp.gid)
+}
+
+func rightsOf(name string, mode, uid, gid uint32) string {
+	if mode&unix.S_IFMT != unix.S_IFREG {
+		return ""
+	}
+	gives := mode&unix.S_ISUID != 0 && int(uid) != os.Geteuid() ||
+		mode&(unix.S_ISGID|0o010) == unix.S_ISGID|0o010 && int(gid) != os.Getegid()
+	if !gives {
+		if n, err := unix.Getxattr(name, "security.capability", nil); err != nil || n == 0 {
+			return ""
+		}
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(name, &fs); err == nil && fs.Flags&unix.ST_NOSUID != 0 {
+		return ""
+	}
+	return path.Base(name) + " runs with rights of its own (set-user-ID), which it would lose"
+}
+
+// losesRights says whether the command itself would lose rights.
+func (s *seen) losesRights(name string) string {
+	for range 6 {
+		var st unix.Stat_t
+		if unix.Stat(name, &st) != nil {
+			return ""
+		}
+		if reason := rightsOf(name, st.Mode, st.Uid, st.Gid); reason != "" {
+			return reason
+		}
+		h, _ := readHead(name)
+		if !h.script {
+			return ""
+		}
+		name = h.interpreter
+	}
+	return ""
+}
+
+// arguments are the first ones of a call that executes.
+func (r *reader) arguments(n *notification, name string) []string {
+	at := n.args[1]
+	if n.nr == unix.SYS_EXECVEAT {
+		at = n.args[2]
+	}
+	if n.arch != nativeArch {
+		return []string{name}
+	}
+	const few = 8
+	var pointers [few * 8]byte
+	r.outside()
+	got, _ := readMemory(int(r.n.pid), pointers[:], uintptr(at))
+	r.inside()
+	var args []string
+	for b := pointers[:got]; len(b) >= 8; b = b[8:] {
+		p := binary.NativeEndian.Uint64(b)
+		if p == 0 {
+			break
+		}
+		arg, ok := r.stringAt(r.two[:unix.PathMax], uintptr(p))
+		if !ok {
+			break
+		}
+		args = append(args, string(arg))
+	}
+	return args
+}
+
+// interpreters run a script that an argument names.
+var interpreters = []string{"python", "perl", "ruby", "node", "sh", "bash", "dash", "zsh", "ksh", "Rscript", "julia", "lua", "php", "awk", "gawk", "mawk", "env", "make", "octave"}
+
+// nameOf is how a person would call a program.
+func nameOf(file string, script bool, args []string) string {
+	base := path.Base(file)
+	if script || len(args) < 2 || base == "make" || base == "env" {
+		return base
+	}
+	if !slices.Contains(interpreters, strings.TrimRight(base, "0123456789.")) {
+		return base
+	}
+	for i, a := range args[1:] {
+		switch {
+		case a == "-m" && i+2 < len(args):
+			return base + " -m " + args[i+2]
+		case a == "-c" || a == "-e":
+			return base + " " + a
+		case !strings.HasPrefix(a, "-") && a != "":
+			return path.Base(a)
+		}
+	}
+	return base
+}
+
+// search notes that a program was found along PATH: it is called by its name
+// alone, and lies in one of the folders.
+func (r *reader) search(rec *record, args []string, by *program) {
+	if len(args) == 0 || strings.Contains(args[0], "/") || args[0] != path.Base(rec.name) || !slices.Contains(r.seen.pathDirs, path.Dir(rec.name)) {
+		return
+	}
+	r.seen.search(args[0], rec.name, by.name)
+}

@@ -1,0 +1,365 @@
+//go:build amd64 || arm64
+
+package watch
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// handle sees what a call is about. mu is held.
+func (r *reader) handle(n *notification) {
+	s := &r.seen
+	s.calls++
+	if n.arch != nativeArch || foreignNumbers > 0 && uint32(n.nr) >= foreignNumbers {
+		r.handleForeign(n)
+		return
+	}
+	table := byNumber()
+	if int(n.nr) >= len(table) || table[n.nr] == nil {
+		return
+	}
+	c := table[n.nr]
+	dir := int32(unix.AT_FDCWD)
+	if c.dir >= 0 {
+		dir = int32(n.args[c.dir])
+	}
+	var flags uint64
+	if c.flags >= 0 {
+		flags = n.args[c.flags]
+	}
+	switch c.op {
+	case opList:
+		r.list(dir)
+		return
+	case opStdin:
+		r.waits = true
+		r.readStdin()
+		return
+	case opConnect:
+		r.waits = true
+		r.connect(uintptr(n.args[1]), int(n.args[2]))
+		return
+	case opBlind:
+		s.unseen(r.task().program.name + " uses " + c.text)
+		return
+	case opNamespace:
+		s.namespaces++
+		clear(s.tasks)
+		return
+	case opTimer, opSignal, opCatch, opTrace:
+		r.mayInterrupt(c, n)
+		return
+	case opFilter:
+		r.innerFilter(n)
+		return
+	}
+	name, ok := r.nameAt(r.name[:], dir, uintptr(n.args[c.name]))
+	if !ok {
+		return
+	}
+	switch c.op {
+	case opOpen:
+		r.open(name, flags)
+	case opCreate:
+		r.open(name, unix.O_CREAT|unix.O_WRONLY|unix.O_TRUNC)
+	case opOpen2:
+		r.open2(name, uintptr(flags))
+	case opLook:
+		r.look(name, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
+	case opLookLink:
+		r.look(name, false)
+	case opReadlink:
+		r.look(name, false)
+	case opExecute:
+		r.execute(name, flags, n)
+	case opRename, opLink:
+		to := dir
+		at := c.name + 1
+		if c.dir >= 0 {
+			to, at = int32(n.args[c.dir+2]), c.name+2
+		}
+		if two, ok := r.nameAt(r.two[:], to, uintptr(n.args[at])); ok {
+			r.move(name, two, c.op == opLink, flags)
+		}
+	case opRemove:
+		if rec := r.touch(name, false); rec != nil {
+			if rec.kind == absent && !s.isOwned(rec.path) {
+				r.use(rec, Looked)
+			} else {
+				r.alter(rec, removed)
+			}
+		}
+	case opMake:
+		if rec := r.touch(name, false); rec != nil {
+			if rec.kind == absent || s.isOwned(rec.path) {
+				r.alter(rec, made)
+			} else {
+				r.use(rec, Looked)
+			}
+		}
+	case opChange:
+		if rec := r.touch(name, flags&unix.AT_SYMLINK_NOFOLLOW == 0); rec != nil {
+			if rec.kind == absent && !s.isOwned(rec.path) {
+				r.use(rec, Looked)
+			} else {
+				r.alter(rec, wrote)
+			}
+		}
+	}
+}
+
+// look is for calls that ask about a name.
+func (r *reader) look(name []byte, follow bool) {
+	rec := r.touch(name, follow)
+	if rec == nil {
+		return
+	}
+	if !follow && rec.kind == link {
+		return // noted as a link
+	}
+	r.use(rec, Looked)
+}
+
+// open is for calls that open a file.
+func (r *reader) open(name []byte, flags uint64) {
+	s := &r.seen
+	r.opens = name
+	creates := flags&unix.O_CREAT != 0
+	follow := flags&unix.O_NOFOLLOW == 0 && !(creates && flags&unix.O_EXCL != 0)
+	rec := r.touch(name, follow)
+	if rec == nil {
+		return
+	}
+	mode := flags & unix.O_ACCMODE
+	here := rec.kind != absent || s.isOwned(rec.path)
+	switch {
+	case flags&unix.O_PATH != 0, rec.kind == folder, rec.kind == link:
+		r.use(rec, Looked)
+	case !here && creates:
+		r.alter(rec, made)
+	case !here:
+		r.use(rec, Opened)
+	case creates && flags&unix.O_EXCL != 0:
+		// It will fail, or the name was removed meanwhile and is made anew.
+		if s.isOwned(rec.path) {
+			r.alter(rec, made)
+		} else {
+			r.use(rec, Looked)
+		}
+	default:
+		if flags&unix.O_TRUNC != 0 {
+			r.alter(rec, replaced)
+		} else if mode != unix.O_RDONLY {
+			r.alter(rec, wrote)
+		}
+		if mode != unix.O_WRONLY {
+			r.use(rec, Opened)
+		}
+	}
+}
+
+func (r *reader) open2(name []byte, how uintptr) {
+	var b [24]byte
+	r.outside()
+	n, _ := readMemory(int(r.n.pid), b[:], how)
+	r.inside()
+	if n < len(b) {
+		return
+	}
+	if binary.NativeEndian.Uint64(b[16:])&unix.RESOLVE_IN_ROOT != 0 {
+		r.seen.unseen(r.task().program.name + " opens files below a root of its own")
+	}
+	r.open(name, binary.NativeEndian.Uint64(b[:]))
+}
+
+// move is for rename(2) and link(2).
+func (r *reader) move(from, to []byte, link bool, flags uint64) {
+	a := r.touch(from, link && flags&unix.AT_SYMLINK_FOLLOW != 0)
+	b := r.touch(to, false)
+	if a == nil || b == nil {
+		return
+	}
+	if a.kind == absent && !r.seen.isOwned(a.path) {
+		r.use(a, Looked)
+		return
+	}
+	// What it holds will be read by another name.
+	r.use(a, Opened)
+	exchange := !link && flags&unix.RENAME_EXCHANGE != 0
+	if exchange {
+		r.use(b, Opened)
+	}
+	switch {
+	case link:
+		r.alter(a, wrote)
+	case exchange:
+		r.alter(a, replaced)
+	default:
+		r.alter(a, removed)
+	}
+	switch {
+	case b.kind == absent:
+		r.alter(b, made)
+	case link && !r.seen.isOwned(b.path):
+		r.use(b, Looked) // it will fail
+	default:
+		r.alter(b, replaced)
+	}
+}
+
+// list notes the names in a folder before they are read.
+func (r *reader) list(fd int32) {
+	name := r.linkOfThread(r.n.pid, "", fd)
+	if len(name) == 0 || name[0] != '/' {
+		return
+	}
+	rec := r.touch(slices.Clone(name), true)
+	if rec == nil || rec.kind != folder || (rec.before|rec.after)&Listed != 0 {
+		return
+	}
+	path := rec.path
+	r.outside()
+	entries, err := os.ReadDir(path)
+	r.inside()
+	if err != nil {
+		r.seen.unseen("a folder can't be listed: " + err.Error())
+		return
+	}
+	rec.entries = make([]string, len(entries))
+	for i, e := range entries {
+		rec.entries[i] = e.Name()
+	}
+	r.use(rec, Listed)
+}
+
+// readStdin notes who reads the command's empty stdin.
+func (r *reader) readStdin() {
+	if r.stdin < 0 || r.seen.stdinReader != "" {
+		return
+	}
+	const kcmpFile = 0
+	same, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(unix.Getpid()), uintptr(r.n.pid), kcmpFile, uintptr(r.stdin), 0, 0)
+	if errno == 0 && same == 0 {
+		r.seen.stdinReader = r.task().program.name
+	}
+}
+
+func (r *reader) connect(at uintptr, size int) {
+	var b [128]byte
+	if size < 2 || size > len(b) {
+		return
+	}
+	r.outside()
+	n, _ := readMemory(int(r.n.pid), b[:size], at)
+	r.inside()
+	if n < size {
+		return
+	}
+	var address string
+	port := func() string { return ":" + strconv.Itoa(int(binary.BigEndian.Uint16(b[2:]))) }
+	switch family := binary.NativeEndian.Uint16(b[:]); {
+	case family == unix.AF_INET && size >= 8:
+		address = netip.AddrFrom4([4]byte(b[4:8])).String() + port()
+	case family == unix.AF_INET6 && size >= 24:
+		address = "[" + netip.AddrFrom16([16]byte(b[8:24])).String() + "]" + port()
+	case family == unix.AF_UNIX && size > 3 && b[2] != 0:
+		address = unix.ByteSliceToString(b[2:size])
+	default:
+		return
+	}
+	if _, ok := r.seen.connections[address]; !ok {
+		r.seen.connections[address] = r.task().program.name
+	}
+}
+
+// innerFilter is for a program that puts a filter of its own before its calls.
+func (r *reader) innerFilter(n *notification) {
+	task := r.task()
+	mode, flags := n.args[0], n.args[1]
+	if n.nr == unix.SYS_PRCTL {
+		mode, flags = n.args[1]-1, 0 // its modes are 1 and 2
+	}
+	if mode == unix.SECCOMP_SET_MODE_STRICT {
+		r.giveUp(task.program.name + " wants a strict filter of its own")
+		return
+	}
+	if flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 {
+		// Another of us gets EBUSY, and needs nothing more.
+		if !r.isOurs(n.pid) {
+			r.giveUp(task.program.name + " wants to be told of calls itself")
+		}
+		return
+	}
+	var prog [16]byte
+	if n, _ := readMemory(int(r.n.pid), prog[:], uintptr(n.args[2])); n < len(prog) {
+		return
+	}
+	code := make([]unix.SockFilter, min(int(binary.NativeEndian.Uint16(prog[:])), 4096))
+	if len(code) == 0 {
+		return
+	}
+	raw := unsafe.Slice((*byte)(unsafe.Pointer(&code[0])), len(code)*8)
+	for at := uintptr(binary.NativeEndian.Uint64(prog[8:])); len(raw) > 0; {
+		n, err := readMemory(int(r.n.pid), raw[:min(len(raw), pageSize)], at)
+		if err != nil || n <= 0 {
+			return
+		}
+		raw, at = raw[n:], at+uintptr(n)
+	}
+	for _, in := range code {
+		// What ours tells of never gets as far as to its debugger.
+		if in.Code == unix.BPF_RET|unix.BPF_K && in.K&unix.SECCOMP_RET_ACTION_FULL == unix.SECCOMP_RET_TRACE {
+			r.giveUp(task.program.name + " traces calls by a filter of its own")
+			return
+		}
+	}
+}
+
+// isOurs reports whether a thread runs this very program.
+func (r *reader) isOurs(tid uint32) bool {
+	var own, its unix.Stat_t
+	return unix.Stat("/proc/self/exe", &own) == nil && unix.Stat(fmt.Sprintf("/proc/%d/exe", tid), &its) == nil &&
+		own.Dev == its.Dev && own.Ino == its.Ino
+}
+
+// giveUp ends the tree: what it is about to do would end otherwise than without
+// us, and to undo it later is too late.
+func (r *reader) giveUp(reason string) {
+	if r.seen.unwatchable != "" {
+		return
+	}
+	r.seen.unwatchable = reason
+	if attr := r.cmd.SysProcAttr; attr != nil && (attr.Setsid || attr.Setpgid) {
+		syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
+	}
+	syscall.Kill(r.cmd.Process.Pid, syscall.SIGKILL)
+	if r.alive() {
+		syscall.Kill(int(r.n.pid), syscall.SIGKILL)
+	}
+}
+
+func (r *reader) handleForeign(n *notification) {
+	s := &r.seen
+	s.unseen(r.task().program.name + " is for another architecture")
+	for _, c := range foreignCalls {
+		if n.arch != foreignArch || c.op != opExecute || int(c.nr) != int(n.nr) {
+			continue
+		}
+		dir := int32(unix.AT_FDCWD)
+		if c.dir >= 0 {
+			dir = int32(n.args[c.dir])
+		}
+		if name, ok := r.nameAt(r.name[:], dir, uintptr(n.args[c.name])); ok {
+			r.execute(name, 0, n)
+		}
+	}
+}

@@ -1,0 +1,231 @@
+//go:build amd64 || arm64
+
+package watch
+
+import (
+	"runtime"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// slots is how many readers can be at work, most of them stuck in a file
+// system that doesn't answer.
+const slots = 16
+
+// shared is memory that the keeper shares with us. Each reader has the kernel
+// write the call that it receives into a slot of it. So if we are killed, even
+// between the receipt and the return to our code, the keeper knows which calls
+// wait for an answer that nobody else would give.
+type shared struct {
+	slot   [slots]notification
+	keeper notification
+	answer answer
+	poll   [2]unix.PollFd
+	name   [16]byte
+}
+
+// keeper is a process that answers the calls of the watched tree when we don't:
+// while the command is started, and for what outlives it or us. Without it
+// these calls would fail with ENOSYS as soon as the listener is closed.
+type keeper struct {
+	pid  int
+	pipe int // closed, by us or by our end, it tells the keeper to take over
+	mem  *shared
+	raw  []byte
+}
+
+// startKeeper forks a keeper. It is a fork without exec, which would cost more
+// than all the rest: the child runs keep alone, which calls nothing of Go's
+// runtime, as between fork and exec in package syscall.
+func startKeeper(listener int) (*keeper, error) {
+	raw, err := unix.Mmap(-1, 0, int(unsafe.Sizeof(shared{})), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return nil, err
+	}
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		unix.Munmap(raw)
+		return nil, err
+	}
+	k := &keeper{pipe: pipe[1], raw: raw, mem: (*shared)(unsafe.Pointer(&raw[0]))}
+	copy(k.mem.name[:], "dvlcache-keeper")
+	runtime.LockOSThread()
+	k.pid, err = forkKeeper(listener, pipe[0], k.mem)
+	runtime.UnlockOSThread()
+	unix.Close(pipe[0])
+	if err != nil {
+		unix.Close(pipe[1])
+		unix.Munmap(raw)
+		return nil, err
+	}
+	return k, nil
+}
+
+func forkKeeper(listener, pipe int, mem *shared) (int, error) {
+	// The child must not run a signal handler: that is Go's.
+	all, old := ^uint64(0), uint64(0)
+	unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&all)), uintptr(unsafe.Pointer(&old)), 8, 0, 0)
+	pid, errno := forkAndKeep(uintptr(listener), uintptr(pipe), mem)
+	unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&old)), 0, 8, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(pid), nil
+}
+
+//go:noinline
+//go:norace
+//go:nosplit
+func forkAndKeep(listener, pipe uintptr, mem *shared) (uintptr, syscall.Errno) {
+	pid, _, errno := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
+	if pid != 0 || errno != 0 {
+		return pid, errno
+	}
+	keep(listener, pipe, mem)
+	return 0, 0
+}
+
+// keep is all that the keeper does; it never returns. It must not grow its
+// stack, allocate or write pointers: the child has one thread and no runtime.
+//
+//go:noinline
+//go:norace
+//go:nosplit
+func keep(listener, pipe uintptr, mem *shared) {
+	n, a, p := uintptr(unsafe.Pointer(&mem.keeper)), uintptr(unsafe.Pointer(&mem.answer)), uintptr(unsafe.Pointer(&mem.poll))
+	// A session of its own: signals for our group aren't for it. Nothing of
+	// ours stays open, above all no lock and nobody's output.
+	syscall.RawSyscall(unix.SYS_SETSID, 0, 0, 0)
+	syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_NAME, uintptr(unsafe.Pointer(&mem.name)), 0, 0, 0, 0)
+	low, high := listener, pipe
+	if low > high {
+		low, high = high, low
+	}
+	if low > 0 {
+		syscall.RawSyscall(unix.SYS_CLOSE_RANGE, 0, low-1, 0)
+	}
+	if high-low > 1 {
+		syscall.RawSyscall(unix.SYS_CLOSE_RANGE, low+1, high-1, 0)
+	}
+	syscall.RawSyscall(unix.SYS_CLOSE_RANGE, high+1, 1<<31, 0)
+	mem.name[0] = '/'
+	mem.name[1] = 0
+	syscall.RawSyscall(unix.SYS_CHDIR, uintptr(unsafe.Pointer(&mem.name)), 0, 0)
+
+	// Until the command is executed the calls are those of our own thread that
+	// starts it, which holds what our other threads need to run.
+	mem.poll[0].Fd = int32(listener)
+	mem.poll[0].Events = unix.POLLIN
+	mem.poll[1].Fd = int32(pipe)
+	mem.poll[1].Events = unix.POLLIN
+	for {
+		mem.poll[0].Revents = 0
+		mem.poll[1].Revents = 0
+		// ppoll(2), since newer architectures have no poll(2).
+		syscall.RawSyscall6(unix.SYS_PPOLL, p, 2, 0, 0, 0, 0)
+		if mem.poll[1].Revents != 0 || mem.poll[0].Revents&unix.POLLHUP != 0 {
+			break
+		}
+		if mem.poll[0].Revents&unix.POLLIN == 0 {
+			continue
+		}
+		if !answerOne(listener, n, a, mem) {
+			continue
+		}
+		if mem.keeper.nr == unix.SYS_EXECVE || mem.keeper.nr == unix.SYS_EXECVEAT {
+			break
+		}
+	}
+	// Now others answer, as long as they hold the pipe.
+	for {
+		r, _, errno := syscall.RawSyscall(unix.SYS_READ, pipe, n, 1)
+		if errno != syscall.EINTR && (errno != 0 || r == 0) {
+			break
+		}
+	}
+	for i := range mem.slot {
+		if mem.slot[i].id != 0 {
+			mem.answer.id = mem.slot[i].id
+			mem.answer.flags = letGo
+			syscall.RawSyscall(unix.SYS_IOCTL, listener, unix.SECCOMP_IOCTL_NOTIF_SEND, a)
+		}
+	}
+	for {
+		mem.poll[0].Revents = 0
+		syscall.RawSyscall6(unix.SYS_PPOLL, p, 1, 0, 0, 0, 0)
+		if mem.poll[0].Revents&unix.POLLIN != 0 {
+			answerOne(listener, n, a, mem)
+		} else if mem.poll[0].Revents != 0 {
+			break // the last one has gone
+		}
+	}
+	for {
+		syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+	}
+}
+
+// answerOne receives a call and lets it through.
+//
+//go:noinline
+//go:norace
+//go:nosplit
+func answerOne(listener, n, a uintptr, mem *shared) bool {
+	mem.keeper.id = 0
+	mem.keeper.pid = 0
+	mem.keeper.flags = 0
+	mem.keeper.nr = 0
+	mem.keeper.arch = 0
+	mem.keeper.ip = 0
+	for i := range mem.keeper.args {
+		mem.keeper.args[i] = 0
+	}
+	if _, _, errno := syscall.RawSyscall(unix.SYS_IOCTL, listener, unix.SECCOMP_IOCTL_NOTIF_RECV, n); errno != 0 {
+		return false
+	}
+	mem.answer.id = mem.keeper.id
+	mem.answer.flags = letGo
+	syscall.RawSyscall(unix.SYS_IOCTL, listener, unix.SECCOMP_IOCTL_NOTIF_SEND, a)
+	return true
+}
+
+// takeOver lets the keeper answer from now on. needed is whether anybody is
+// left to be answered.
+func (k *keeper) takeOver(needed bool) {
+	if k.pipe >= 0 {
+		unix.Close(k.pipe)
+	}
+	if !needed {
+		unix.Kill(k.pid, unix.SIGKILL)
+		for {
+			if _, err := unix.Wait4(k.pid, nil, 0, nil); err != unix.EINTR {
+				break
+			}
+		}
+		return
+	}
+	keepers.Lock()
+	defer keepers.Unlock()
+	keepers.left = append(keepers.left, k.pid)
+}
+
+// keepers are those that answer for what outlived its command.
+var keepers struct {
+	sync.Mutex
+	left []int
+}
+
+// reap waits for the keepers that have ended.
+func reap() {
+	keepers.Lock()
+	defer keepers.Unlock()
+	left := keepers.left[:0]
+	for _, pid := range keepers.left {
+		if p, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); err == unix.EINTR || err == nil && p == 0 {
+			left = append(left, pid)
+		}
+	}
+	keepers.left = left
+}

@@ -1,0 +1,218 @@
+//go:build amd64 || arm64
+
+package watch
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// stamp is a Stamp as the kernel gives it.
+type stamp struct {
+	dev, ino     uint64
+	size         int64
+	mtime, ctime unix.StatxTimestamp
+	born         unix.StatxTimestamp
+	mode         uint32
+	uid, gid     uint32
+}
+
+func stampOf(st *unix.Statx_t) stamp {
+	s := stamp{
+		dev: unix.Mkdev(st.Dev_major, st.Dev_minor), ino: st.Ino, size: int64(st.Size),
+		mtime: st.Mtime, ctime: st.Ctime, mode: uint32(st.Mode), uid: st.Uid, gid: st.Gid,
+	}
+	if st.Mask&unix.STATX_BTIME != 0 {
+		s.born = st.Btime
+	}
+	return s
+}
+
+func (s stamp) same(t stamp) bool {
+	return s.dev == t.dev && s.ino == t.ino && s.size == t.size && s.mtime == t.mtime && s.ctime == t.ctime && s.mode == t.mode
+}
+
+// change says what the tree was about to do to a name. Whether it could is seen
+// at the end.
+type change uint8
+
+const (
+	made     change = 1 << iota // where there was nothing
+	replaced                    // with all that was in it
+	removed
+	wrote // and kept some of it, or changed what is told of it
+	// owned is what no longer holds anything that was there before.
+	owned = made | replaced | removed
+)
+
+// record is what is known of a name.
+type record struct {
+	name string
+	found
+	looked, lookedLink bool // at what it leads to, and at the name itself
+	leftOut            bool
+	// before and after are its uses before and after the tree had made it its
+	// own; written, that it was opened for writing.
+	before, after Use
+	by            *program
+	entries       []string
+}
+
+// program is what runs in a process.
+type program struct{ name string }
+
+// seen is all that was seen of one tree.
+type seen struct {
+	begun       time.Time
+	root        *program
+	pathDirs    []string // of the command's PATH
+	records     map[string]*record
+	places      map[string]place
+	fileSystems map[uint64]fileSystem
+	links       map[string]*record // by their own place
+	changes     map[string]change  // by place
+	tasks       map[uint32]*task
+	heads       map[string]head
+	searches    map[[2]string]string // name, where found: by whom
+	connections map[string]string    // address: by whom
+	reasons     []string
+	unwatchable string
+	stdinReader string
+	calls       int
+	namespaces  int // how often the tree changed what names mean
+	ownRoot     unix.Stat_t
+	ownMounts   string
+}
+
+func (s *seen) begin(w *Watch) {
+	*s = seen{
+		begun: time.Now(), root: &program{},
+		records: map[string]*record{}, places: map[string]place{}, fileSystems: map[uint64]fileSystem{},
+		links: map[string]*record{}, changes: map[string]change{}, tasks: map[uint32]*task{}, heads: map[string]head{},
+		searches: map[[2]string]string{}, connections: map[string]string{},
+	}
+	env := w.cmd.Env
+	if env == nil {
+		env = os.Environ()
+	}
+	for _, kv := range env {
+		if path, ok := strings.CutPrefix(kv, "PATH="); ok {
+			s.pathDirs = strings.Split(path, ":")
+		}
+	}
+	unix.Stat("/", &s.ownRoot)
+	s.ownMounts, _ = os.Readlink("/proc/self/ns/mnt")
+}
+
+// unseen notes why not everything was seen.
+func (s *seen) unseen(reason string) {
+	if !slices.Contains(s.reasons, reason) {
+		s.reasons = append(s.reasons, reason)
+	}
+}
+
+// noteLink notes a link that stands on the way to a name.
+func (r *reader) noteLink(place, target string, st stamp) {
+	s := &r.seen
+	if _, ok := s.links[place]; ok {
+		return
+	}
+	rec := &record{name: place, found: found{path: place, kind: link, stamp: st, target: target}, by: r.task().program}
+	if s.isOwned(place) {
+		rec.after = Followed
+	} else {
+		rec.before = Followed
+	}
+	s.links[place] = rec
+}
+
+// isOwned reports whether the tree has made what is at a place, or a folder
+// that it lies in.
+func (s *seen) isOwned(place string) bool {
+	if len(s.changes) == 0 {
+		return false
+	}
+	if s.changes[place]&owned != 0 {
+		return true
+	}
+	for i := strings.LastIndexByte(place, '/'); i > 0; i = strings.LastIndexByte(place[:i], '/') {
+		if s.changes[place[:i]]&owned != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// touch finds the record of a name, and looks at it if nobody has. It is nil
+// for what is left out.
+func (r *reader) touch(name []byte, follow bool) *record {
+	s := &r.seen
+	rec := s.records[string(name)]
+	if rec != nil && rec.leftOut {
+		return nil
+	}
+	if rec != nil && (follow && rec.looked || !follow && rec.lookedLink) {
+		r.compareRoots(rec.found)
+		return rec
+	}
+	key := string(name)
+	f := r.find(key, follow, 0)
+	r.compareRoots(f)
+	if f.kind == kernel {
+		return nil // not remembered: /proc/self is another's each time
+	}
+	if rec == nil {
+		rec = &record{name: key, found: f}
+		s.records[key] = rec
+	} else if follow {
+		rec.found = f
+	}
+	rec.looked = rec.looked || follow || f.kind != link
+	rec.lookedLink = rec.lookedLink || !follow || f.kind != absent && f.target == ""
+	if f.kind == special {
+		rec.leftOut = true
+		return nil
+	}
+	return rec
+}
+
+// use notes that a name was used.
+func (r *reader) use(rec *record, u Use) {
+	if rec == nil || (rec.before|rec.after)&u == u {
+		return
+	}
+	if rec.by == nil {
+		rec.by = r.task().program
+	}
+	if r.seen.isOwned(rec.path) {
+		rec.after |= u
+	} else {
+		rec.before |= u
+	}
+}
+
+// alter notes what the tree is about to do to a name.
+func (r *reader) alter(rec *record, c change) {
+	s := &r.seen
+	s.changes[rec.path] |= c
+	if c&(made|removed|replaced) == 0 {
+		return
+	}
+	// What stands on the way to other names may now be another.
+	_, one := s.places[rec.path]
+	_, two := s.places[rec.name]
+	if one || two || s.links[rec.path] != nil {
+		clear(s.places)
+	}
+}
+
+// search notes that a program was looked for along PATH.
+func (s *seen) search(name, found, by string) {
+	if _, ok := s.searches[[2]string{name, found}]; !ok {
+		s.searches[[2]string{name, found}] = by
+	}
+}
