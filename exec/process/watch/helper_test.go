@@ -77,3 +77,28 @@ func helper(name string, args []string) int {
 	}
 	return cmd.ProcessState.ExitCode()
 }
+
+func readReport(t *testing.T, name string) (r report) {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err == nil {
+		err = json.Unmarshal(b, &r)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// run runs a command watched.
+func run(t *testing.T, cmd *exec.Cmd) *Trace {
+	t.Helper()
+	w, err := Start(cmd, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Wait(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return w.Finish()
+}
