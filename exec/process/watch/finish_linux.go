@@ -120,7 +120,8 @@ func now(name string, follow bool) (stamp, bool) {
 
 // file says what became of a name; nil if it was not used.
 func (s *seen) file(rec *record, changed map[inode]change) *File {
-	if rec.leftOut || rec.before|rec.after == 0 {
+	written := s.changes[rec.path] != 0
+	if rec.leftOut || rec.before|rec.after == 0 && !written {
 		return nil
 	}
 	isLink := rec.kind == link
@@ -152,6 +153,12 @@ func (s *seen) file(rec *record, changed map[inode]change) *File {
 		f.Fate, f.Use = Output, rec.after
 	default:
 		f.Fate = State
+	}
+	if written {
+		f.Use |= Written
+	}
+	if f.Use == Written {
+		f.Fate = Output
 	}
 	// Through a link of the tree's own the name means nothing to others.
 	for _, l := range rec.links {

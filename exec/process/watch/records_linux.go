@@ -199,6 +199,9 @@ func (r *reader) use(rec *record, u Use) {
 func (r *reader) alter(rec *record, c change) {
 	s := &r.seen
 	s.changes[rec.path] |= c
+	if rec.by == nil {
+		rec.by = r.task().program
+	}
 	if c&(made|removed|replaced) == 0 {
 		return
 	}

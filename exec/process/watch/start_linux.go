@@ -137,11 +137,11 @@ func (w *Watch) starter(installed chan<- error, tested chan<- struct{}, begin <-
 func onFreshThread(f func()) {
 	runtime.LockOSThread() // and never unlocked: so the thread ends
 	if unix.Gettid() == unix.Getpid() {
-		// The first thread never ends.
+		// The first thread never ends. Held, it can't be what we get next.
 		done := make(chan struct{})
 		go func() { defer close(done); onFreshThread(f) }()
-		runtime.UnlockOSThread()
 		<-done
+		runtime.UnlockOSThread()
 		return
 	}
 	f()

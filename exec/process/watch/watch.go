@@ -39,6 +39,9 @@ const (
 	// Followed links were read, or stood on the way to something; File.Target
 	// says where they led.
 	Followed
+	// Written names were made, written to, renamed, removed, or given other
+	// attributes. Alone it is no use that makes an input.
+	Written
 )
 
 // Fate says what became of a name while the command ran.
