@@ -61,11 +61,15 @@ func (m Moments) Merge(o Moments) Moments {
 	}
 }
 
-// Variance is the sample variance (n-1 in the denominator), and 0 for fewer
-// than two samples.
+// Spread reports whether there are samples enough to say how far they scatter:
+// of one, variance and standard error aren't known.
+func (m Moments) Spread() bool { return m.Count >= 2 }
+
+// Variance is the sample variance (n-1 in the denominator), and no number
+// without Spread.
 func (m Moments) Variance() float64 {
-	if m.Count < 2 {
-		return 0
+	if !m.Spread() {
+		return math.NaN()
 	}
 	return m.M2 / float64(m.Count-1)
 }
@@ -73,12 +77,12 @@ func (m Moments) Variance() float64 {
 // tinySquares is below which a sum of squares has lost digits, or all of them.
 const tinySquares = 0x1p-1022 * 0x1p52
 
-// Stderr is the standard error of the mean, and 0 for fewer than two samples.
+// Stderr is the standard error of the mean, and no number without Spread.
 // Where the squares of deviations are beyond a float64 it is the largest that
 // samples between Min and Max can have: never one that says too little.
 func (m Moments) Stderr() float64 {
-	if m.Count < 2 {
-		return 0
+	if !m.Spread() {
+		return math.NaN()
 	}
 	if m.Min < m.Max && m.M2 < tinySquares || math.IsInf(m.M2, 1) {
 		return (m.Max/2 - m.Min/2) / math.Sqrt(float64(m.Count-1))
@@ -94,16 +98,26 @@ type StopRule struct {
 	AbsTolerance   float64 // of the standard error
 }
 
-// Stable reports whether the rule is met: more than MinRepetitions samples,
-// and a standard error within either tolerance; or MaxRepetitions reached.
-// The order of the comparison matters: a standard error that is not a number
-// is never stable.
+// Stable reports whether the mean is settled: more than MinRepetitions samples,
+// and a standard error within either tolerance. The order of the comparison
+// matters: a standard error that is not a number is never stable.
 func (r StopRule) Stable(m Moments) bool {
-	if r.MaxRepetitions > 0 && m.Count >= r.MaxRepetitions {
+	return m.Count > r.MinRepetitions && m.Stderr() <= r.Target(m)
+}
+
+// Done reports whether no further evaluation is called for: the mean is stable;
+// or MaxRepetitions is reached; or the mean is not finite, and so for ever; or
+// MinRepetitions is 0 and there is one sample, with which pyDVL stops as well.
+func (r StopRule) Done(m Moments) bool {
+	switch {
+	case r.MaxRepetitions > 0 && m.Count >= r.MaxRepetitions:
 		return true
+	case m.Count > 0 && (math.IsNaN(m.Mean) || math.IsInf(m.Mean, 0)):
+		return true
+	case m.Count > r.MinRepetitions && !m.Spread():
+		return m.Count > 0
 	}
-	return m.Count > r.MinRepetitions &&
-		m.Stderr() <= r.Target(m)
+	return r.Stable(m)
 }
 
 // Target is the largest standard error with which a mean is stable.

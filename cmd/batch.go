@@ -237,7 +237,7 @@ func (b *batchWriter) line(a exec.LineAnswer) error {
 		}
 		row := []string{a.Input, value, "NA", "0", "false", "NA", strconv.Itoa(status)}
 		if a.Err == nil {
-			row = []string{a.Input, value, number(a.Stderr()), strconv.FormatInt(a.Count, 10), strconv.FormatBool(a.Cached), number(a.Seconds), "0"}
+			row = []string{a.Input, value, spreadText(a.Moments, a.Stderr()), strconv.FormatInt(a.Count, 10), strconv.FormatBool(a.Cached), number(a.Seconds), "0"}
 		}
 		b.csv.Write(row)
 		b.csv.Flush()
@@ -253,7 +253,7 @@ func (b *batchWriter) line(a exec.LineAnswer) error {
 		Status  int    `json:"status"`
 	}{Input: a.Input, Status: status}
 	if a.Err == nil {
-		row.Value, row.Stderr, row.Seconds = jsonText(a.Text, a.Mean), jsonNumber(a.Stderr()), jsonNumber(a.Seconds)
+		row.Value, row.Stderr, row.Seconds = jsonText(a.Text, a.Mean), jsonSpread(a.Moments, a.Stderr()), jsonNumber(a.Seconds)
 		row.Count, row.Cached = a.Count, a.Cached
 	}
 	line, err := json.Marshal(row)

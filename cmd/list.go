@@ -282,9 +282,9 @@ func (l *lister) printColumns(r *row) {
 	if l.lines == 1 {
 		io.WriteString(l.w, "key\tnamespace\textraction\tvalue\tstderr\tcount\tseconds\ttime\tcommand\n")
 	}
-	stderr, count := "", "0"
+	stderr, count := "NA", "0"
 	if r.series != nil {
-		stderr, count = number.Format(r.series.Stderr()), strconv.FormatInt(r.series.Count, 10)
+		stderr, count = spreadText(r.series.Moments, r.series.Stderr()), strconv.FormatInt(r.series.Count, 10)
 	}
 	for _, cell := range []string{r.id.Key.String(), oneLine(r.id.Namespace), oneLine(r.extraction), r.value(), stderr, count,
 		number.Format(r.seconds), r.at.UTC().Format(time.RFC3339)} {
@@ -360,7 +360,7 @@ func rowJSON(r *row) any {
 	}{Key: r.id.Key.String(), Namespace: r.id.Namespace, Extraction: r.extraction, Seconds: jsonNumber(r.seconds),
 		Time: r.at.UTC().Format(time.RFC3339), Bytes: r.entry.Size()}
 	if r.series != nil {
-		out.Value, out.Stderr, out.Count = jsonText(r.value(), r.series.Mean), jsonNumber(r.series.Stderr()), r.series.Count
+		out.Value, out.Stderr, out.Count = jsonText(r.value(), r.series.Mean), jsonSpread(r.series.Moments, r.series.Stderr()), r.series.Count
 	}
 	if c := r.entry.Command(); c != nil {
 		out.Command, out.Directory = c.Args, c.Dir

@@ -142,9 +142,11 @@ func TestConverge(t *testing.T) {
 		{"one at a time", []string{"--converge"}, []float64{1}, 4, 4, true},
 		{"a negative constant", []string{"--converge"}, []float64{-1}, 4, 4, true},
 		{"zero", []string{"--converge"}, []float64{0}, 4, 4, true},
-		{"around zero", []string{"--converge", "--max-repetitions", "12"}, []float64{1, -1}, 12, 12, true},
+		{"around zero", []string{"--converge", "--max-repetitions", "12"}, []float64{1, -1}, 12, 12, false},
 		{"around zero, an absolute tolerance", []string{"--converge", "--atol-stderr", "0.5"}, []float64{1, -1}, 5, 6, true},
-		{"never more than the most", []string{"--converge", "--jobs", "4", "--rtol-stderr", "0", "--max-repetitions", "10"}, nil, 10, 10, true},
+		{"never more than the most", []string{"--converge", "--jobs", "4", "--rtol-stderr", "0", "--max-repetitions", "10"}, nil, 10, 10, false},
+		{"stable at the most", []string{"--converge", "--max-repetitions", "4"}, []float64{1}, 4, 4, true},
+		{"one is no mean", []string{"--converge", "--min-repetitions", "0"}, []float64{1}, 1, 1, false},
 		{"so many samples", []string{"--repeat=6", "--jobs", "4"}, []float64{1}, 6, 6, true},
 		{"without a cache", []string{"--converge", "--no-cache", "--jobs", "2"}, []float64{1}, 4, 5, true},
 	} {
@@ -163,6 +165,36 @@ func TestConverge(t *testing.T) {
 			calls := int64(len(b.lines("calls")))
 			if got.Count != calls || got.Count < tt.least || got.Count > tt.most || got.Stable != tt.stable {
 				t.Errorf("%d evaluations, %+v", calls, got)
+			}
+		})
+	}
+}
+
+// TestNotFiniteEnds: a mean that is no finite number stays so, and no further
+// sample is asked for.
+func TestNotFiniteEnds(t *testing.T) {
+	for _, tt := range []struct {
+		name, outputs string
+		flags         []string
+		calls         []int // after each call of ours
+		want          string
+	}{
+		{"NaN among good ones", "1 2 nan", []string{"--converge", "--rtol-stderr", "0"}, []int{3, 3}, "NaN"},
+		{"NaN first", "nan 1", []string{"--converge"}, []int{1, 1}, "nan"},
+		{"an infinity", "1 -inf", []string{"--converge"}, []int{2, 2}, "-Inf"},
+		{"a call at a time", "1 nan 2", []string{"--repeat"}, []int{1, 2, 2, 2}, "NaN"},
+		{"so many as are asked for", "nan 1", []string{"--repeat=4"}, []int{4, 4}, "NaN"},
+		{"without a cache", "1 inf", []string{"--converge", "--no-cache"}, []int{2, 4}, "+Inf"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newWorkbench(t)
+			b.write("next.sh", "#!/bin/sh\necho >>calls\nn=$(wc -l <calls)\nset -- "+tt.outputs+"\nshift $(((n - 1) % $#))\necho $1\n")
+			for i, calls := range tt.calls {
+				args := append([]string{"run", "--allow-nonfinite", "--timeout", "1m", "--max-repetitions", "50"}, tt.flags...)
+				got := b.number(append(args, "--", "./next.sh")...)
+				if n := len(b.lines("calls")); n != calls || i == len(tt.calls)-1 && got != tt.want {
+					t.Errorf("call %d: %q after %d evaluations, want %d", i, got, n, calls)
+				}
 			}
 		})
 	}
@@ -188,7 +220,7 @@ func TestPyDVLsRule(t *testing.T) {
 			var s cache.Series
 			for i, x := range xs {
 				evaluate := n <= float64(rule.MinRepetitions) || math.Sqrt(variance/n) > rule.RelTolerance*mean
-				if evaluate == rule.Stable(s.Moments) {
+				if evaluate == rule.Done(s.Moments) {
 					t.Fatalf("%s, %+v, call %d: pyDVL evaluates: %v; %+v", name, rule, i, evaluate, s.Moments)
 				}
 				if !evaluate {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"dvlcache/cache"
 	"dvlcache/exec"
 	"dvlcache/exec/number"
 )
@@ -28,7 +29,7 @@ func formatAnswer(format string, a exec.Answer) string {
 	switch format {
 	case "tsv":
 		return strings.Join([]string{
-			a.Text, number(a.Stderr()), strconv.FormatInt(a.Count, 10), number(a.Variance()), number(a.Min), number(a.Max),
+			a.Text, spreadText(a.Moments, a.Stderr()), strconv.FormatInt(a.Count, 10), spreadText(a.Moments, a.Variance()), number(a.Min), number(a.Max),
 			strconv.FormatBool(a.Cached), strconv.FormatBool(a.Stable), number(a.Seconds), key, oneLine(a.Namespace),
 		}, "\t") + "\n"
 	case "json":
@@ -45,7 +46,7 @@ func formatAnswer(format string, a exec.Answer) string {
 			Key       string `json:"key"`
 			Namespace string `json:"namespace"`
 		}{
-			jsonText(a.Text, a.Mean), jsonNumber(a.Stderr()), a.Count, jsonNumber(a.Variance()), jsonNumber(a.Min), jsonNumber(a.Max),
+			jsonText(a.Text, a.Mean), jsonSpread(a.Moments, a.Stderr()), a.Count, jsonSpread(a.Moments, a.Variance()), jsonNumber(a.Min), jsonNumber(a.Max),
 			a.Cached, a.Stable, jsonNumber(a.Seconds), key, a.Namespace,
 		})
 		if err != nil {
@@ -71,6 +72,23 @@ func jsonNumber(v float64) any {
 		return strconv.FormatFloat(v, 'g', -1, 64)
 	}
 	return json.RawMessage(number.Format(v))
+}
+
+// spreadText is a standard error or a variance of moments in a column: NA where
+// there are too few samples for one, which 0 would hide.
+func spreadText(m cache.Moments, v float64) string {
+	if !m.Spread() {
+		return "NA"
+	}
+	return number.Format(v)
+}
+
+// jsonSpread is spreadText in JSON, with null for NA.
+func jsonSpread(m cache.Moments, v float64) any {
+	if !m.Spread() {
+		return nil
+	}
+	return jsonNumber(v)
 }
 
 // writeResult writes a result to stdout, or, whole or not at all, to a file.

@@ -175,8 +175,10 @@ func seriesText(s *cache.Series, width int) string {
 		fmt.Fprintf(w, "value\t%s\n", s.Text)
 	} else {
 		fmt.Fprintf(w, "mean\t%s\n", number(s.Mean))
-		fmt.Fprintf(w, "standard error\t%s\n", number(s.Stderr()))
-		fmt.Fprintf(w, "variance\t%s\n", number(s.Variance()))
+		if s.Spread() {
+			fmt.Fprintf(w, "standard error\t%s\n", number(s.Stderr()))
+			fmt.Fprintf(w, "variance\t%s\n", number(s.Variance()))
+		}
 		fmt.Fprintf(w, "min, max\t%s, %s\n", number(s.Min), number(s.Max))
 		fmt.Fprintf(w, "samples\t%d, from %s\n", s.Count, plural(len(s.Origins), "origin"))
 	}
@@ -212,7 +214,7 @@ func meanGraph(s *cache.Series, width int) string {
 	first := m.Count + 1
 	var mean, low, high []float64
 	for _, x := range s.Samples {
-		if m = m.Add(x.Value); m.Count < 2 {
+		if m = m.Add(x.Value); !m.Spread() {
 			continue // no standard error yet
 		}
 		mean = append(mean, m.Mean)

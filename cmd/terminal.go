@@ -109,10 +109,14 @@ func (t *terminal) liveLine() func(string) {
 }
 
 func progressLine(m cache.Moments, q exec.Query) string {
-	if n := q.Repeat.Samples; n > 0 {
-		return fmt.Sprintf("%d of %d evaluations, mean %.6g ± %.3g", m.Count, n, m.Mean, m.Stderr())
+	mean := fmt.Sprintf("mean %.6g", m.Mean)
+	if m.Spread() {
+		mean += fmt.Sprintf(" ± %.3g", m.Stderr())
 	}
-	return fmt.Sprintf("%d evaluations, mean %.6g ± %.3g, target ±%.3g", m.Count, m.Mean, m.Stderr(), q.Stop.Target(m))
+	if n := q.Repeat.Samples; n > 0 {
+		return fmt.Sprintf("%d of %d evaluations, %s", m.Count, n, mean)
+	}
+	return fmt.Sprintf("%s, %s, target ±%.3g", plural(m.Count, "evaluation"), mean, q.Stop.Target(m))
 }
 
 // endProgress takes the progress line away.

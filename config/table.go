@@ -150,7 +150,7 @@ var RepeatSettings = []*Setting{
 		Usage: "a mean of N evaluations or less is not stable",
 		field: func(s *Settings) any { return &s.MinRepetitions }},
 	{Name: "max-repetitions", Default: "0", Metavar: "N",
-		Usage: "a mean of N evaluations is stable enough (0: no limit)",
+		Usage: "make N evaluations at most, stable or not (0: no limit)",
 		field: func(s *Settings) any { return &s.MaxRepetitions }},
 }
 

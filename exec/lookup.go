@@ -161,7 +161,7 @@ func (c *call) wants(running int64) bool {
 	case c.Repeat.Converge && c.Stop.MaxRepetitions > 0 && count >= c.Stop.MaxRepetitions:
 		return false
 	case c.Repeat.Converge || c.Repeat.Once:
-		return !c.Stop.Stable(c.series.Moments)
+		return !c.Stop.Done(c.series.Moments)
 	default:
 		return count < 1
 	}
