@@ -48,6 +48,14 @@ func (m *Store) count(c stats.Counter) {
 }
 
 func (m *Store) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := m.connect(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &bounded{Conn: conn}, nil
+}
+
+func (m *Store) connect(ctx context.Context, network, address string) (net.Conn, error) {
 	if m.config.TLS == nil || network == "unix" {
 		return (&net.Dialer{}).DialContext(ctx, network, address)
 	}

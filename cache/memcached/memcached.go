@@ -247,7 +247,11 @@ func (m *Store) Update(ctx context.Context, id cache.ID, gen cache.Generation, c
 		} else if e.Token != f.gen.Entry {
 			renewed = e.Token
 		}
-		item := &memcache.Item{Key: entryName(id), Value: m.wrap(id, gen.Namespace, cache.Seal(id, e)), Expiration: m.expiration()}
+		value := m.wrap(id, gen.Namespace, cache.Seal(id, e))
+		if len(value) > maxValue {
+			return cache.ErrTooLarge // it would not be taken back
+		}
+		item := &memcache.Item{Key: entryName(id), Value: value, Expiration: m.expiration()}
 		err = m.try(ctx, func() error {
 			if f.item == nil {
 				return m.client.Add(item)
