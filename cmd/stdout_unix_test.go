@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"dvlcache/exec"
 )
@@ -44,6 +45,65 @@ func TestImpatientLines(t *testing.T) {
 				t.Errorf("the last line ends in %q", last[max(0, len(last)-20):])
 			}
 		})
+	}
+}
+
+// TestSlowReader: who is asked to end doesn't write on for as long as somebody reads
+// a little now and then.
+func TestSlowReader(t *testing.T) {
+	t.Parallel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	go func() {
+		for piece := make([]byte, 512); ; time.Sleep(10 * time.Millisecond) {
+			if _, err := r.Read(piece); err != nil {
+				return
+			}
+		}
+	}()
+	asked := errors.New("asked to end")
+	ctx, end := context.WithCancelCause(context.Background())
+	end(asked)
+	out := impatient(ctx, w)
+	lines := bytes.Repeat([]byte("1,4\t0.125\n"), 1000)
+	for range 500 { // 5 MB would take him 100 s
+		if _, err = out.Write(lines); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, asked) {
+		t.Errorf("all is written, %v", err)
+	}
+	w.Close()
+}
+
+// TestLongLine: a line takes time in proportion to its length. Where it goes by the
+// square, as by looking for its end before each piece, this test doesn't end.
+func TestLongLine(t *testing.T) {
+	t.Parallel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	read := make(chan int64)
+	go func() {
+		n, _ := io.Copy(io.Discard, r)
+		read <- n
+	}()
+	out := impatient(context.Background(), w)
+	for _, end := range []string{"\t0.125\n", ""} { // with an end, and without
+		line := append(bytes.Repeat([]byte("1,"), 64<<20), end...)
+		if n, err := out.Write(line); err != nil || n != len(line) {
+			t.Errorf("%d bytes of %d, %v", n, len(line), err)
+		}
+	}
+	w.Close()
+	if n := <-read; n != 256<<20+7 {
+		t.Errorf("%d bytes are read", n)
 	}
 }
 
