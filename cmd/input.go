@@ -14,6 +14,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"dvlcache/exec"
+	"dvlcache/exec/number"
 )
 
 // groupSize is how many lines are answered together at most.
@@ -234,10 +235,7 @@ func (l *lineReader) cell(cells []string, name string) (string, error) {
 func jsonFields(text string) func(string) (string, error) {
 	fields := map[string]gjson.Result{}
 	twice := map[string]bool{}
-	doc := gjson.Result{}
-	if gjson.Valid(text) {
-		doc = gjson.Parse(text)
-	}
+	doc, _ := number.ParseJSON([]byte(text))
 	if doc.IsObject() {
 		doc.ForEach(func(k, v gjson.Result) bool {
 			_, again := fields[k.String()]
@@ -257,7 +255,7 @@ func jsonFields(text string) func(string) (string, error) {
 		case v.Type == gjson.String:
 			return v.String(), nil
 		}
-		return v.Raw, nil
+		return doc.Written(v.Raw), nil
 	}
 }
 

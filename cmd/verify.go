@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -141,7 +142,7 @@ func runVerify(ui *terminal, s *config.Settings, f verifyFlags) error {
 	}
 	warnBad(ui, bad)
 	v := &verification{
-		ui: ui, flags: f, keepOutput: int(s.KeepOutput), reader: reader,
+		ui: ui, out: impatient(ctx, os.Stdout), flags: f, keepOutput: int(s.KeepOutput), reader: reader,
 		Verifier: exec.Verifier{Memo: &exec.Memo{Store: o.store, Digests: o.digests, Runner: runner, Warn: ui.warn},
 			Timeout: s.Timeout, Tolerance: f.tolerance, Trust: f.trust, Leave: s.Dir},
 		progress: ui.batchProgress(batchFlags{quiet: f.quiet, progress: "auto"}),
@@ -180,6 +181,7 @@ func runVerify(ui *terminal, s *config.Settings, f verifyFlags) error {
 type verification struct {
 	exec.Verifier
 	ui         *terminal
+	out        io.Writer // stdout
 	flags      verifyFlags
 	keepOutput int
 	reader     cache.Reader
@@ -253,7 +255,7 @@ func (v *verification) verify(ctx context.Context, id cache.ID) {
 		case r.Verdict == exec.Differs:
 			v.state.Failed++
 			v.ui.endProgress()
-			fmt.Print(differsText(id.Key.String(), r, widthOf(os.Stdout)))
+			fmt.Fprint(v.out, differsText(id.Key.String(), r, widthOf(os.Stdout)))
 			if errors.Is(err, cache.ErrSuperseded) {
 				v.ui.message(fmt.Sprintf("%.12s was cleared or refreshed meanwhile, and is left as it is", id.Key), "")
 				err = nil

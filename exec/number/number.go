@@ -9,8 +9,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-
-	"github.com/tidwall/gjson"
 )
 
 // maxNumber is how long a number may be, in bytes: longer than any float64
@@ -249,81 +247,4 @@ func (x Extraction) lastMatch(out []byte, cut bool) (string, error) {
 		return "", ErrCut
 	}
 	return "", errors.New("no line matches")
-}
-
-// inDocument looks into the whole output, or into its last line. Not both can
-// be a document unless they are the same: one that spans lines ends with a
-// bracket that was opened on an earlier line.
-func (x Extraction) inDocument(out []byte, cut bool) (string, error) {
-	doc := lastLine(out)
-	if !gjson.ValidBytes(doc) {
-		switch {
-		case cut:
-			return "", ErrCut
-		case !gjson.ValidBytes(out):
-			if err := nothing(doc); err != nil {
-				return "", err
-			}
-			return "", fmt.Errorf("neither the whole nor the last line, %s, is JSON", quote(string(doc)))
-		}
-		doc = out
-	}
-	r, err := follow(gjson.ParseBytes(doc), x.path)
-	switch {
-	case err != nil:
-		return "", err
-	case !r.Exists():
-		return "", fmt.Errorf("there is nothing at %q", x.path)
-	case r.Type != gjson.Number:
-		return "", fmt.Errorf("at %q is %s, not a number", x.path, quote(r.Raw))
-	}
-	return r.Raw, nil
-}
-
-// follow goes down a path. A key that an object has twice is an error: which of
-// the two counts is another one for each reader of JSON.
-func follow(r gjson.Result, path string) (gjson.Result, error) {
-	for more := true; more; {
-		var key string
-		key, path, more = cutKey(path)
-		found, times := gjson.Result{}, 0
-		if r.IsArray() {
-			if i, err := strconv.Atoi(key); err == nil && i >= 0 && key == strconv.Itoa(i) {
-				if list := r.Array(); i < len(list) {
-					found = list[i]
-				}
-			}
-		} else if r.IsObject() {
-			r.ForEach(func(k, v gjson.Result) bool {
-				if k.String() == key {
-					found = v
-					times++
-				}
-				return true
-			})
-		}
-		if times > 1 {
-			return found, fmt.Errorf("the key %q is there %d times", key, times)
-		}
-		r = found
-	}
-	return r, nil
-}
-
-// cutKey takes the first key off a path; a backslash stands before a character
-// that means itself.
-func cutKey(path string) (key, rest string, more bool) {
-	var b strings.Builder
-	for i := 0; i < len(path); i++ {
-		switch {
-		case path[i] == '\\' && i+1 < len(path):
-			i++
-			b.WriteByte(path[i])
-		case path[i] == '.':
-			return b.String(), path[i+1:], true
-		default:
-			b.WriteByte(path[i])
-		}
-	}
-	return b.String(), "", false
 }
