@@ -161,11 +161,11 @@ func (s *Series) MeanSeconds() float64 {
 	return sum / float64(len(s.Samples))
 }
 
-// Output is the end of what an evaluation wrote to stdout: whole lines, so
-// that another extraction can be answered without another evaluation.
+// Output is the end of what an evaluation wrote to stdout, as number.Lines returns
+// it, so that another extraction can be answered without another evaluation.
 type Output struct {
 	Text    []byte
-	Cut     bool      // earlier lines are missing
+	Cut     bool      // there was more before
 	ID      uint64    // of the evaluation's sample
 	Seconds float64   // that it took
 	Time    time.Time // to the second

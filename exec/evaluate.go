@@ -92,7 +92,7 @@ func (c *call) run(ctx context.Context) (e evaluation) {
 	e.sample = cache.Sample{ID: cache.NewSampleID(), Seconds: e.Seconds, Time: time.Now()}
 	e.sample.Value, e.text, e.err = c.Extraction.Find(e.Stdout, e.Cut)
 	if errors.Is(e.err, number.ErrCut) {
-		e.err = c.Extraction.Missing(fmt.Sprintf("none in the whole lines of the last %d KiB, and what came before isn't kept", process.Captured>>10))
+		e.err = c.Extraction.Missing(fmt.Sprintf("none that is sure in the last %d KiB, which end in %s, and what came before isn't kept", process.Captured>>10, number.End(e.Stdout)))
 	}
 	return e
 }
@@ -117,7 +117,7 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 	signaled := e.Signaled()
 	if c.unstored = c.unstorable(ctx, e.Outcome, signaled); c.unstored == "" {
 		output := &cache.Output{ID: e.sample.ID, Seconds: e.Seconds, Time: e.sample.Time}
-		output.Text, output.Cut = process.LastLines(e.Stdout, e.Cut, c.KeepOutput)
+		output.Text, output.Cut = number.Lines(e.Stdout, e.Cut, c.KeepOutput)
 		err := c.merge(ctx, func(entry *cache.Entry) {
 			entry.Output = output
 			entry.SetCommand(c.key.Command(!c.HideCommand))

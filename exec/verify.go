@@ -179,7 +179,7 @@ func (v *Verifier) Replace(ctx context.Context, r Verified, keepOutput int) erro
 		at := r.samples[0].sample
 		e := &cache.Entry{Token: cache.NewToken(), Created: at.Time}
 		e.Output = &cache.Output{ID: at.ID, Seconds: at.Seconds, Time: at.Time}
-		e.Output.Text, e.Output.Cut = process.LastLines(r.outcome.Stdout, r.outcome.Cut, keepOutput)
+		e.Output.Text, e.Output.Cut = number.Lines(r.outcome.Stdout, r.outcome.Cut, keepOutput)
 		e.SetCommand(r.Command)
 		if old != nil { // means have nothing to do with it
 			e.Series = slices.DeleteFunc(old.Series, func(s cache.Series) bool { return !s.Repeated })

@@ -74,17 +74,20 @@ next:
 // be a document unless they are the same: one that spans lines ends with a
 // bracket that was opened on an earlier line.
 func (x Extraction) inDocument(out []byte, cut bool) (string, error) {
-	last := lastLine(out)
-	doc, ok := ParseJSON(last)
+	last, found := lastLine(out, cut)
+	if last.cut || !found && cut {
+		return "", ErrCut
+	}
+	if !found {
+		return "", errEmpty
+	}
+	doc, ok := ParseJSON(last.text)
 	if !ok && cut {
 		return "", ErrCut
 	}
 	if !ok {
-		if doc, ok = ParseJSON(out); !ok {
-			if err := nothing(last); err != nil {
-				return "", err
-			}
-			return "", fmt.Errorf("neither the whole nor the last line, %s, is JSON", quote(string(last)))
+		if doc, ok = ParseJSON(whole(out)); !ok {
+			return "", fmt.Errorf("neither the whole nor the last line, %s, is JSON", quote(string(last.text)))
 		}
 	}
 	r, err := follow(doc.Result, x.path)

@@ -22,7 +22,7 @@ const maxNumber = 2048
 func Parse(s string, nonfinite bool) (value float64, text string, err error) {
 	text = strings.Trim(s, " \t\r\n\v\f")
 	if len(text) > maxNumber {
-		return 0, "", fmt.Errorf("%d characters are too long for a number", len(text))
+		return 0, "", fmt.Errorf("%s is not a number, with its %d characters", quote(text), len(text))
 	}
 	if !isDecimal(text) {
 		if special(text) {
@@ -98,15 +98,6 @@ func Format(v float64) string {
 	return strconv.FormatFloat(v, format, -1, 64)
 }
 
-// quote shows a line in a message, shortened.
-func quote(s string) string {
-	const most = 60
-	if len(s) > most {
-		return strconv.Quote(s[:most]) + "…"
-	}
-	return strconv.Quote(s)
-}
-
 // Extraction finds the number in the output of a program. Make one with
 // ParseExtraction.
 type Extraction struct {
@@ -176,10 +167,11 @@ func (x Extraction) Missing(reason string) *Error { return &Error{x.given, reaso
 // ErrCut means that lines which are not there any more may decide.
 var ErrCut = errors.New("too much of it is missing")
 
-// Find reads the number from an output that consists of whole lines. cut says
-// that it is only the end of one: then Find gives the number that the whole
-// output would have given, or errCut where that can't be known, or the error
-// that the whole would have given as well. Other errors are *NumberError.
+// Find reads the number from an output, whose lines are taken as a terminal shows
+// them. cut says that it is only the end of one, as Lines returns it: then Find
+// gives the number that the whole output would have given, or ErrCut where that
+// can't be known, or the error that the whole would have given as well. Other
+// errors are *Error.
 func (x Extraction) Find(out []byte, cut bool) (value float64, text string, err error) {
 	found, err := x.locate(out, cut)
 	if err == nil {
@@ -191,60 +183,31 @@ func (x Extraction) Find(out []byte, cut bool) (value float64, text string, err 
 	return value, text, err
 }
 
+var errEmpty = errors.New("it is empty")
+
 func (x Extraction) locate(out []byte, cut bool) (string, error) {
 	switch x.kind {
 	case "only":
 		if cut {
 			return "", ErrCut
 		}
-		return string(out), nothing(out)
+		all := bytes.Trim(whole(out), blanks)
+		if len(all) == 0 {
+			return "", errEmpty
+		}
+		return string(all), nil
 	case "regex":
 		return x.lastMatch(out, cut)
 	case "json":
 		return x.inDocument(out, cut)
 	default:
-		line := lastLine(out)
-		if line == nil && cut {
+		last, ok := lastLine(out, cut)
+		switch {
+		case last.cut || !ok && cut:
 			return "", ErrCut
+		case !ok:
+			return "", errEmpty
 		}
-		return string(line), nothing(line)
+		return string(last.text), nil
 	}
-}
-
-// nothing is the error of what holds blanks alone.
-func nothing(b []byte) error {
-	if len(bytes.TrimSpace(b)) == 0 {
-		return errors.New("it is empty")
-	}
-	return nil
-}
-
-// lastLine returns the last line that holds more than blanks, or nil.
-func lastLine(out []byte) []byte {
-	out = bytes.TrimRight(out, " \t\r\n\v\f")
-	if len(out) == 0 {
-		return nil
-	}
-	return out[bytes.LastIndexByte(out, '\n')+1:]
-}
-
-func (x Extraction) lastMatch(out []byte, cut bool) (string, error) {
-	for rest := bytes.TrimSuffix(out, []byte("\n")); len(out) > 0; {
-		i := bytes.LastIndexByte(rest, '\n')
-		line := bytes.TrimSuffix(rest[i+1:], []byte("\r"))
-		if all := x.re.FindAllSubmatch(line, -1); all != nil {
-			if number := all[len(all)-1][1]; number != nil {
-				return string(number), nil
-			}
-			return "", fmt.Errorf("the group matches nothing in %s", quote(string(line)))
-		}
-		if i < 0 {
-			break
-		}
-		rest = rest[:i]
-	}
-	if cut {
-		return "", ErrCut
-	}
-	return "", errors.New("no line matches")
 }

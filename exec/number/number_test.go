@@ -59,7 +59,7 @@ func TestExtraction(t *testing.T) {
 		{"last", "", "!"},
 		{"last", "\n\n", "!"},
 		{"last", "0.1 0.2\n", "!"},
-		{"last", "10%\r0.9\n", "!"},
+		{"last", "10%\r0.9\n", "0.9"},
 		{"only", "0.9\n", "0.9"},
 		{"only", "\n 0.9 \n\n", "0.9"},
 		{"only", "x\n0.9\n", "!"},

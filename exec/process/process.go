@@ -64,8 +64,8 @@ type Command struct {
 
 // Outcome is what came of a program that exited with status 0.
 type Outcome struct {
-	Stdout  []byte // whole lines
-	Cut     bool   // earlier lines are missing
+	Stdout  []byte // its end; see Tail.Lines
+	Cut     bool   // there was more
 	Open    bool   // somebody still holds stdout
 	Seconds float64
 

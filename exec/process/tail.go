@@ -1,9 +1,6 @@
 package process
 
-import (
-	"bytes"
-	"io"
-)
+import "io"
 
 // Tail is a writer that keeps the last bytes written to it and counts the
 // others. Its memory stays within its limit and a constant.
@@ -36,33 +33,16 @@ func (t *Tail) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Lines returns the whole lines among the kept bytes, and whether anything
-// before them is missing.
+// cutMark stands before the end of a line whose beginning may be missing; see
+// package number.
+const cutMark = "…\a"
+
+// Lines returns what is kept, and whether it is cut: then it begins with cutMark.
 func (t *Tail) Lines() (out []byte, cut bool) {
-	out = append(append(make([]byte, 0, len(t.buf)), t.buf[t.start:]...), t.buf[:t.start]...)
-	if int64(len(out)) == t.written {
-		return out, false
+	cut = int64(len(t.buf)) < t.written
+	out = make([]byte, 0, len(cutMark)+len(t.buf))
+	if cut {
+		out = append(out, cutMark...)
 	}
-	return wholeLines(out), true
-}
-
-// wholeLines drops the first line, of which the beginning may be missing.
-func wholeLines(out []byte) []byte {
-	if i := bytes.IndexByte(out, '\n'); i >= 0 {
-		return out[i+1:]
-	}
-	return nil
-}
-
-// LastLines returns as many whole lines from the end of out as fit in limit
-// bytes, and whether lines are missing then.
-func LastLines(out []byte, cut bool, limit int) ([]byte, bool) {
-	if len(out) <= limit {
-		return out, cut
-	}
-	from := len(out) - limit
-	if out[from-1] == '\n' { // a line begins just here
-		return out[from:], true
-	}
-	return wholeLines(out[from:]), true
+	return append(append(out, t.buf[t.start:]...), t.buf[:t.start]...), cut
 }

@@ -15,7 +15,7 @@ func TestTailIsBounded(t *testing.T) {
 		t.Errorf("it holds %d bytes", cap(kept.buf))
 	}
 	lines, cut := kept.Lines()
-	if !cut || string(lines) != strings.Repeat("0123456789\n", 90) {
+	if !cut || string(lines) != "…\a"+strings.Repeat("0123456789\n", 91)[1:] {
 		t.Errorf("cut: %v, %d bytes", cut, len(lines))
 	}
 }
