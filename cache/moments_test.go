@@ -146,24 +146,29 @@ func TestMomentsOfInfinities(t *testing.T) {
 func TestStopRule(t *testing.T) {
 	rule := StopRule{MinRepetitions: 3, RelTolerance: 0.1}
 	for _, tt := range []struct {
-		name string
-		rule StopRule
-		xs   []float64
-		want bool
+		name         string
+		rule         StopRule
+		xs           []float64
+		stable, done bool
 	}{
-		{"nothing", rule, nil, false},
-		{"min-repetitions is not enough", rule, []float64{1, 1, 1}, false},
-		{"one more is", rule, []float64{1, 1, 1, 1}, true},
-		{"a negative mean", rule, []float64{-1, -1, -1, -1}, true},
-		{"a constant 0", rule, []float64{0, 0, 0, 0}, true},
-		{"noise around 0", rule, []float64{-1, 1, -1, 1, -1, 1}, false},
-		{"… with an absolute tolerance", StopRule{MinRepetitions: 3, RelTolerance: 0.1, AbsTolerance: 0.5}, []float64{-1, 1, -1, 1, -1, 1}, true},
-		{"too much noise", rule, []float64{1, 2, 1, 2}, false},
-		{"… at the end of patience", StopRule{MinRepetitions: 3, MaxRepetitions: 4, RelTolerance: 0.1}, []float64{1, 2, 1, 2}, true},
-		{"not a number", rule, []float64{1, 1, 1, math.NaN()}, false},
+		{"nothing", rule, nil, false, false},
+		{"min-repetitions is not enough", rule, []float64{1, 1, 1}, false, false},
+		{"one more is", rule, []float64{1, 1, 1, 1}, true, true},
+		{"a negative mean", rule, []float64{-1, -1, -1, -1}, true, true},
+		{"a constant 0", rule, []float64{0, 0, 0, 0}, true, true},
+		{"noise around 0", rule, []float64{-1, 1, -1, 1, -1, 1}, false, false},
+		{"… with an absolute tolerance", StopRule{MinRepetitions: 3, RelTolerance: 0.1, AbsTolerance: 0.5}, []float64{-1, 1, -1, 1, -1, 1}, true, true},
+		{"too much noise", rule, []float64{1, 2, 1, 2}, false, false},
+		{"… at the end of patience", StopRule{MinRepetitions: 3, MaxRepetitions: 4, RelTolerance: 0.1}, []float64{1, 2, 1, 2}, false, true},
+		{"stable at the end of patience", StopRule{MinRepetitions: 3, MaxRepetitions: 4}, []float64{1, 1, 1, 1}, true, true},
+		{"one sample", StopRule{RelTolerance: 0.1}, []float64{1}, false, true},
+		{"none", StopRule{RelTolerance: 0.1}, nil, false, false},
+		{"an infinity", rule, []float64{1, math.Inf(-1)}, false, true},
+		{"not a number", rule, []float64{1, 1, 1, math.NaN()}, false, true},
 	} {
-		if got := tt.rule.Stable(fold(tt.xs)); got != tt.want {
-			t.Errorf("%s: stable is %v", tt.name, got)
+		m := fold(tt.xs)
+		if stable, done := tt.rule.Stable(m), tt.rule.Done(m); stable != tt.stable || done != tt.done {
+			t.Errorf("%s: stable is %v, done is %v", tt.name, stable, done)
 		}
 	}
 }
@@ -176,9 +181,9 @@ func TestStopRuleStopsAtTheMost(t *testing.T) {
 			RelTolerance:   rapid.Float64Range(0, 1).Draw(t, "rtol"),
 		}
 		var m Moments
-		for !rule.Stable(m) {
+		for !rule.Done(m) {
 			if m.Count >= rule.MaxRepetitions {
-				t.Fatalf("%+v is not stable under %+v", m, rule)
+				t.Fatalf("%+v is not done under %+v", m, rule)
 			}
 			m = m.Add(rapid.Float64().Draw(t, "x"))
 		}

@@ -35,7 +35,7 @@ func TestStochasticTable(t *testing.T) {
 			var evaluations, stopped Moments
 			for range runs {
 				var m Moments
-				for !rule.Stable(m) {
+				for !rule.Done(m) {
 					m = m.Add(draw(rng))
 				}
 				evaluations = evaluations.Add(float64(m.Count))
