@@ -160,7 +160,8 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 		Unordered: f.unordered,
 		Emit: func(a exec.LineAnswer) error {
 			if a.Err != nil {
-				ui.message(fmt.Sprintf("line %d: %v", a.Number, a.Err), "")
+				line := fmt.Sprintf("line %d: ", a.Number)
+				ui.message(line+a.Err.Error(), "", printed(line, a.Err)...)
 			}
 			return w.write(a)
 		},

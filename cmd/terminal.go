@@ -27,18 +27,21 @@ type terminal struct {
 	line bool      // a progress line stands on stderr
 }
 
-// message prints a line, and a hint if there is one.
-func (t *terminal) message(text, hint string) {
+// message prints a line, and more of them, and a hint if there is one.
+func (t *terminal) message(text, hint string, more ...string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.say(text, hint)
+	t.say(text, hint, more...)
 }
 
 // say is message under the lock.
-func (t *terminal) say(text, hint string) {
+func (t *terminal) say(text, hint string, more ...string) {
 	// A stderr that is gone must not end us before the number is printed.
 	t.safe.Do(ignoreBrokenPipe)
 	lines := t.clearLine() + "dvlcache: " + oneLine(text) + "\n"
+	for _, text := range more {
+		lines += "dvlcache: " + oneLine(text) + "\n"
+	}
 	if hint != "" {
 		lines += "hint: " + oneLine(hint) + "\n"
 	}
@@ -66,7 +69,17 @@ func (t *terminal) report(err error) {
 	if err == nil || errors.As(err, &signal) || errors.As(err, &told) {
 		return // the shell speaks of signals
 	}
-	t.message(err.Error(), meaningOf(err).hint)
+	t.message(err.Error(), meaningOf(err).hint, printed("", err)...)
+}
+
+// printed is what a program wrote to stdout before it failed, in lines of messages
+// that begin with prefix.
+func printed(prefix string, err error) []string {
+	lines := exec.Printed(err)
+	for i, line := range lines {
+		lines[i] = prefix + "stdout: " + line
+	}
+	return lines
 }
 
 // toldError is an error that its user has been told of, with more than it says

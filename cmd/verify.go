@@ -263,7 +263,7 @@ func (v *verification) verify(ctx context.Context, id cache.ID) {
 				v.repaired++
 			}
 		case r.Verdict == exec.Failed:
-			v.ui.message(fmt.Sprintf("%.12s: %s: %s", id.Key, r.Reason, commandText(r.Command)), "")
+			v.ui.message(fmt.Sprintf("%.12s: %s: %s", id.Key, r.Reason, commandText(r.Command)), "", printed("", r.Err)...)
 		}
 		if err != nil && v.failure == nil {
 			v.failure = err

@@ -236,6 +236,9 @@ func (c *call) orDefault(a Answer, err error) (Answer, error) {
 		return a, err
 	}
 	c.warn(fmt.Sprintf("%v; the default is printed", err), "")
+	for _, line := range Printed(err) {
+		c.warn("stdout: "+line, "")
+	}
 	value, text, err := number.Parse(c.Default, true)
 	if err != nil {
 		return Answer{}, err

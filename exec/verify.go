@@ -35,8 +35,9 @@ type Verified struct {
 	ID      cache.ID
 	Command *key.Command
 	Verdict Verdict
-	// Reason says why it was not run, or failed.
+	// Reason says why it was not run, or failed, Err of what failed.
 	Reason string
+	Err    error
 	// Extraction, Stored and Now are, of one that differs, the numbers.
 	Extraction, Stored, Now string
 
@@ -115,7 +116,7 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 	}
 	call.Watch()
 	r.outcome, err = v.Memo.Runner.Run(ctx, process.Command{Path: program, Args: r.Command.Args, Env: v.environment(env), Timeout: v.Timeout})
-	if err != nil {
+	if r.Err = err; err != nil {
 		return verdict(Failed, "%v", err)
 	}
 	if r.outcome.Signaled() {

@@ -27,6 +27,14 @@ type ExitError struct {
 	Command string
 	Status  int            // 1 to 255
 	Signal  syscall.Signal // 0 if it exited by itself
+	Last    Last
+}
+
+// Last is the end of what a program wrote to stdout that failed; see Tail.Lines. It
+// is empty where that was shown while it ran.
+type Last struct {
+	Stdout []byte
+	Cut    bool
 }
 
 func (e *ExitError) Error() string {
@@ -40,6 +48,7 @@ func (e *ExitError) Error() string {
 type TimeoutError struct {
 	Command string
 	After   time.Duration
+	Last    Last
 }
 
 func (e *TimeoutError) Error() string {

@@ -23,6 +23,9 @@ const (
 	// captured is how much of a program's stdout is kept while it runs, in
 	// bytes.
 	Captured = 1 << 20
+	// lastPrinted is how much is kept of what a program printed that failed, in
+	// bytes: a batch may hold many of them.
+	lastPrinted = 2 << 10
 	// openGrace is how long a program's stdout may stay open after its end.
 	openGrace = time.Second
 )
@@ -184,11 +187,19 @@ func (r *Runner) Run(ctx context.Context, c Command) (Outcome, error) {
 	go func() { stopped <- r.guard(ctx, name, pid, c.Timeout, ended) }()
 	err = cmd.Wait()
 	close(ended)
-	if err := <-stopped; err != nil {
+	var failed *TimeoutError
+	if err := <-stopped; errors.As(err, &failed) {
+		failed.Last = last(ctx, c, out, drained, kept)
+		return Outcome{}, failed
+	} else if err != nil {
 		return Outcome{}, err
 	}
 	result := Outcome{Seconds: time.Since(start).Seconds(), runner: r, signals: signals, ended: time.Now()}
-	if err := exitError(name, cmd.ProcessState, err); err != nil {
+	var exit *ExitError
+	if err := exitError(name, cmd.ProcessState, err); errors.As(err, &exit) {
+		exit.Last = last(ctx, c, out, drained, kept)
+		return Outcome{}, exit
+	} else if err != nil {
 		return Outcome{}, err
 	}
 	if result.Open = staysOpen(ctx, drained); result.Open && ctx.Err() != nil {
@@ -199,6 +210,18 @@ func (r *Runner) Run(ctx context.Context, c Command) (Outcome, error) {
 	<-drained
 	result.Stdout, result.Cut = kept.Lines()
 	return result, nil
+}
+
+// last is what a program that failed wrote last.
+func last(ctx context.Context, c Command, out *os.File, drained <-chan struct{}, kept *Tail) (l Last) {
+	if c.Tee {
+		return l
+	}
+	staysOpen(ctx, drained)
+	out.SetReadDeadline(time.Now())
+	<-drained
+	l.Stdout, l.Cut = kept.Last(lastPrinted)
+	return l
 }
 
 // staysOpen waits until stdout is read to its end, and reports whether somebody
@@ -271,7 +294,7 @@ func (r *Runner) guard(ctx context.Context, name string, pid int, timeout time.D
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	case <-expired:
-		err = &TimeoutError{name, timeout}
+		err = &TimeoutError{Command: name, After: timeout}
 	}
 	select {
 	case <-ended:

@@ -38,11 +38,18 @@ func (t *Tail) Write(p []byte) (int, error) {
 const cutMark = "…\a"
 
 // Lines returns what is kept, and whether it is cut: then it begins with cutMark.
-func (t *Tail) Lines() (out []byte, cut bool) {
-	cut = int64(len(t.buf)) < t.written
-	out = make([]byte, 0, len(cutMark)+len(t.buf))
-	if cut {
+func (t *Tail) Lines() (out []byte, cut bool) { return t.Last(t.Limit) }
+
+// Last is Lines with the last limit bytes alone.
+func (t *Tail) Last(limit int) (out []byte, cut bool) {
+	older, newer := t.buf[t.start:], t.buf[:t.start]
+	if beyond := len(t.buf) - limit; beyond > 0 {
+		older, newer = older[min(beyond, len(older)):], newer[max(0, beyond-len(older)):]
+	}
+	kept := len(older) + len(newer)
+	out = make([]byte, 0, len(cutMark)+kept)
+	if cut = int64(kept) < t.written; cut {
 		out = append(out, cutMark...)
 	}
-	return append(append(out, t.buf[t.start:]...), t.buf[:t.start]...), cut
+	return append(append(out, older...), newer...), cut
 }
