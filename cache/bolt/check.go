@@ -83,7 +83,7 @@ func (b *Store) Salvage(ctx context.Context) (s Salvaged, err error) {
 	if err := fresh.create(); err != nil {
 		return s, b.explain(err)
 	}
-	data, err := files.ReadRegular(b.path)
+	data, err := files.ReadOwn(b.path)
 	if err != nil {
 		return s, err
 	}
@@ -150,7 +150,7 @@ func (b *Store) fillFrom(t *pages.Tree, s *Salvaged) error {
 // SalvageFrom takes over what can be read of another file, one that was set aside,
 // as Import does with what is exported; and what is there already stays.
 func (b *Store) SalvageFrom(ctx context.Context, path string) (s Salvaged, err error) {
-	data, err := files.ReadRegular(path)
+	data, err := files.ReadOwn(path)
 	if err != nil {
 		return s, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dvlcache/cache"
+	"dvlcache/cache/internal/files"
 )
 
 // leases hands out the right to evaluate a key, by a lock file per key in one
@@ -22,48 +23,47 @@ func (l leases) acquire(ctx context.Context, id cache.ID, wait time.Duration) (*
 		return nil, err
 	}
 	path := filepath.Join(l.dir, id.String())
-	f := newLock(path)
-	ok, err := f.TryLock()
-	if err != nil {
+	var left func() time.Duration
+	if begun := time.Now(); wait > 0 {
+		left = func() time.Duration { return wait - time.Since(begun) }
+	}
+	f, waited, err := takeLock(ctx, lockName{path, true}, false, left)
+	if errors.Is(err, errWait) {
+		return cache.NewLease(cache.LeaseTimeout, true, nil), nil
+	} else if err != nil {
 		return nil, err
 	}
-	waited := !ok
-	if waited {
-		if err := lockWithin(ctx, f, false, wait, nil); errors.Is(err, errWait) {
-			return cache.NewLease(cache.LeaseTimeout, true, nil), nil
-		} else if err != nil {
-			return nil, err
-		}
-	}
-	mine, err := f.Stat()
-	if err != nil {
-		f.Unlock()
-		return nil, err
-	}
-	if there, err := os.Stat(path); err != nil || !os.SameFile(mine, there) {
-		f.Unlock()
+	if !f.isAt(path) {
+		f.close()
 		return cache.NewLease(cache.LeaseEnded, waited, nil), nil
 	}
 	return cache.NewLease(cache.LeaseHeld, waited, func(ended bool) {
 		if ended {
 			os.Remove(path)
 		}
-		f.Unlock()
+		f.close()
 	}), nil
 }
 
 // sweep removes the lock files of holders that died, whose calls nobody has
 // asked for since.
 func (l leases) sweep() {
-	files, _ := os.ReadDir(l.dir)
-	for _, file := range files {
-		path := filepath.Join(l.dir, file.Name())
-		f := newLock(path)
-		if ok, err := f.TryLock(); ok && err == nil {
+	folder, err := files.OpenFolder(l.dir)
+	if err != nil {
+		return
+	}
+	defer folder.Close()
+	left, _ := fs.ReadDir(folder.FS(), ".")
+	for _, file := range left {
+		f, err := openLock(filepath.Join(l.dir, file.Name()), true)
+		if err != nil {
+			continue
+		}
+		if ok, err := f.try(false); ok && err == nil {
 			// Who waits for it meanwhile takes us for a holder that
 			// ended, and looks again.
-			os.Remove(path)
-			f.Unlock()
+			folder.Remove(file.Name())
 		}
+		f.close()
 	}
 }

@@ -6,16 +6,16 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
-)
 
-// Nonblock keeps an opening from waiting for the other end of a pipe.
-const Nonblock = syscall.O_NONBLOCK
+	"golang.org/x/sys/unix"
+)
 
 // Open opens a file to read it, and does not hang on a pipe that took its
 // place.
 func Open(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDONLY|Nonblock, 0)
+	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
 // Missing reports, without the cost of an error, that there is nothing by that
@@ -32,13 +32,97 @@ func Missing(name string) bool {
 // OpenRegular is os.OpenFile for what is a regular file: it doesn't offer it to
 // Go's poller, which has no use for one, and would cost a hit six system calls.
 func OpenRegular(path string, flag int, perm os.FileMode) (*os.File, error) {
-	for {
-		fd, err := syscall.Open(path, flag|syscall.O_CLOEXEC, uint32(perm.Perm()))
-		if err == nil {
-			return os.NewFile(uintptr(fd), path), nil
+	fd, err := retry(func() (int, error) { return syscall.Open(path, flag|syscall.O_CLOEXEC, uint32(perm.Perm())) })
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// OpenOwn is OpenRegular for a file that lies in the cache's folder itself, where
+// whoever may write to it could lay a link to a file elsewhere: none is followed.
+// It does not hang on a pipe.
+func OpenOwn(path string, flag int, perm os.FileMode) (*os.File, error) {
+	return file(path)(OpenDescriptor(path, flag, perm))
+}
+
+// OpenBelow is OpenOwn for a file in a folder that lies in the cache's.
+func OpenBelow(path string, flag int, perm os.FileMode) (*os.File, error) {
+	return file(path)(OpenDescriptorBelow(path, flag, perm))
+}
+
+func file(path string) func(fd int, err error) (*os.File, error) {
+	return func(fd int, err error) (*os.File, error) {
+		if err != nil {
+			return nil, err
 		}
-		if !errors.Is(err, syscall.EINTR) {
-			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		return os.NewFile(uintptr(fd), path), nil
+	}
+}
+
+// own are the flags with which a file of our own is opened. One that is only read
+// may be a pipe, which would be waited for; Go's poller is then offered the file.
+func own(flag int) int {
+	if flag&syscall.O_ACCMODE == os.O_RDONLY {
+		flag |= syscall.O_NONBLOCK
+	}
+	return flag | syscall.O_NOFOLLOW | syscall.O_CLOEXEC
+}
+
+// OpenDescriptor is OpenOwn for who needs no more than a descriptor.
+func OpenDescriptor(path string, flag int, perm os.FileMode) (int, error) {
+	fd, err := retry(func() (int, error) { return syscall.Open(path, own(flag), uint32(perm.Perm())) })
+	if err != nil {
+		return -1, link(path, &fs.PathError{Op: "open", Path: path, Err: err})
+	}
+	return fd, nil
+}
+
+// OpenDescriptorBelow is OpenDescriptor for a file in a folder that lies in the
+// cache's: that isn't followed either.
+func OpenDescriptorBelow(path string, flag int, perm os.FileMode) (int, error) {
+	dir := filepath.Dir(path)
+	folder, err := retry(func() (int, error) {
+		return syscall.Open(dir, toFolder|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return -1, link(dir, &fs.PathError{Op: "open", Path: path, Err: err})
+	}
+	defer syscall.Close(folder)
+	fd, err := retry(func() (int, error) {
+		return unix.Openat(folder, filepath.Base(path), own(flag), uint32(perm.Perm()))
+	})
+	if err != nil {
+		return -1, link(path, &fs.PathError{Op: "open", Path: path, Err: err})
+	}
+	return fd, nil
+}
+
+func retry(open func() (int, error)) (fd int, err error) {
+	for {
+		if fd, err = open(); !errors.Is(err, syscall.EINTR) {
+			return fd, err
 		}
 	}
 }
+
+// link is an error of opening, or, if there is a link, that. Systems give it
+// different names.
+func link(path string, err error) error {
+	if info, statErr := os.Lstat(path); statErr == nil && info.Mode()&os.ModeSymlink != 0 {
+		return &fs.PathError{Op: "open", Path: path, Err: ErrLink}
+	}
+	return err
+}
+
+// Touch sets a file's time to now; a link is not followed.
+func Touch(path string) error {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_REALTIME, &now); err != nil {
+		return err
+	}
+	return unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{now, now}, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// syncAll syncs every file system: for a folder that can be written, and not read.
+func syncAll() { syscall.Sync() }
