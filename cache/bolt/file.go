@@ -52,12 +52,14 @@ func broken(err error) bool {
 // stat looks whether there is a file that can be ours; if not, its error is
 // errNoFile or errForeign, or the system's.
 func (b *Store) stat() (os.FileInfo, error) {
-	info, err := os.Stat(b.path)
+	info, err := os.Lstat(b.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, errNoFile
 	case err != nil:
 		return nil, err
+	case info.Mode()&os.ModeSymlink != 0:
+		return nil, &fs.PathError{Op: "open", Path: b.path, Err: files.ErrLink}
 	case !info.Mode().IsRegular():
 		return nil, errForeign
 	case info.Size() == 0: // a creation that was cut short
@@ -119,7 +121,7 @@ func (b *Store) openFile(path string, readOnly bool) (db *bbolt.DB, err error) {
 			FreelistType: bbolt.FreelistArrayType, // the faster one to load
 			NoStatistics: true,
 			OpenFile: func(path string, flag int, perm os.FileMode) (*os.File, error) {
-				if file, err = files.OpenRegular(path, flag, perm); err != nil {
+				if file, err = files.OpenOwn(path, flag, perm); err != nil {
 					return nil, err
 				}
 				info, err := file.Stat()
@@ -177,7 +179,7 @@ func (b *Store) view(ctx context.Context, f func(*pages.Tree) error) error {
 // viewOnly runs f on the file's tree, beside other readers. Its error is
 // errNoFile where nothing was ever written.
 func (b *Store) viewOnly(ctx context.Context, f func(*pages.Tree) error) error {
-	if _, err := os.Stat(b.path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(b.path); errors.Is(err, fs.ErrNotExist) {
 		return errNoFile // and no lock files for it
 	}
 	release, err := b.lock.acquire(ctx, true)
@@ -307,7 +309,7 @@ func (e *CompactError) Unwrap() error { return e.Err }
 // rewrite runs f as update does, and then copies what is left into a file that
 // is as small as it can be.
 func (b *Store) rewrite(ctx context.Context, f func(*bbolt.Tx) error) error {
-	if _, err := os.Stat(b.path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(b.path); errors.Is(err, fs.ErrNotExist) {
 		return nil // no cache, nothing to clear
 	}
 	release, err := b.lock.acquire(ctx, false)

@@ -15,9 +15,6 @@ import (
 
 // viewLocked runs f on the file's tree. A file that isn't there is errNoFile.
 func (b *Store) viewLocked(f func(*pages.Tree) error) error {
-	if _, err := b.stat(); err != nil {
-		return err
-	}
 	m, err := b.mapFile()
 	if err != nil {
 		return err

@@ -157,10 +157,10 @@ func (d *Digests) table() *os.File {
 		}
 		err := fs.ErrPermission
 		if !d.still {
-			d.file, err = files.OpenRegular(d.path, os.O_RDWR|os.O_CREATE, 0o600)
+			d.file, err = files.OpenOwn(d.path, os.O_RDWR|os.O_CREATE, 0o600)
 		}
 		if err != nil {
-			d.file, _ = files.Open(d.path) // not waiting where it is a pipe
+			d.file, _ = files.OpenOwn(d.path, os.O_RDONLY, 0) // not waiting where it is a pipe
 		}
 	})
 	return d.file

@@ -106,14 +106,14 @@ var errNoStats = errors.New("it holds no statistics")
 // writes depends on the namespace alone, so that processes that do this at
 // once do no harm.
 func openStats(path, namespace string) (*os.File, error) {
-	f, err := files.OpenRegular(path, os.O_RDWR, 0)
+	f, err := files.OpenBelow(path, os.O_RDWR, 0)
 	if os.IsNotExist(err) {
 		// Its folder alone: what it lies in may be gone for good, as that
 		// of a session that has ended.
 		if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil && !os.IsExist(err) {
 			return nil, err
 		}
-		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		f, err = files.OpenBelow(path, os.O_RDWR|os.O_CREATE, 0o600)
 	}
 	if errors.Is(err, syscall.EISDIR) {
 		return nil, errNoStats
@@ -209,7 +209,7 @@ func readStats(path string) (Counts, error) {
 // readPage reads a file of statistics; what is none is nil, and is not waited
 // for.
 func readPage(path string) ([]byte, error) {
-	f, err := files.Open(path)
+	f, err := files.OpenBelow(path, os.O_RDONLY, 0)
 	if os.IsNotExist(err) {
 		return nil, nil
 	} else if err != nil {
