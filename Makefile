@@ -53,7 +53,7 @@ race:
 	MAKEFLAGS= MFLAGS= go test -race -vet=off -timeout 30m ./...
 
 test-deps:
-	@sh .ci/deps gcc bash awk memcached ip parallel python3
+	@sh .ci/deps gcc bash awk memcached ip parallel python3 strace
 
 lint:
 	@sh .ci/lint

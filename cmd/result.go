@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"dvlcache/cache"
 	"dvlcache/exec"
 	"dvlcache/exec/number"
+	"dvlcache/internal/durable"
 )
 
 // formatAnswer makes the line that is printed.
@@ -102,16 +104,6 @@ func writeResult(text, file string) error {
 		}
 		return nil
 	}
-	// A device or a pipe can't be replaced, nor must what stdout leads to.
-	info, err := os.Stat(file)
-	if strings.HasPrefix(file, "/dev/") || err == nil && !info.Mode().IsRegular() {
-		f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0)
-		if err != nil {
-			return err
-		}
-		_, err = io.WriteString(f, text)
-		return errors.Join(err, f.Close())
-	}
 	w, finish, err := createWhole(file)
 	if err != nil {
 		return err
@@ -130,31 +122,49 @@ func plain(err error) error {
 }
 
 // createWhole creates a file that is there whole or not at all: finish(true)
-// puts it in place, finish(false) removes what was written.
+// puts it in place, and has it outlast a power cut; finish(false) removes what was
+// written. A device or a pipe can't be replaced, nor must what stdout leads to: it is
+// written to as it is.
 func createWhole(file string) (w io.Writer, finish func(good bool) error, err error) {
-	explain := func(err error) error { return fmt.Errorf("--output %s: %w", file, plain(err)) }
+	explain := func(err error) error {
+		if err == nil {
+			return nil
+		}
+		return fmt.Errorf("--output %s: %w", file, plain(err))
+	}
+	if info, err := os.Stat(file); namesOpenFile(file) || err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			return nil, nil, explain(err)
+		}
+		return f, func(bool) error { return explain(f.Close()) }, nil
+	}
+	place := file
 	if target, err := filepath.EvalSymlinks(file); err == nil {
-		file = target
+		place = target
 	}
 	// Not os.CreateTemp, whose files nobody else may read.
-	temp := fmt.Sprintf("%s.%08x.tmp", file, rand.Uint32())
+	temp := fmt.Sprintf("%s.%08x.tmp", place, rand.Uint32())
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return nil, nil, explain(err)
 	}
 	return f, func(good bool) error {
-		err := f.Close()
-		if err == nil && good {
-			if err = os.Rename(temp, file); err == nil {
+		if good {
+			if err = durable.Rename(f, place); err == nil {
 				return nil
 			}
+		} else {
+			err = f.Close()
 		}
 		os.Remove(temp)
-		if err != nil {
-			return explain(err)
-		}
-		return nil
+		return explain(err)
 	}, nil
+}
+
+// namesOpenFile reports whether a path stands for a file that is open, as stdout.
+func namesOpenFile(path string) bool {
+	return slices.ContainsFunc([]string{"/dev/std", "/dev/fd/", "/proc/"}, func(prefix string) bool { return strings.HasPrefix(path, prefix) })
 }
 
 // duration shows seconds for people: 0.31 s, 4.2 min, 2 h 14 min.

@@ -15,6 +15,7 @@ import (
 	"dvlcache/cache/bolt/pages"
 	"dvlcache/cache/internal/files"
 	"dvlcache/cache/key"
+	"dvlcache/internal/durable"
 )
 
 // Report is what a look at a whole file found.
@@ -102,7 +103,7 @@ func (b *Store) Salvage(ctx context.Context) (s Salvaged, err error) {
 		err = os.Rename(fresh.path, b.path)
 	}
 	if err == nil {
-		err = files.SyncDir(filepath.Dir(b.path))
+		err = durable.Folder(filepath.Dir(b.path))
 	}
 	return s, b.explain(err)
 }

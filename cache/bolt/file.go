@@ -18,6 +18,7 @@ import (
 	"dvlcache/cache/bolt/pages"
 	"dvlcache/cache/internal/files"
 	"dvlcache/cache/internal/wire"
+	"dvlcache/internal/durable"
 )
 
 // Errors that stay within the bolt store.
@@ -250,9 +251,10 @@ func (b *Store) updateLocked(f func(*bbolt.Tx) error) error {
 }
 
 // create makes a file with our layout and puts it in place whole, so that a
-// process that dies here leaves no half-made one under the name.
+// process that dies here leaves no half-made one under the name. Its folder may be
+// as new, by us or by another process.
 func (b *Store) create() error {
-	return b.replace(func(db *bbolt.DB) error {
+	err := b.replace(func(db *bbolt.DB) error {
 		return db.Update(func(tx *bbolt.Tx) error {
 			meta, err := tx.CreateBucket(metaBucket)
 			if err != nil {
@@ -261,6 +263,10 @@ func (b *Store) create() error {
 			return meta.Put(layoutKey, []byte{layoutVersion})
 		})
 	})
+	if err != nil || b.noSync {
+		return err
+	}
+	return durable.Parents(filepath.Dir(b.path))
 }
 
 // replace fills a new file and renames it over the old one.
@@ -282,7 +288,7 @@ func (b *Store) replace(fill func(*bbolt.DB) error) error {
 	if b.noSync {
 		return nil
 	}
-	return files.SyncDir(filepath.Dir(b.path))
+	return durable.Folder(filepath.Dir(b.path))
 }
 
 // setAside renames a broken file, which may still be of use to somebody.

@@ -9,8 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"syscall"
 	"time"
 )
 
@@ -40,47 +38,6 @@ func ReadOwn(path string) ([]byte, error) {
 // AsideName is a name for a broken file, under which nobody looks for it.
 func AsideName(path string) string {
 	return fmt.Sprintf("%s.broken-%s", path, time.Now().UTC().Format("20060102T150405.000000"))
-}
-
-// SyncDir makes a rename durable. File systems that can't sync a folder are
-// left alone.
-func SyncDir(dir string) error {
-	err := syncFolder(dir)
-	if errors.Is(err, fs.ErrPermission) {
-		syncAll() // who may write to it need not be allowed to read it
-		return nil
-	}
-	return err
-}
-
-// SyncParents makes durable that a folder is there: it may be new, and so may each
-// above it. One that may not be read is none that was made for it.
-func SyncParents(dir string) error {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return err
-	}
-	for up := filepath.Dir(dir); up != dir; dir, up = up, filepath.Dir(up) {
-		if err := syncFolder(up); err != nil && !errors.Is(err, fs.ErrPermission) {
-			return err
-		}
-	}
-	return nil
-}
-
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	err = d.Sync()
-	for _, cannot := range []error{syscall.EINVAL, syscall.EROFS, errors.ErrUnsupported} {
-		if errors.Is(err, cannot) {
-			return nil
-		}
-	}
-	return err
 }
 
 // OpenFolder opens a folder that lies in the cache's; it is not a link.

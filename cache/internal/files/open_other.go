@@ -33,5 +33,3 @@ func Touch(path string) error {
 	now := time.Now()
 	return os.Chtimes(path, now, now)
 }
-
-func syncAll() {}

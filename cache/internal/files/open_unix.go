@@ -123,6 +123,3 @@ func Touch(path string) error {
 	}
 	return unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{now, now}, unix.AT_SYMLINK_NOFOLLOW)
 }
-
-// syncAll syncs every file system: for a folder that can be written, and not read.
-func syncAll() { syscall.Sync() }

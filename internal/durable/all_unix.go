@@ -1,0 +1,8 @@
+//go:build unix
+
+package durable
+
+import "syscall"
+
+// syncAll syncs every file system.
+func syncAll() { syscall.Sync() }
