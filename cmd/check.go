@@ -26,7 +26,8 @@ Ends with status 1 where there is damage that was not mended.
 With --salvage, what can be read of a file that isn't sound is put into a fresh
 one, and the old one is kept under another name. With FILEs, which were set aside
 before, what can be read of them is taken over; what has been cleared since then
-may come back by that.`,
+may come back by that. Where one of a file's two heads is lost, so may what was
+cleared or refreshed by the last change to it: that is said.`,
 		Example: `  dvlcache check
   dvlcache check --salvage ~/.cache/dvlcache/cache.db.broken-*`,
 		DisableFlagsInUseLine: true,

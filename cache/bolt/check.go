@@ -68,10 +68,16 @@ func (s *Salvaged) lose(err error) error {
 	return nil
 }
 
+// errOneHead says what it means that a tree may not be the last one.
+var errOneHead = errors.New("one of the file's two heads: a number that was stored last may be missing, and one that was cleared or refreshed last may be back as it was before")
+
 // Salvage copies what can be read into a fresh file, which takes the place of
 // the old one; that is set aside. Records are taken only where the way to them
 // from the file's head is whole: what lies elsewhere may have been cleared.
-// Namespaces whose generation can't be read begin a new one.
+//
+// Namespaces whose generation can't be read begin a new one, and so do all where one
+// of the heads can't be, since the last change may be undone then: so that no
+// evaluation which is under way is merged into what was there before a refresh.
 func (b *Store) Salvage(ctx context.Context) (s Salvaged, err error) {
 	release, err := b.lock.acquire(ctx, false)
 	if err != nil {
@@ -88,9 +94,9 @@ func (b *Store) Salvage(ctx context.Context) (s Salvaged, err error) {
 	if err != nil {
 		return s, err
 	}
-	t, err := pages.Salvage(data)
+	t, last, err := salvageTree(data)
 	if err == nil {
-		err = fresh.fillFrom(&t, &s)
+		err = fresh.fillFrom(&t, last, &s)
 	}
 	if err != nil {
 		return s, fmt.Errorf("%s: nothing can be salvaged: %w", b.path, err)
@@ -108,8 +114,21 @@ func (b *Store) Salvage(ctx context.Context) (s Salvaged, err error) {
 	return s, b.explain(err)
 }
 
-// fillFrom copies the namespaces that a tree has into a fresh file.
-func (b *Store) fillFrom(t *pages.Tree, s *Salvaged) error {
+// salvageTree is the tree of a damaged file. That from before a file was ours has
+// nothing for us.
+func salvageTree(data []byte) (t pages.Tree, last bool, err error) {
+	if t, last, err = pages.Salvage(data); err == nil && !last && errors.Is(checkLayout(&t), errForeign) {
+		err = errForeign
+	}
+	return t, last, err
+}
+
+// fillFrom copies the namespaces that a tree has into a fresh file, with their
+// generations if it is the last tree that there was.
+func (b *Store) fillFrom(t *pages.Tree, last bool, s *Salvaged) error {
+	if !last {
+		s.lose(errOneHead)
+	}
 	var failure error
 	err := t.Buckets([]byte{'n'}, func(name []byte, d pages.Bucket) bool {
 		if name[0] != 'n' {
@@ -124,6 +143,9 @@ func (b *Store) fillFrom(t *pages.Tree, s *Salvaged) error {
 			err = d.Each(nil, func(k, v []byte) bool {
 				switch {
 				case string(k) == string(generationKey) && len(v) == len(cache.Token{}):
+					if !last {
+						return true
+					}
 				case len(k) == len(key.Key{}):
 					id := cache.ID{Namespace: string(name[1:]), Key: key.Key(k)}
 					e, err := cache.Unseal(id, v)
@@ -145,7 +167,10 @@ func (b *Store) fillFrom(t *pages.Tree, s *Salvaged) error {
 		})
 		return failure == nil
 	}, s.lose)
-	return errors.Join(err, failure)
+	if err = errors.Join(err, failure); err != nil {
+		return err
+	}
+	return b.updateLocked(bothHeads)
 }
 
 // SalvageFrom takes over what can be read of another file, one that was set aside,
@@ -155,16 +180,21 @@ func (b *Store) SalvageFrom(ctx context.Context, path string) (s Salvaged, err e
 	if err != nil {
 		return s, err
 	}
-	t, err := pages.Salvage(data)
+	t, last, err := salvageTree(data)
 	if err != nil {
 		return s, fmt.Errorf("%s: nothing can be salvaged: %w", path, err)
+	}
+	conflict := cache.ConflictMerge
+	if !last {
+		s.lose(errOneHead)
+		conflict = cache.ConflictKeep // what is there is newer
 	}
 	const group = 2000
 	var entries []cache.Transfer
 	var failure error
 	flush := func() bool {
 		var n cache.Transferred
-		n, failure = cache.Import(ctx, b, entries, cache.ConflictMerge)
+		n, failure = cache.Import(ctx, b, entries, conflict)
 		s.Entries += n.Added + n.Changed + n.Same
 		entries = entries[:0]
 		return failure == nil

@@ -339,13 +339,19 @@ func (b *Store) rewrite(ctx context.Context, f func(*bbolt.Tx) error) error {
 		if err := src.View(func(tx *bbolt.Tx) error { _, err := soundTree(tx); return err }); err != nil {
 			return err
 		}
-		return b.replace(func(dst *bbolt.DB) error { return bbolt.Compact(dst, src, 64<<20) })
+		return b.replace(func(dst *bbolt.DB) error {
+			return errors.Join(bbolt.Compact(dst, src, 64<<20), dst.Update(bothHeads))
+		})
 	})
 	if err != nil {
 		return &CompactError{err}
 	}
 	return nil
 }
+
+// bothHeads changes nothing: once it is committed, either head of the file leads to
+// all that is there, and not one of them to what was there before.
+func bothHeads(*bbolt.Tx) error { return nil }
 
 // explain puts the file's name before an error that has none.
 func (b *Store) explain(err error) error {

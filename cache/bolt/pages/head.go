@@ -38,6 +38,7 @@ const (
 
 	headMagic   = 0xED0CDAED
 	headVersion = 2
+	minPageSize = 512
 	maxPageSize = 1 << 20
 
 	flagBranch   = 1
@@ -88,7 +89,7 @@ func parseHead(page []byte) (h head, err error) {
 		high:     native.Uint64(meta[40:]),
 		txid:     native.Uint64(meta[48:]),
 	}
-	if h.pageSize < 512 || h.pageSize > maxPageSize || h.pageSize&(h.pageSize-1) != 0 || h.high > 1<<40 {
+	if h.pageSize < minPageSize || h.pageSize > maxPageSize || h.pageSize&(h.pageSize-1) != 0 || h.high > 1<<40 {
 		return h, errors.New("one of its heads is wrong")
 	}
 	return h, nil
@@ -132,9 +133,14 @@ func Check(f io.ReaderAt, size int64) error {
 		return nil // a new one
 	}
 	h, err := readHead(f)
-	if err != nil {
-		return err
+	if err == nil {
+		err = h.check(f, size)
 	}
+	return err
+}
+
+// check checks what a head says of a file.
+func (h head) check(f io.ReaderAt, size int64) error {
 	if h.high > uint64(size)/h.pageSize {
 		return wrong("it is cut off")
 	}

@@ -22,9 +22,10 @@ type Tree struct {
 
 // New is the tree of a file that is all there.
 func New(data []byte) (t Tree, err error) {
-	h, err := readHead(bytes.NewReader(data))
+	f := bytes.NewReader(data)
+	h, err := readHead(f)
 	if err == nil {
-		err = Check(bytes.NewReader(data), int64(len(data)))
+		err = h.check(f, f.Size())
 	}
 	if err != nil {
 		return t, err
@@ -324,27 +325,4 @@ func (t *Tree) all(seen []bool, id uint64, low, high []byte, top bool, depth int
 		}
 	}
 	return nil
-}
-
-// Salvage is the tree of a file that may be damaged, except in its heads: of
-// which of the two is the newer there must be no doubt, or what was cleared
-// might come back. So it might from a page that was given up, if a reference
-// leads to it: where the list of those can't be read, the whole tree has to be
-// sound, which most wrong references aren't.
-func Salvage(data []byte) (t Tree, err error) {
-	h, err := readHead(bytes.NewReader(data))
-	if err != nil {
-		return t, err
-	}
-	err = Check(bytes.NewReader(data), int64(len(data)))
-	if err == nil {
-		return newTree(h, data)
-	}
-	if h.high > uint64(len(data))/h.pageSize || h.freelist < 2 || h.freelist >= h.high {
-		return t, err
-	}
-	// Cut off it is not, so it is the list that is wrong.
-	words := h.high/64 + 1
-	t = Tree{head: h, data: data, checked: make([]uint64, words), withBuckets: make([]uint64, words)}
-	return t, t.Sound()
 }
