@@ -11,7 +11,7 @@ import (
 )
 
 // What is only read is read from the pages themselves, each checked as it is come
-// by (descent.go), and not through bbolt, which would go over them again.
+// by (package pages), and not through bbolt, which would go over them again.
 
 // viewLocked runs f on the file's tree. A file that isn't there is errNoFile.
 func (b *Store) viewLocked(f func(*pages.Tree) error) error {
