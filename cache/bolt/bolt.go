@@ -334,7 +334,7 @@ func countSound(tx *bbolt.Tx, namespace *string) (int, error) {
 
 // Usage implements Measurer.
 func (b *Store) Usage(ctx context.Context, namespace *string) (u cache.Usage, err error) {
-	err = b.viewOnly(ctx, func(t *pages.Tree) error {
+	err = b.viewAll(ctx, func(t *pages.Tree) error {
 		if err := t.Sound(); err != nil {
 			return err
 		}

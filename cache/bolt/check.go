@@ -36,7 +36,7 @@ func (r *Report) Newer() bool {
 // Check looks at the file's structure and at each record. It changes nothing;
 // an error means that it could not look.
 func (b *Store) Check(ctx context.Context) (r Report, err error) {
-	err = b.viewOnly(ctx, (*pages.Tree).Sound)
+	err = b.viewAll(ctx, (*pages.Tree).Sound)
 	if err == nil {
 		err = b.Each(ctx, cache.Range{}, func(_ cache.ID, _ *cache.Entry, bad *cache.RecordError) error {
 			if bad != nil {
@@ -84,6 +84,7 @@ func (b *Store) Salvage(ctx context.Context) (s Salvaged, err error) {
 		return s, b.explain(err)
 	}
 	defer release()
+	defer b.lock.goesOn()()
 	fresh := &Store{path: b.path + ".salvaged", notice: b.notice}
 	os.Remove(fresh.path) // of one that died
 	defer os.Remove(fresh.path)

@@ -199,6 +199,15 @@ func (b *Store) viewOnly(ctx context.Context, f func(*pages.Tree) error) error {
 	return b.explain(err)
 }
 
+// viewAll is viewOnly for who goes over all of the file, which may take longer than
+// a writer that waits has patience for.
+func (b *Store) viewAll(ctx context.Context, f func(*pages.Tree) error) error {
+	return b.viewOnly(ctx, func(t *pages.Tree) error {
+		defer b.lock.goesOn()()
+		return f(t)
+	})
+}
+
 // update runs f in a write transaction, alone, and commits unless f fails.
 // errUnchanged from f means success without a commit. A file that is broken
 // is set aside and f is run on a fresh one.

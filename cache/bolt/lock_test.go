@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"dvlcache/cache"
+	"dvlcache/cache/bolt/pages"
+	"dvlcache/cache/storetest"
 )
 
 // TestLockGivesWriterItsTurn: a stream of readers does not keep a writer out.
@@ -152,5 +154,52 @@ func TestLongRewriteIsNoTimeout(t *testing.T) {
 			second()
 		}
 		return err
+	})
+}
+
+// TestLongLookIsNoTimeout: a writer waits for who goes over all of a large file, and
+// not for a reader that is stopped.
+func TestLongLookIsNoTimeout(t *testing.T) {
+	ctx := context.Background()
+	moreTime(t, func(l rwLock) error {
+		s := New(filepath.Dir(l.lock), l.timeout, nil)
+		if err := storetest.PutNumbered(s, "n", 0, 1); err != nil {
+			return err
+		}
+		write := func() error {
+			_, err := s.Delete(ctx, cache.ID{Namespace: "n", Key: storetest.Numbered(0)})
+			return err
+		}
+		for _, look := range []struct {
+			at   func(context.Context, func(*pages.Tree) error) error
+			long bool
+		}{{s.viewOnly, false}, {s.viewAll, true}} {
+			begun, end, ended := make(chan bool), make(chan bool), make(chan error)
+			go func() {
+				ended <- look.at(ctx, func(*pages.Tree) error {
+					close(begun)
+					select {
+					case <-end:
+					case <-time.After(3 * l.timeout):
+						if !look.long {
+							<-end
+						}
+					}
+					return nil
+				})
+			}()
+			<-begun
+			err := write()
+			close(end)
+			if lookErr := <-ended; lookErr != nil {
+				return lookErr
+			}
+			if !look.long && !errors.Is(err, cache.ErrLockTimeout) {
+				t.Fatalf("a reader does nothing; the writer: %v", err)
+			} else if look.long && err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }

@@ -4,7 +4,11 @@
 // recover stops; a wrong count in the list of free pages asks for more memory
 // than there is; a reference to a page that was given up finds what the records
 // were before. So before bbolt goes down a path, we go down it ourselves, over
-// the same pages, and believe nothing. What is found is *damage.
+// the same pages, and believe nothing. What is found is *Damage.
+//
+// New reads a whole file, Of one that bbolt has opened, Salvage a damaged one. Check
+// is for who hands a file to bbolt: it goes over what bbolt takes for granted as soon
+// as it opens it, and Path over what it takes for granted on its way to a key.
 //
 // A file is pages of one size. Pages 0 and 1 are heads, of which the one with
 // the higher transaction counts; a head names the page of the root and that of
@@ -56,9 +60,6 @@ var native = binary.NativeEndian
 type Damage struct{ cause error }
 
 func (d *Damage) Error() string { return fmt.Sprintf("it is damaged (%v)", d.cause) }
-
-// Unwrap returns the cause.
-func (d *Damage) Unwrap() error { return d.cause }
 
 func wrong(format string, args ...any) error { return &Damage{fmt.Errorf(format, args...)} }
 

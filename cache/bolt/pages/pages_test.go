@@ -372,7 +372,7 @@ func TestSalvageOfAnyByte(t *testing.T) {
 		return t.head, last, err
 	}
 	for at := range headSize {
-		for _, flip := range []byte{1, 0x80, 0xff, byte(at) | 2} {
+		for _, flip := range []byte{1 << (at % 8), byte(at) ^ 0xff} {
 			for _, heads := range [][]int{{0}, {1}, {0, 1}} {
 				data := slices.Clone(sound)
 				for _, i := range heads {

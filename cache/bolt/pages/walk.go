@@ -10,36 +10,36 @@ type Bucket struct {
 }
 
 // Bucket returns a bucket by its name, or an empty one.
-func (t *Tree) Bucket(name []byte) (d Bucket, err error) {
+func (t *Tree) Bucket(name []byte) (b Bucket, err error) {
 	p, i, err := t.find(t.root, name)
 	if err != nil || i < 0 {
-		return d, err
+		return b, err
 	}
 	return t.bucketAt(p, i)
 }
 
 // bucketAt is the bucket that a leaf's element holds.
-func (t *Tree) bucketAt(p page, i int) (d Bucket, err error) {
+func (t *Tree) bucketAt(p page, i int) (b Bucket, err error) {
 	root, inline, err := p.bucket(i)
 	if err != nil {
-		return d, err
+		return b, err
 	}
 	return Bucket{t, root, inline}, nil
 }
 
 // Get returns a value, which is mapped, or nil.
-func (d *Bucket) Get(key []byte) ([]byte, error) {
-	if d.t == nil {
+func (b *Bucket) Get(key []byte) ([]byte, error) {
+	if b.t == nil {
 		return nil, nil
 	}
 	var p page
 	var i int
-	if d.inline != nil {
-		p = *d.inline
+	if b.inline != nil {
+		p = *b.inline
 		i = p.find(key)
 	} else {
 		var err error
-		if p, i, err = d.t.find(d.root, key); err != nil {
+		if p, i, err = b.t.find(b.root, key); err != nil {
 			return nil, err
 		}
 	}
@@ -91,15 +91,15 @@ func (t *Tree) below(id uint64, from, low, high []byte, depth int, f func(p page
 // returns false. Pages are checked as they are come by: lost is told of one that is
 // damaged, and of a bucket that is none, and returns an error to end with, or nil to
 // go on without it.
-func (t *Tree) Buckets(from []byte, f func(name []byte, d Bucket) bool, lost func(error) error) error {
+func (t *Tree) Buckets(from []byte, f func(name []byte, b Bucket) bool, lost func(error) error) error {
 	var failure error
 	_, err := t.leaves(t.root, from, func(p page, i int) bool {
-		d, err := t.bucketAt(p, i)
+		b, err := t.bucketAt(p, i)
 		if err != nil {
 			failure = lost(err)
 			return failure == nil
 		}
-		return f(p.key(i), d)
+		return f(p.key(i), b)
 	}, lost)
 	if err == nil {
 		err = failure
@@ -109,16 +109,16 @@ func (t *Tree) Buckets(from []byte, f func(name []byte, d Bucket) bool, lost fun
 
 // Each calls f with the keys and values of a bucket, from a key on and in the order
 // of keys, until f returns false. lost is as of buckets.
-func (d *Bucket) Each(from []byte, f func(key, value []byte) bool, lost func(error) error) error {
+func (b *Bucket) Each(from []byte, f func(key, value []byte) bool, lost func(error) error) error {
 	element := func(p page, i int) bool { return p.element(i).flags != 0 || f(p.key(i), p.value(i)) }
 	switch {
-	case d.t == nil:
-	case d.inline == nil:
-		_, err := d.t.leaves(d.root, from, element, lost)
+	case b.t == nil:
+	case b.inline == nil:
+		_, err := b.t.leaves(b.root, from, element, lost)
 		return err
 	default:
-		for i := d.inline.search(from); i < d.inline.count; i++ {
-			if !element(*d.inline, i) {
+		for i := b.inline.search(from); i < b.inline.count; i++ {
+			if !element(*b.inline, i) {
 				break
 			}
 		}

@@ -10,7 +10,7 @@ type Fault struct{ cause any }
 
 func (f *Fault) Error() string { return fmt.Sprintf("it is damaged (%v)", f.cause) }
 
-// Guard turns panics, and faults on mapped files, into *fault.
+// Guard turns panics, and faults on mapped files, into *Fault.
 func Guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
