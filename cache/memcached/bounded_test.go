@@ -124,7 +124,7 @@ func TestStoresWhatItTakesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = m.Update(ctx, id, gen, func(*cache.Entry) *cache.Entry {
-			return &cache.Entry{Output: &cache.Output{Text: make([]byte, size)}}
+			return &cache.Entry{Variant: cache.Variant{Output: &cache.Output{Text: make([]byte, size)}}}
 		})
 		if !errors.Is(err, want) {
 			t.Errorf("%d bytes: %v, want %v", size, err, want)
