@@ -6,17 +6,15 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"os"
 	osexec "os/exec"
-	"path/filepath"
 	"runtime"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"dvlcache/exec/process/watch"
 )
 
 const (
@@ -30,47 +28,16 @@ const (
 	openGrace = time.Second
 )
 
-// ArrayIndices are the variables by which schedulers number the tasks of an
-// array. They are withheld from programs, since the number of one task would
-// be answered to all.
-var ArrayIndices = []string{"SLURM_ARRAY_TASK_ID", "PBS_ARRAY_INDEX", "SGE_TASK_ID", "LSB_JOBINDEX", "PARALLEL_SEQ", "PBS_ARRAYID"}
-
-// LookPath finds the executable of a command as execvp(3) would, in the working
-// directory too if PATH names it, and leaves links as they are. Its error is a
-// *StartError.
-func LookPath(command string) (string, error) {
-	path, err := osexec.LookPath(command)
-	if err == nil || errors.Is(err, osexec.ErrDot) {
-		return path, nil
-	}
-	missing := errors.Is(err, osexec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
-	if missing && strings.ContainsRune(command, filepath.Separator) {
-		_, statErr := os.Stat(command)
-		missing = statErr != nil
-	}
-	var inner *osexec.Error
-	if errors.As(err, &inner) {
-		err = inner.Err
-	}
-	return "", &StartError{Command: command, Err: plain(err), NotFound: missing}
-}
-
-// Command is a program to run.
-type Command struct {
-	Path    string
-	Args    []string // with its name
-	Env     []string
-	Stdin   io.Reader // nil: empty
-	Tee     bool      // show stdout on stderr as well
-	Timeout time.Duration
-}
-
 // Outcome is what came of a program that exited with status 0.
 type Outcome struct {
 	Stdout  []byte // its end; see Tail.Lines
 	Cut     bool   // there was more
 	Open    bool   // somebody still holds stdout
 	Seconds float64
+	// Trace is what the program and all that it started were seen to use; nil if it
+	// was not watched. Unwatched says why, where it should have been.
+	Trace     *watch.Trace
+	Unwatched error
 
 	runner  *Runner
 	signals int64 // that had come before it ran
@@ -98,7 +65,7 @@ type Runner struct {
 
 	starting sync.Mutex // held while a program is started, until it is in groups
 	mu       sync.Mutex
-	groups   map[int]struct{}
+	groups   map[int]*running
 	signals  atomic.Int64 // that came, or were passed on
 }
 
@@ -123,21 +90,47 @@ func (r *Runner) Signal(sig syscall.Signal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for pid := range r.groups {
-		signalGroup(pid, sig)
+		r.send(pid, sig)
 	}
 }
 
-func (r *Runner) setRunning(pid int, running bool) {
+// send sends a signal to a group, if it is there. It needs the lock.
+func (r *Runner) send(pid int, sig syscall.Signal) {
+	if p := r.groups[pid]; p != nil && p.watch != nil {
+		p.watch.BeforeSignal()
+	}
+	signalGroup(pid, sig)
+}
+
+// running is a program that runs.
+type running struct {
+	*osexec.Cmd
+	out       *os.File     // its stdout
+	watch     *watch.Watch // nil: it isn't watched
+	unwatched error        // why not
+}
+
+func (r *Runner) begins(p *running) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.groups == nil {
-		r.groups = map[int]struct{}{}
+		r.groups = map[int]*running{}
 	}
-	if running {
-		r.groups[pid] = struct{}{}
-	} else {
-		delete(r.groups, pid)
+	r.groups[p.Process.Pid] = p
+}
+
+func (r *Runner) ends(p *running) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.groups, p.Process.Pid)
+}
+
+// wait waits for the program.
+func (p *running) wait() error {
+	if p.watch != nil {
+		return p.watch.Wait()
 	}
+	return p.Wait()
 }
 
 // Run runs a program to its end, in a session of its own: one that wants to ask
@@ -153,7 +146,7 @@ func (r *Runner) Run(ctx context.Context, c Command) (Outcome, error) {
 	defer runtime.UnlockOSThread()
 	start := time.Now()
 	signals := r.signals.Load()
-	cmd, out, err := r.start(c)
+	p, err := r.start(c)
 	// Where there is room for fewer side by side than we were to run, one of
 	// them has to end first.
 	for idle := 0; Scarce(err) && idle < 50 && ctx.Err() == nil; idle++ {
@@ -162,14 +155,23 @@ func (r *Runner) Run(ctx context.Context, c Command) (Outcome, error) {
 		}
 		time.Sleep(10 * time.Millisecond)
 		start = time.Now()
-		cmd, out, err = r.start(c)
+		p, err = r.start(c)
 	}
 	if err != nil {
 		return Outcome{}, startError(name, err)
 	}
+	out := p.out
 	defer out.Close()
-	pid := cmd.Process.Pid
-	defer r.setRunning(pid, false)
+	pid := p.Process.Pid
+	defer r.ends(p)
+	// Once nothing of it is of interest any more; what still runs goes on.
+	finish := sync.OnceValue(func() *watch.Trace {
+		if p.watch == nil {
+			return nil
+		}
+		return p.watch.Finish()
+	})
+	defer finish()
 
 	kept := &Tail{Limit: Captured}
 	drained := make(chan struct{})
@@ -185,7 +187,7 @@ func (r *Runner) Run(ctx context.Context, c Command) (Outcome, error) {
 	ended := make(chan struct{})
 	stopped := make(chan error, 1)
 	go func() { stopped <- r.guard(ctx, name, pid, c.Timeout, ended) }()
-	err = cmd.Wait()
+	err = p.wait()
 	close(ended)
 	var failed *TimeoutError
 	if err := <-stopped; errors.As(err, &failed) {
@@ -194,9 +196,16 @@ func (r *Runner) Run(ctx context.Context, c Command) (Outcome, error) {
 	} else if err != nil {
 		return Outcome{}, err
 	}
-	result := Outcome{Seconds: time.Since(start).Seconds(), runner: r, signals: signals, ended: time.Now()}
+	result := Outcome{Seconds: time.Since(start).Seconds(), Unwatched: p.unwatched, runner: r, signals: signals, ended: time.Now()}
 	var exit *ExitError
-	if err := exitError(name, cmd.ProcessState, err); errors.As(err, &exit) {
+	if err := exitError(name, p.ProcessState, err); errors.As(err, &exit) {
+		if trace := finish(); trace != nil && trace.Unwatchable != "" {
+			// It was ended just before it would have failed under watch.
+			c.Watch = false
+			again, err := r.Run(ctx, c)
+			again.Unwatched = &watch.Unavailable{Reason: trace.Unwatchable}
+			return again, err
+		}
 		exit.Last = last(ctx, c, out, drained, kept)
 		return Outcome{}, exit
 	} else if err != nil {
@@ -209,6 +218,7 @@ func (r *Runner) Run(ctx context.Context, c Command) (Outcome, error) {
 	out.SetReadDeadline(time.Now())
 	<-drained
 	result.Stdout, result.Cut = kept.Lines()
+	result.Trace = finish()
 	return result, nil
 }
 
@@ -246,28 +256,42 @@ func staysOpen(ctx context.Context, drained <-chan struct{}) bool {
 	return true
 }
 
-// start starts a program and sets it running; out is its stdout.
-func (r *Runner) start(c Command) (cmd *osexec.Cmd, out *os.File, err error) {
+// start starts a program and sets it running.
+func (r *Runner) start(c Command) (*running, error) {
 	r.starting.Lock() // several at once could take from each other what one needs
 	defer r.starting.Unlock()
 	out, stdout, err := os.Pipe()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer stdout.Close()
-	cmd = &osexec.Cmd{Path: c.Path, Args: c.Args, Env: c.Env, Stdin: c.Stdin, Stdout: stdout, Stderr: r.Stderr}
-	cmd.SysProcAttr = ownSession()
-	// A grandchild may hold on to the stdin that we copy; see Cmd.WaitDelay.
-	cmd.WaitDelay = openGrace
-	if err := cmd.Start(); err != nil {
+	command := func() *osexec.Cmd {
+		cmd := &osexec.Cmd{Path: c.Path, Args: c.Args, Env: c.Env, Stdin: c.Stdin, Stdout: stdout, Stderr: r.Stderr}
+		cmd.SysProcAttr = ownSession()
+		// A grandchild may hold on to the stdin that we copy; see Cmd.WaitDelay.
+		cmd.WaitDelay = openGrace
+		return cmd
+	}
+	p := &running{Cmd: command(), out: out}
+	var unavailable *watch.Unavailable
+	if c.Watch {
+		if p.watch, err = watch.Start(p.Cmd, watch.Options{}); errors.As(err, &unavailable) {
+			p.unwatched, p.watch = err, nil
+		}
+	}
+	if !c.Watch || unavailable != nil {
+		p.Cmd = command()
+		err = p.Start()
+	}
+	if err != nil {
 		out.Close()
 		if errors.Is(err, syscall.EBADF) {
 			err = syscall.EMFILE // what dup3(2) says of a number beyond the limit
 		}
-		return nil, nil, err
+		return nil, err
 	}
-	r.setRunning(cmd.Process.Pid, true)
-	return cmd, out, nil
+	r.begins(p)
+	return p, nil
 }
 
 // busy reports whether a program is running.
@@ -312,8 +336,8 @@ func (r *Runner) guard(ctx context.Context, name string, pid int, timeout time.D
 // end ends a group: SIGTERM, and SIGKILL for what is left of it after the
 // grace. ended is nil if the group's leader has ended already.
 func (r *Runner) end(pid int, ended <-chan struct{}) {
-	signalGroup(pid, syscall.SIGTERM)
-	signalGroup(pid, sigcont)
+	r.signalOne(pid, syscall.SIGTERM)
+	r.signalOne(pid, sigcont)
 	deadline := time.Now().Add(r.Grace)
 	if ended != nil {
 		t := time.NewTimer(r.Grace)
@@ -327,10 +351,17 @@ func (r *Runner) end(pid int, ended <-chan struct{}) {
 	for time.Now().Before(deadline) && groupAlive(pid) {
 		time.Sleep(10 * time.Millisecond)
 	}
-	signalGroup(pid, syscall.SIGKILL)
+	r.signalOne(pid, syscall.SIGKILL)
 	if ended != nil {
 		<-ended
 	}
+}
+
+// signalOne is send under the lock.
+func (r *Runner) signalOne(pid int, sig syscall.Signal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.send(pid, sig)
 }
 
 // deaf is a writer whose errors nobody hears.
@@ -339,14 +370,4 @@ type deaf struct{ w io.Writer }
 func (d deaf) Write(p []byte) (int, error) {
 	d.w.Write(p)
 	return len(p), nil
-}
-
-// Environment is our own without the array indices of schedulers, except those
-// that are to be handed on, and with extra.
-func Environment(handOn []string, extra ...string) []string {
-	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
-		name, _, _ := strings.Cut(kv, "=")
-		return slices.Contains(ArrayIndices, name) && !slices.Contains(handOn, name)
-	})
-	return append(env, extra...)
 }
