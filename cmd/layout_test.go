@@ -17,7 +17,7 @@ import (
 var arrows = map[string][]string{
 	"":                              {"cmd"},
 	"cmd/internal/release":          {"cmd"},
-	"cmd":                           {"config", "exec", "exec/process", "exec/number", "cache", "cache/key", "cache/stats", "cache/bolt", "cache/memcached", "internal/durable"},
+	"cmd":                           {"config", "exec", "exec/process", "exec/number", "cache", "cache/key", "cache/stats", "cache/bolt", "cache/memcached", "cache/durable"},
 	"config":                        {},
 	"exec":                          {"exec/process", "exec/number", "cache", "cache/key", "cache/stats"},
 	"exec/process":                  {"exec/process/watch"},
@@ -26,14 +26,14 @@ var arrows = map[string][]string{
 	"cache":                         {"cache/key", "cache/stats", "cache/internal/wire"},
 	"cache/key":                     {"cache/internal/files", "cache/internal/wire"},
 	"cache/stats":                   {"cache/internal/files"},
-	"cache/bolt":                    {"cache", "cache/key", "cache/bolt/pages", "cache/internal/files", "cache/internal/wire", "internal/durable"},
+	"cache/bolt":                    {"cache", "cache/key", "cache/bolt/pages", "cache/internal/files", "cache/internal/wire", "cache/durable"},
 	"cache/bolt/pages":              {},
 	"cache/memcached":               {"cache", "cache/key", "cache/stats"},
 	"cache/memcached/memcachedtest": {},
 	"cache/storetest":               {"cache", "cache/key", "cache/internal/wire"},
 	"cache/internal/files":          {},
 	"cache/internal/wire":           {},
-	"internal/durable":              {},
+	"cache/durable":                 {},
 }
 
 const (

@@ -18,7 +18,7 @@ import (
 	"dvlcache/cache"
 	"dvlcache/exec"
 	"dvlcache/exec/number"
-	"dvlcache/internal/durable"
+	"dvlcache/cache/durable"
 )
 
 // formatAnswer makes the line that is printed.

@@ -15,7 +15,7 @@ import (
 	"dvlcache/cache/bolt/pages"
 	"dvlcache/cache/internal/files"
 	"dvlcache/cache/key"
-	"dvlcache/internal/durable"
+	"dvlcache/cache/durable"
 )
 
 // Report is what a look at a whole file found.

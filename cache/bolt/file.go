@@ -18,7 +18,7 @@ import (
 	"dvlcache/cache/bolt/pages"
 	"dvlcache/cache/internal/files"
 	"dvlcache/cache/internal/wire"
-	"dvlcache/internal/durable"
+	"dvlcache/cache/durable"
 )
 
 // Errors that stay within the bolt store.
