@@ -354,6 +354,13 @@ func TestInjuries(t *testing.T) {
 				tree, _ = New(data) // nothing was checked yet
 				err = tree.Sound()
 			}
+			if tree, _, err := Salvage(data); err == nil {
+				for _, fault := range read(&tree) {
+					if strings.Contains(fault, ": wrong: ") && tt.name != "a bucket in a bucket" {
+						t.Errorf("salvaged: %s", fault)
+					}
+				}
+			}
 			var damage *Damage
 			if !errors.As(err, &damage) || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("it says: %v", err)
