@@ -3,7 +3,6 @@ package key
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
@@ -19,6 +18,9 @@ type Digest [32]byte
 
 // Identity is what tells, without reading a file, that it may have changed.
 type Identity struct {
+	// Mount is one mounting of a file system, never the same again before the
+	// system is started anew; where it isn't known, the file system.
+	Mount         uint64
 	Device, Inode uint64
 	Size          int64
 	Mtime, Ctime  int64 // nanoseconds since 1970
@@ -26,105 +28,173 @@ type Identity struct {
 
 // racyWindow is how long after a change a file's timestamps can't be trusted
 // to tell of another one: they may be coarse. (Git's rule for its index, with
-// two seconds since FAT counts in those.)
-const racyWindow = 2 * time.Second
+// two seconds since FAT counts in those.) A server has a clock of its own.
+const (
+	racyWindow       = 2 * time.Second
+	racyWindowOpened = time.Minute
+)
 
 // racy reports whether a file of this identity may change at this time without
 // a change of its identity.
-func (id Identity) racy(now time.Time) bool {
-	return max(id.Mtime, id.Ctime) > now.Add(-racyWindow).UnixNano()
+func (id Identity) racy(now time.Time, window time.Duration) bool {
+	return max(id.Mtime, id.Ctime) > now.Add(-window).UnixNano()
 }
 
+// small is the size up to which files are read always: that takes little longer
+// than to look their digests up, and no timestamp has to be believed.
+const small = 4 << 10
+
 // Digests finds the digests of files. It remembers them, by path and
-// identity, in a file that all processes share, so that a large interpreter
-// isn't read at each call.
+// identity, in a table that all processes share, so that a large interpreter
+// isn't read at each call. What it remembers holds until the system is started
+// anew, and only on file systems whose stat can be believed.
 //
-// The file is a table of fixed slots, each with a checksum over its contents.
-// It needs no lock: a slot is read and written by one system call, and one that
-// is torn, flipped or another file's is as good as empty. It has a fixed size
-// and may be deleted at any time.
-//
-// A Digests may be used by many goroutines. Without a file (path empty, or not
+// A Digests may be used by many goroutines. Without a table (path empty, or not
 // to be opened) it reads each file each time.
 type Digests struct {
-	path  string
-	still bool // nothing is written
-	once  sync.Once
-	file  *os.File
+	table table
+	boot  func() string
+	// fsids are the file systems of devices, where stat doesn't tell mounts
+	// apart.
+	fsids sync.Map
 }
 
 // NewDigests returns the memory kept in the file at path, which is opened at
 // its first use.
-func NewDigests(path string) *Digests { return &Digests{path: path} }
-
-// ReadDigests is NewDigests for who leaves no trace: nothing new is remembered.
-func ReadDigests(path string) *Digests { return &Digests{path: path, still: true} }
-
-// Close closes the file.
-func (d *Digests) Close() error {
-	if d.file == nil {
-		return nil
-	}
-	return d.file.Close()
+func NewDigests(path string) *Digests {
+	return &Digests{table: table{path: path}, boot: sync.OnceValue(files.Boot)}
 }
 
-// Digest returns the digest and identity of the regular file at path. The two
-// belong together: a file that changes while it is read is read again. Its error
-// is a *fs.PathError or the context's.
-func (d *Digests) Digest(ctx context.Context, path string) (Digest, Identity, error) {
-	var none Digest
-	info, err := os.Stat(path)
+// ReadDigests is NewDigests for who leaves no trace: nothing new is remembered.
+func ReadDigests(path string) *Digests {
+	d := NewDigests(path)
+	d.table.still = true
+	return d
+}
+
+// Close closes the table.
+func (d *Digests) Close() error { return d.table.close() }
+
+// Seen is what a file was when its digest was found.
+type Seen struct {
+	Identity
+	// Belief is how far an equal identity means equal contents from then on.
+	Belief files.Belief
+}
+
+// Digest returns the digest of the regular file at path, and what the file was
+// then. The two belong together: a file that changes while it is read is read
+// again. Its error is a *fs.PathError or the context's.
+func (d *Digests) Digest(ctx context.Context, path string) (sum Digest, seen Seen, err error) {
+	// Before all else: what changes while we read must look young to us.
+	begun := time.Now()
+	id, regular, err := statPath(path)
 	if err != nil {
-		return none, Identity{}, err
+		return sum, seen, err
 	}
-	if !info.Mode().IsRegular() {
-		return none, Identity{}, &fs.PathError{Op: "read", Path: path, Err: files.ErrNotRegular}
+	if !regular {
+		return sum, seen, &fs.PathError{Op: "read", Path: path, Err: files.ErrNotRegular}
 	}
 	// What is remembered for this identity is right if the identity is: so
 	// that the file itself is opened only if it has to be read.
-	if id := identityOf(info); !id.racy(time.Now()) {
-		if sum, ok := d.recall(path, id); ok {
-			return sum, id, nil
+	large := id.Size > small
+	if large && !id.racy(begun, racyWindow) {
+		if id.Mount == 0 {
+			id.Mount = d.filesystem(path, id.Device)
+		}
+		if sum, belief, ok := d.recall(path, id); ok && belief == files.BelieveStat {
+			return sum, Seen{id, belief}, nil
 		}
 	}
-	f, err := files.Open(path)
+	f, err := files.OpenContents(path)
 	if err != nil {
-		return none, Identity{}, err
+		return sum, seen, err
 	}
 	defer f.Close()
 	for range 5 {
-		before, err := f.Stat()
-		if err != nil {
-			return none, Identity{}, err
-		}
-		if !before.Mode().IsRegular() {
-			return none, Identity{}, &fs.PathError{Op: "read", Path: path, Err: files.ErrNotRegular}
-		}
-		id := identityOf(before)
-		sum, err := hash(ctx, f)
-		if err != nil {
-			return none, Identity{}, err
-		}
-		after, err := f.Stat()
-		if err != nil {
-			return none, Identity{}, err
-		}
-		if identityOf(after) == id {
-			if !id.racy(time.Now()) {
-				d.remember(path, id, sum)
-			}
-			return sum, id, nil
+		if sum, seen, err = d.read(ctx, f, begun, large); !errors.Is(err, errChanges) {
+			return sum, seen, err
 		}
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return none, Identity{}, err
+			return sum, seen, err
 		}
 	}
-	return none, Identity{}, &fs.PathError{Op: "read", Path: path, Err: errors.New("it changes while it is read")}
+	return sum, seen, err
 }
 
-func hash(ctx context.Context, r io.Reader) (sum Digest, err error) {
+// errChanges is a file that is another after it was read than before.
+var errChanges = errors.New("it changes while it is read")
+
+// read finds the digest of an open file. settle says that its identity should
+// stand for its contents then, if it can.
+func (d *Digests) read(ctx context.Context, f *os.File, begun time.Time, settle bool) (sum Digest, seen Seen, err error) {
+	id, regular, err := statOpen(f)
+	if err != nil {
+		return sum, seen, err
+	}
+	if !regular {
+		return sum, seen, &fs.PathError{Op: "read", Path: f.Name(), Err: files.ErrNotRegular}
+	}
+	if settle {
+		var fsid uint64
+		if seen.Belief, fsid = files.FilesystemOf(f); id.Mount == 0 {
+			id.Mount = fsid
+			d.fsids.Store(id.Device, fsid)
+		}
+		window := racyWindow
+		if seen.Belief == files.BelieveOpened {
+			window = racyWindowOpened
+			if sum, _, ok := d.recall(f.Name(), id); ok {
+				return sum, Seen{id, seen.Belief}, nil
+			}
+		}
+		if id.racy(begun, window) {
+			seen.Belief = files.BelieveNothing
+		}
+		if seen.Belief != files.BelieveNothing {
+			// To the disk only where the file system may come back without
+			// what we have read, and we would not know it for another one.
+			if err := files.Settle(f, id.Mount == fsid); err != nil {
+				seen.Belief = files.BelieveNothing
+			}
+		}
+	}
+	seen.Identity = id
+	if sum, err = hash(ctx, f, id.Size); err != nil || !settle {
+		return sum, seen, err
+	}
+	after, _, err := statOpen(f)
+	if after.Mount == 0 {
+		after.Mount = id.Mount
+	}
+	if err == nil && after != id {
+		err = &fs.PathError{Op: "read", Path: f.Name(), Err: errChanges}
+	}
+	if err == nil && seen.Belief != files.BelieveNothing {
+		d.remember(f.Name(), seen, sum)
+	}
+	return sum, seen, err
+}
+
+// filesystem identifies the file system that a file lies on.
+func (d *Digests) filesystem(path string, device uint64) uint64 {
+	if id, ok := d.fsids.Load(device); ok {
+		return id.(uint64)
+	}
+	f, err := files.OpenContents(path)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	_, id := files.FilesystemOf(f)
+	d.fsids.Store(device, id)
+	return id
+}
+
+// hash reads a file to its end, which may lie elsewhere than its size says.
+func hash(ctx context.Context, r io.Reader, size int64) (sum Digest, err error) {
 	h := sha256.New()
-	buf := make([]byte, 256<<10)
+	buf := make([]byte, min(max(size, small)+1, 256<<10))
 	for {
 		n, err := r.Read(buf)
 		h.Write(buf[:n])
@@ -140,102 +210,27 @@ func hash(ctx context.Context, r io.Reader) (sum Digest, err error) {
 	}
 }
 
-// A slot holds: the SHA-256 of the path, the identity (5 × 8 bytes), the
-// digest, and a checksum over these (8 bytes); the rest is zero. A path may lie
-// in any slot of the bucket that its hash points to.
-const (
-	slotSize    = 128
-	slotPayload = 32 + 5*8 + 32
-	bucketSlots = 4
-	buckets     = 8192
-)
-
-func (d *Digests) table() *os.File {
-	d.once.Do(func() {
-		if d.path == "" {
-			return
-		}
-		err := fs.ErrPermission
-		if !d.still {
-			d.file, err = files.OpenOwn(d.path, os.O_RDWR|os.O_CREATE, 0o600)
-		}
-		if err != nil {
-			d.file, _ = files.OpenOwn(d.path, os.O_RDONLY, 0) // not waiting where it is a pipe
-		}
-	})
-	return d.file
-}
-
-func bucketOffset(path [32]byte) int64 {
-	return int64(binary.LittleEndian.Uint64(path[:])%buckets) * bucketSlots * slotSize
-}
-
-func slotChecksum(slot []byte) uint64 {
-	sum := sha256.Sum256(slot[:slotPayload])
-	return binary.LittleEndian.Uint64(sum[:])
-}
-
-func validSlot(slot []byte) bool {
-	return slotChecksum(slot) == binary.LittleEndian.Uint64(slot[slotPayload:])
-}
-
-func fillSlot(slot []byte, path [32]byte, id Identity, sum Digest) {
-	copy(slot, path[:])
-	for i, v := range []uint64{id.Device, id.Inode, uint64(id.Size), uint64(id.Mtime), uint64(id.Ctime)} {
-		binary.LittleEndian.PutUint64(slot[32+8*i:], v)
+// name is what a digest is remembered by besides the identity. What was remembered
+// before the system was started anew has another one.
+func (d *Digests) name(path string) (name [32]byte, ok bool) {
+	if d.table.open() == nil {
+		return name, false
 	}
-	copy(slot[32+5*8:], sum[:])
-	binary.LittleEndian.PutUint64(slot[slotPayload:], slotChecksum(slot))
+	boot := d.boot()
+	return sha256.Sum256([]byte(boot + "\x00" + path)), boot != ""
 }
 
-// bucket reads the slots in which path may lie; what is missing is zero.
-func (d *Digests) bucket(f *os.File, path [32]byte) (b [bucketSlots * slotSize]byte) {
-	f.ReadAt(b[:], bucketOffset(path))
-	return b
+func (d *Digests) recall(path string, id Identity) (sum Digest, belief files.Belief, ok bool) {
+	if name, ok := d.name(path); ok {
+		return d.table.find(name, id)
+	}
+	return sum, belief, false
 }
 
-func (d *Digests) recall(path string, id Identity) (sum Digest, ok bool) {
-	f := d.table()
-	if f == nil {
-		return sum, false
+func (d *Digests) remember(path string, seen Seen, sum Digest) {
+	if name, ok := d.name(path); ok {
+		d.table.put(name, seen, sum)
 	}
-	name := sha256.Sum256([]byte(path))
-	b := d.bucket(f, name)
-	var want [slotSize]byte
-	fillSlot(want[:], name, id, sum)
-	const before = 32 + 5*8 // path and identity
-	for i := 0; i < len(b); i += slotSize {
-		slot := b[i : i+slotSize]
-		if [before]byte(slot) == [before]byte(want[:]) && validSlot(slot) {
-			return Digest(slot[before:slotPayload]), true
-		}
-	}
-	return sum, false
-}
-
-func (d *Digests) remember(path string, id Identity, sum Digest) {
-	f := d.table()
-	if f == nil || d.still {
-		return
-	}
-	name := sha256.Sum256([]byte(path))
-	b := d.bucket(f, name)
-	// The path's own slot, else a free one, else any.
-	victim := int(uint64(id.Mtime)%bucketSlots) * slotSize
-	for i := len(b) - slotSize; i >= 0; i -= slotSize {
-		if !validSlot(b[i : i+slotSize]) {
-			victim = i
-		}
-	}
-	for i := 0; i < len(b); i += slotSize {
-		if [32]byte(b[i:]) == name {
-			victim = i
-		}
-	}
-	var slot [slotSize]byte
-	fillSlot(slot[:], name, id, sum)
-	// A memory that can't be written is only slower.
-	f.WriteAt(slot[:], bucketOffset(name)+int64(victim))
 }
 
 // HashTo copies r to w and returns the digest of what it copied.

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"dvlcache/cache/internal/files"
 	"dvlcache/cache/internal/wire"
@@ -18,22 +17,21 @@ import (
 
 // trackedFile is a file whose contents went into a key.
 type trackedFile struct {
-	path     string // as it was named
-	hint     string
-	identity Identity
-	digest   Digest
-	fresh    bool   // its identity can't be trusted to change with it
-	folder   bool   // digest is that of the names in it
-	leave    string // … without this folder's; see CallSpec
+	path   string // as it was named
+	hint   string
+	seen   Seen
+	digest Digest
+	folder bool   // digest is that of the names in it
+	leave  string // … without this folder's; see CallSpec
 }
 
 // track digests a regular file and remembers to look at it after the run.
 func (c *Call) track(ctx context.Context, path string) (Digest, error) {
-	sum, id, err := c.digests.Digest(ctx, path)
+	sum, seen, err := c.digests.Digest(ctx, path)
 	if err != nil {
 		return sum, err
 	}
-	c.files = append(c.files, trackedFile{path: path, identity: id, digest: sum, fresh: id.racy(time.Now())})
+	c.files = append(c.files, trackedFile{path: path, seen: seen, digest: sum})
 	return sum, nil
 }
 
@@ -273,17 +271,34 @@ func (f *trackedFile) changed(ctx context.Context) bool {
 		_, sum, err := list(f.path, f.leave)
 		return err != nil || sum != f.digest
 	}
-	info, err := os.Stat(f.path)
-	if err != nil || identityOf(info) != f.identity {
+	if id, err := f.identity(); err != nil || id != f.seen.Identity {
 		return true
-	}
-	if !f.fresh {
+	} else if f.seen.Belief != files.BelieveNothing {
 		return false
 	}
-	// Its timestamps are too coarse to tell; its contents are not. No memory
-	// of digests here: it would trust the timestamps.
-	sum, _, err := (&Digests{}).Digest(ctx, f.path)
+	sum, _, err := NewDigests("").Digest(ctx, f.path)
 	return err != nil || sum != f.digest
+}
+
+// identity identifies what is there now, as Seen does.
+func (f *trackedFile) identity() (id Identity, err error) {
+	if f.seen.Belief == files.BelieveOpened {
+		file, err := files.OpenContents(f.path)
+		if err != nil {
+			return id, err
+		}
+		defer file.Close()
+		id, _, err = statOpen(file)
+		if err != nil {
+			return id, err
+		}
+	} else if id, _, err = statPath(f.path); err != nil {
+		return id, err
+	}
+	if id.Mount == 0 && id.Device == f.seen.Device {
+		id.Mount = f.seen.Mount // it was the same file system's
+	}
+	return id, nil
 }
 
 // Appeared returns the name of a file that an argument names and that wasn't

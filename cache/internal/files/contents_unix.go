@@ -1,0 +1,23 @@
+//go:build unix
+
+package files
+
+import (
+	"io/fs"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// OpenContents opens what should be a regular file to read it. It does not hang on
+// a pipe that took its place: look what it is before reading. As OpenRegular it
+// spares the file Go's poller.
+func OpenContents(path string) (*os.File, error) {
+	fd, err := retry(func() (int, error) { return syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0) })
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	unix.FcntlInt(uintptr(fd), unix.F_SETFL, 0)
+	return os.NewFile(uintptr(fd), path), nil
+}
