@@ -179,7 +179,7 @@ func (c *call) evaluateUnder(ctx context.Context, lease *cache.Lease, ended func
 	defer func() { giveBack(ctx, lease) }()
 	c.counts[stats.Misses]++
 	if c.key != nil {
-		c.key.Watch()
+		defer c.key.Watch()()
 	}
 	return c.evaluate(ctx, ended)
 }

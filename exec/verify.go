@@ -114,7 +114,7 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 		}
 		return verdict(Changed, "its key is another now")
 	}
-	call.Watch()
+	defer call.Watch()()
 	r.outcome, err = v.Memo.Runner.Run(ctx, process.Command{Path: program, Args: r.Command.Args, Env: v.environment(env), Timeout: v.Timeout})
 	if r.Err = err; err != nil {
 		return verdict(Failed, "%v", err)

@@ -50,6 +50,7 @@ type Call struct {
 	files   []trackedFile
 	absent  []trackedFile // what arguments name, if they name a file later
 	ways    [][]Identity  // to each of files; see Watch
+	witness *witness      // of what happens to files; see Watch
 	looked  map[string]*look
 
 	latePath, lateHint string // one of absent that was there before the run

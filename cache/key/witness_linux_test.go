@@ -1,0 +1,122 @@
+package key
+
+import (
+	"context"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// duringTheRun are what may happen to a file "data" that holds A, beside "copy"
+// that holds the same and "other" that doesn't, while a program runs. After all of
+// it "data" holds what it did. seen says that B may have been read in between.
+var duringTheRun = []struct {
+	name, script string
+	seen         bool
+}{
+	{"nothing", `true`, false},
+	{"it is read", `cat data`, false},
+	{"it is touched", `touch data`, false},
+	{"it gets an old time", `touch -d 2001-01-01 data`, false},
+	{"it is touched, and read before and after", `cat data; touch data; cat data`, false},
+	{"its mode changes", `chmod 600 data; cat data`, false},
+	{"its mode changes and back", `chmod 600 data; cat data; chmod 644 data`, false},
+	{"it gets a link", `ln data link`, false},
+	{"it gets a link and loses it", `ln data link; rm link`, false},
+	{"it is overwritten by the same", `cp copy data; cat data`, false},
+	{"it is overwritten by the same through another link", `ln data link; cat copy > link; cat data`, false},
+	{"it is written anew", `cat data; cat copy > data; cat data`, false},
+	{"it is overwritten in place", `dd if=copy of=data conv=notrunc status=none; cat data`, false},
+	{"it is replaced by the same", `cp copy new; mv new data; cat data`, false},
+	{"it is replaced by the same twice", `cp copy new; mv new data; cp copy new; mv new data; cat data`, false},
+
+	{"another is there meanwhile", `cp other data; cat data; cp copy data`, true},
+	{"… with its times kept", `touch -r data copy other; cp -p other data; cat data; cp -p copy data`, true},
+	{"… of another inode", `mv data away; mv other data; cat data; mv data other; mv away data`, true},
+	{"… by links", `mv data away; ln other data; cat data; rm data; mv away data`, true},
+	{"… by git", `commit() { git -c user.name=x -c user.email=x@x commit -q "$@"; }; git init -q; git add data; commit -m 1; cp other data; commit -am 2; git checkout -q HEAD~1; git checkout -q -; cat data; git checkout -q HEAD~1`, true},
+	{"… through another link", `ln data link; cat other > link; cat data; cat copy > link`, true},
+	{"… and it is touched", `cp other data; cat data; cp copy data; touch data; chmod 600 data`, true},
+	{"… of which the rewriting is read half", `: > data; cat data; cat copy >> data`, true},
+	{"… by sed -i", `sed -i s/A/B/ data; cat data; sed -i s/B/A/ data`, true},
+	{"… in place, and it is read by who has it open", `exec 3<data; cp other data; cat <&3; cp copy data`, true},
+}
+
+func TestChangedAndPutBack(t *testing.T) {
+	for _, test := range duringTheRun {
+		for name, size := range map[string]int{"small": 10, "large": 1 << 20} {
+			t.Run(test.name+" "+name, func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				path := filepath.Join(dir, "data")
+				a, b := strings.Repeat("A\n", size/2), strings.Repeat("B\n", size/2)
+				for name, text := range map[string]string{"data": a, "copy": a, "other": b} {
+					if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				c := &Call{digests: NewDigests(""), spec: &CallSpec{}}
+				if _, err := c.track(context.Background(), path); err != nil {
+					t.Fatal(err)
+				}
+				defer c.Watch()()
+				cmd := osexec.Command("sh", "-ec", test.script)
+				cmd.Dir = dir
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Fatalf("%v %s", err, out)
+				}
+				if now, err := os.ReadFile(path); err != nil || string(now) != a {
+					t.Fatalf("the test does not put it back: %v", err)
+				}
+				if changed, _ := c.Changed(context.Background()); (changed != "") != test.seen {
+					t.Errorf("%q changed", changed)
+				}
+			})
+		}
+	}
+}
+
+// TestPutBackUnderAMapping: who maps a file reads it without a call.
+func TestPutBackUnderAMapping(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data")
+	a, b := strings.Repeat("A", 10000), strings.Repeat("B", 10000)
+	writeFile(t, path, a)
+	c := &Call{digests: NewDigests(""), spec: &CallSpec{}}
+	if _, err := c.track(context.Background(), path); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Watch()()
+	writeFile(t, path, b)
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := unix.Mmap(int(f.Fd()), 0, len(b), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil || m[0] != 'B' {
+		t.Fatal(err)
+	}
+	defer unix.Munmap(m)
+	f.Close()
+	writeFile(t, path, a)
+	if changed, _ := c.Changed(context.Background()); changed != path {
+		t.Error("it counts as unchanged")
+	}
+	// And who writes through one leaves no word of it but the time.
+	other := filepath.Join(t.TempDir(), "data")
+	writeFile(t, other, a)
+	c = &Call{digests: NewDigests(""), spec: &CallSpec{}}
+	if _, err := c.track(context.Background(), other); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Watch()()
+	w := mapped(t, other)
+	w[0] = 'B'
+	w[0] = 'A'
+	if changed, _ := c.Changed(context.Background()); changed != other {
+		t.Error("it counts as unchanged")
+	}
+}
