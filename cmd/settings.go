@@ -166,6 +166,8 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 		TrackArgs:       s.Track == "args",
 		Paths:           key.Paths(s.Paths),
 		DependsOn:       s.DependsOn,
+		Untracked:       s.Untracked,
+		Gitignore:       s.Gitignore,
 		Leave:           s.Dir,
 		Env:             s.Env,
 		PassEnv:         s.PassEnv,

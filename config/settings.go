@@ -30,6 +30,8 @@ type Settings struct {
 	Track        string
 	Paths        string
 	DependsOn    []string
+	Untracked    []string
+	Gitignore    bool
 	Env          []string
 	PassEnv      []string
 
@@ -75,6 +77,7 @@ type Program struct {
 	IgnoreSwitch []string
 	Unordered    []string
 	DependsOn    []string
+	Untracked    []string
 	Env          []string
 	PassEnv      []string
 }
@@ -180,6 +183,7 @@ func (s *Settings) For(names ...string) *Settings {
 		t.IgnoreSwitch = slices.Concat(t.IgnoreSwitch, p.IgnoreSwitch)
 		t.Unordered = slices.Concat(t.Unordered, p.Unordered)
 		t.DependsOn = slices.Concat(t.DependsOn, p.DependsOn)
+		t.Untracked = slices.Concat(t.Untracked, p.Untracked)
 		t.Env = slices.Concat(t.Env, p.Env)
 		t.PassEnv = slices.Concat(t.PassEnv, p.PassEnv)
 	}

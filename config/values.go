@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bmatcuk/doublestar/v4"
 )
 
 // Parse checks a text as a value of the setting.
@@ -100,6 +102,18 @@ func checkVariable(name string) error {
 func checkPath(path string) error {
 	if path == "" {
 		return errors.New("it names no file or folder")
+	}
+	return nil
+}
+
+func checkPattern(pattern string) error {
+	switch {
+	case strings.Trim(pattern, "/.") == "":
+		return errors.New("it names nothing")
+	case slices.Contains(strings.Split(pattern, "/"), ".."):
+		return fmt.Errorf("%q has a .. in it; a pattern may begin with the name of any folder, or with /", pattern)
+	case !doublestar.ValidatePattern(pattern):
+		return fmt.Errorf("%q is no pattern: a bracket, a brace or a backslash lacks its other half", pattern)
 	}
 	return nil
 }

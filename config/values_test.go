@@ -87,6 +87,8 @@ func TestWrongValues(t *testing.T) {
 		{"keep-output", []string{"", "K", "-1", "2MiB", "1048577", "1.5K", "2X", "2iB", "2KiBMiB", "9223372036854775807K"}, "%q is no size from 0 to 1MiB; give it as 2048 or 2KiB"},
 		{"repeat", []string{"", "0", "-1", "1.5", "True", "yes"}, "%q is no number of samples from 1 on"},
 		{"env", []string{"", "A=B", "=", "A\x00"}, "%q is no name of a variable"},
+		{"untracked", []string{"../x", "a/../b"}, "%q has a .. in it; a pattern may begin with the name of any folder, or with /"},
+		{"untracked", []string{"a[", "{a", "a\\"}, "%q is no pattern: a bracket, a brace or a backslash lacks its other half"},
 		{"pass-env", []string{"", "A=B"}, "%q is no name of a variable"},
 		{"track", []string{"", "all", "ARGS", "args,none"}, "%q is none of args, none"},
 	} {

@@ -22,6 +22,8 @@ func (q *Query) spec(program string) key.CallSpec {
 		TrackArgs: q.TrackArgs,
 		Paths:     q.Paths,
 		DependsOn: q.DependsOn,
+		Untracked: q.Untracked,
+		Gitignore: q.Gitignore,
 		Leave:     q.Leave,
 		Env:       q.Env,
 		LookupEnv: os.LookupEnv,

@@ -19,6 +19,8 @@ type Query struct {
 	TrackArgs bool
 	Paths     key.Paths
 	DependsOn []string
+	Untracked []string
+	Gitignore bool
 	Leave     string
 	Env       []string
 	Stdin     *Input // nil: empty, and doesn't count

@@ -96,6 +96,8 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 		TrackArgs: r.Command.TrackArgs,
 		Paths:     r.Command.Paths,
 		DependsOn: r.Command.DependsOn,
+		Untracked: r.Command.Untracked(),
+		Gitignore: r.Command.Gitignore(),
 		Env:       slices.Sorted(maps.Keys(env)),
 		LookupEnv: func(name string) (string, bool) {
 			if value := env[name]; value != nil {

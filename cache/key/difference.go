@@ -45,7 +45,7 @@ func (d Difference) String() string { return d.What + " " + d.How }
 // stored. It looks at when files were changed, and runs nothing. most bounds
 // how many are told apart: arguments in which there are more count as one.
 func (c *Call) Differences(stored *Command, most int) []Difference {
-	d := &differ{now: c.Parts, stored: stored.Parts, most: most}
+	d := &differ{now: c.Parts, stored: stored.Parts, most: most, call: c}
 	if stored.Args == nil {
 		d.now = hidden(c.Parts)
 	}
@@ -106,6 +106,7 @@ func (c *Call) Try(stored *Command, differences []Difference) {
 }
 
 type differ struct {
+	call        *Call
 	now, stored []Part
 	most        int
 	differences []Difference
@@ -225,7 +226,7 @@ func (d *differ) dependencies() {
 		case old == nil:
 			d.add(Difference{What: "--depends-on", Now: it.Text})
 		case !same(it.Digest, old.Items[0].Digest):
-			d.changed(it.Text, "")
+			d.changed(d.call.youngest(it.Text), "")
 		}
 	}
 	for _, p := range stored {

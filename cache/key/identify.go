@@ -3,13 +3,11 @@ package key
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
-	"io/fs"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"dvlcache/cache/internal/digest"
 )
 
 // Paths says how much of the paths of programs and files counts.
@@ -30,6 +28,8 @@ type CallSpec struct {
 	TrackArgs bool     // arguments that name files count with their contents
 	Paths     Paths
 	DependsOn []string // files and folders
+	Untracked []string // patterns of what doesn't count below these folders
+	Gitignore bool     // nor does what .gitignore files name
 	Env       []string // names of variables
 	LookupEnv func(string) (string, bool)
 	Stdin     *Digest // nil: stdin does not count
@@ -48,9 +48,9 @@ type Call struct {
 	dir     string
 	digests *Digests
 	files   []trackedFile
-	absent  []trackedFile // what arguments name, if they name a file later
-	ways    [][]Identity  // to each of files; see Watch
-	witness *witness      // of what happens to files; see Watch
+	absent  []trackedFile       // what arguments name, if they name a file later
+	ways    [][]digest.Identity // to each of files; see Watch
+	witness *witness            // of what happens to files; see Watch
 	looked  map[string]*look
 
 	latePath, lateHint string // one of absent that was there before the run
@@ -255,35 +255,3 @@ func (c *Call) addLaunched(ctx context.Context, args []string, where *pathNamer)
 }
 
 func (c *Call) add(p Part) { c.Parts = append(c.Parts, p) }
-
-// addDependencies adds what --depends-on names.
-func (c *Call) addDependencies(ctx context.Context, paths []string, where *pathNamer) error {
-	cleaned := make([]string, len(paths))
-	for i, p := range paths {
-		cleaned[i] = filepath.Clean(p)
-	}
-	// In the order of their names as given, not as they count: under "none"
-	// two of the same base name must not be swapped.
-	for _, path := range sortedSet(cleaned) {
-		info, err := os.Stat(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return &MissingDependencyError{path}
-		} else if err != nil {
-			return &UnreadableError{path, err}
-		}
-		p := Part{Kind: PartDependency}
-		var sum Digest
-		if info.IsDir() {
-			p.Style = "tree"
-			sum, err = c.trackTree(ctx, path, nil)
-		} else {
-			sum, err = c.track(ctx, path)
-		}
-		if err != nil {
-			return unreadable(path, err)
-		}
-		p.Items = []Item{where.item(path, &sum)}
-		c.add(p)
-	}
-	return nil
-}

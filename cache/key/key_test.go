@@ -258,7 +258,7 @@ func TestKeyOfDependencies(t *testing.T) {
 		t.Errorf("%s has changed", path)
 	}
 	writeFile(t, "dir/sub/more", "")
-	if path, _ := c.Changed(context.Background()); path != "dir/sub" {
+	if path, _ := c.Changed(context.Background()); path != "dir/sub/more" {
 		t.Errorf("a new file in dir/sub: %q has changed", path)
 	}
 }
@@ -355,4 +355,11 @@ func TestKeyOfEnvironmentAndStdin(t *testing.T) {
 	add("stdin", s)
 	s.Stdin = &Digest{1}
 	add("another stdin", s)
+}
+
+func writeFile(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
 }

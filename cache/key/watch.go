@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"dvlcache/cache/internal/digest"
 	"dvlcache/cache/internal/files"
 )
 
@@ -29,7 +30,7 @@ func (c *Call) Watch() (end func()) {
 // wayTo identifies what stands on the way to a file: the links, which are
 // other ones when they are made anew, and the folders, by device and inode
 // alone, since whatever is written in them changes the rest.
-func wayTo(path string) (way []Identity) {
+func wayTo(path string) (way []digest.Identity) {
 	rest := strings.Split(path, "/")
 	at := ""
 	if filepath.IsAbs(path) {
@@ -43,12 +44,12 @@ func wayTo(path string) (way []Identity) {
 		rest = rest[1:]
 		info, err := os.Lstat(step)
 		if err != nil {
-			return append(way, Identity{})
+			return append(way, digest.Identity{})
 		}
-		id := identityOf(info)
+		id := digest.Of(info)
 		if info.Mode()&fs.ModeSymlink == 0 {
 			if len(rest) > 0 { // the file itself is Changed's business
-				way = append(way, Identity{Device: id.Device, Inode: id.Inode})
+				way = append(way, digest.Identity{Device: id.Device, Inode: id.Inode})
 			}
 			at = step
 			continue
@@ -56,7 +57,7 @@ func wayTo(path string) (way []Identity) {
 		way = append(way, id)
 		target, err := os.Readlink(step)
 		if links++; err != nil || links > 40 {
-			return append(way, Identity{})
+			return append(way, digest.Identity{})
 		}
 		if filepath.IsAbs(target) {
 			at = "/"
@@ -75,7 +76,8 @@ func (c *Call) Changed(ctx context.Context) (path, hint string) {
 	}
 	for i := range c.files {
 		f := &c.files[i]
-		if c.ways != nil && !slices.Equal(c.ways[i], wayTo(f.path)) {
+		comesAndGoes := f.folder != nil && f.folder.own != nil // the cache's
+		if c.ways != nil && !comesAndGoes && !slices.Equal(c.ways[i], wayTo(f.path)) {
 			return f.path, f.hint
 		}
 		if name := c.changed(ctx, i); name != "" {
@@ -88,14 +90,10 @@ func (c *Call) Changed(ctx context.Context) (path, hint string) {
 // changed is Changed for one file, or what is in one folder.
 func (c *Call) changed(ctx context.Context, i int) (path string) {
 	f := &c.files[i]
-	if f.folder {
-		_, sum, err := list(f.path, f.leave)
-		if err != nil || sum != f.digest {
-			return f.path
-		}
-		return ""
+	if f.folder != nil {
+		return f.folder.changed(f.names)
 	}
-	id, err := f.identity()
+	id, err := f.seen.Again(f.path)
 	if err != nil {
 		return f.path
 	}
@@ -113,27 +111,6 @@ func (c *Call) changed(ctx context.Context, i int) (path string) {
 	return ""
 }
 
-// identity identifies what is there now, as Seen does.
-func (f *trackedFile) identity() (id Identity, err error) {
-	if f.seen.Belief == files.BelieveOpened {
-		file, err := files.OpenContents(f.path)
-		if err != nil {
-			return id, err
-		}
-		defer file.Close()
-		id, _, err = statOpen(file)
-		if err != nil {
-			return id, err
-		}
-	} else if id, _, err = statPath(f.path); err != nil {
-		return id, err
-	}
-	if id.Mount == 0 && id.Device == f.seen.Device {
-		id.Mount = f.seen.Mount // it was the same file system's
-	}
-	return id, nil
-}
-
 // Appeared returns the name of a file that an argument names and that wasn't
 // there when the key was made, and the flag that would ignore it.
 func (c *Call) Appeared() (path, hint string) {
@@ -144,4 +121,3 @@ func (c *Call) Appeared() (path, hint string) {
 	}
 	return "", ""
 }
-

@@ -77,7 +77,7 @@ func newWitness(tracked []trackedFile) (*witness, func()) {
 		w.fd = -1
 	}
 	for i := range tracked {
-		if !tracked[i].folder && !w.add(i, &tracked[i]) {
+		if tracked[i].folder == nil && !w.add(i, &tracked[i]) {
 			stop()
 			return nil, func() {}
 		}
@@ -119,7 +119,7 @@ func (w *witness) add(i int, f *trackedFile) bool {
 	w.self[int32(self)] = append(w.self[int32(self)], i)
 	w.folders[int32(folder)] = dir
 	w.names[path] = append(w.names[path], i)
-	if id, err := f.identity(); err != nil || id != f.seen.Identity {
+	if id, err := f.seen.Again(f.path); err != nil || id != f.seen.Identity {
 		w.files[i].other = true // who knows by what
 	}
 	return true

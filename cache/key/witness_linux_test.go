@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -118,5 +119,82 @@ func TestPutBackUnderAMapping(t *testing.T) {
 	w[0] = 'A'
 	if changed, _ := c.Changed(context.Background()); changed != other {
 		t.Error("it counts as unchanged")
+	}
+}
+
+// placesOfData are where data lie: the disk, and memory, where a shared mapping
+// moves no time at all.
+func placesOfData(t *testing.T) map[string]string {
+	places := map[string]string{"disk": t.TempDir()}
+	if dir, err := os.MkdirTemp("/dev/shm", "dvlcache-test-"); err == nil {
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		places["memory"] = dir
+	}
+	return places
+}
+
+// mapped maps a file as numpy.memmap does.
+func mapped(t *testing.T, path string) []byte {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Munmap(m) })
+	return m
+}
+
+// TestMappedWritingDuringTheRun: the key is made, the run begins, a mapping is
+// written to.
+func TestMappedWritingDuringTheRun(t *testing.T) {
+	for place, dir := range placesOfData(t) {
+		for name, size := range map[string]int{"few bytes": 80, "many": 1 << 20} {
+			t.Run(place+" "+name, func(t *testing.T) {
+				t.Parallel()
+				path := filepath.Join(dir, name)
+				writeFile(t, path, strings.Repeat("a", size))
+				m := mapped(t, path)
+				m[0] = '0'
+				d := NewDigests(filepath.Join(t.TempDir(), "digests"))
+				for i := range 3 { // young, old, remembered
+					c := &Call{digests: d, spec: &CallSpec{}}
+					if _, err := c.track(context.Background(), path); err != nil {
+						t.Fatal(err)
+					}
+					c.Watch()
+					if changed, _ := c.Changed(context.Background()); changed != "" {
+						t.Errorf("%d: %s changed before it did", i, changed)
+					}
+					m[size-1]++
+					if changed, _ := c.Changed(context.Background()); changed != path {
+						t.Errorf("%d: %q changed", i, changed)
+					}
+					if i == 0 {
+						time.Sleep(2100 * time.Millisecond)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestKernelDuringTheRun: what /proc shows is another at each reading.
+func TestKernelDuringTheRun(t *testing.T) {
+	path := "/proc/sys/kernel/random/uuid"
+	c := &Call{digests: NewDigests(""), spec: &CallSpec{}}
+	if _, err := c.track(context.Background(), path); err != nil {
+		t.Fatal(err)
+	}
+	if changed, _ := c.Changed(context.Background()); changed != path {
+		t.Errorf("%q changed", changed)
 	}
 }

@@ -1,4 +1,4 @@
-package key
+package digest
 
 import (
 	"context"
@@ -42,7 +42,7 @@ func TestDigestsRemember(t *testing.T) {
 	writeFile(t, path, large("abc"))
 	time.Sleep(racyWindow + 100*time.Millisecond)
 	ctx := context.Background()
-	d := NewDigests(filepath.Join(dir, "digests"))
+	d := New(filepath.Join(dir, "digests"))
 	sum, seen, err := d.Digest(ctx, path)
 	if err != nil || sum != sha256.Sum256([]byte(large("abc"))) {
 		t.Fatalf("%v, %v", sum, err)
@@ -68,7 +68,7 @@ func TestDigestsRemember(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "digests"), table, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got, _, ok := NewDigests(filepath.Join(dir, "digests")).recall(path, id); ok {
+		if got, _, ok := New(filepath.Join(dir, "digests")).recall(path, id); ok {
 			t.Fatalf("bit %d flipped: it answers %v", bit, got)
 		}
 		table[at+bit/8] ^= 1 << (bit % 8)
@@ -97,7 +97,7 @@ func TestDigestOfSlowReading(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "data")
 	writeFile(t, path, large("abc"))
-	d := NewDigests(filepath.Join(dir, "digests"))
+	d := New(filepath.Join(dir, "digests"))
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func TestDigestsOfChangingFile(t *testing.T) {
 	ctx := context.Background()
 	old := time.Now().Add(-time.Hour)
 	for i := range 200 {
-		d := NewDigests(filepath.Join(dir, "digests"))
+		d := New(filepath.Join(dir, "digests"))
 		text := binary.BigEndian.AppendUint32(nil, uint32(i))
 		if i%2 == 1 {
 			text = []byte(large(string(text)))
@@ -143,7 +143,7 @@ func TestDigestsOfChangingFile(t *testing.T) {
 // reads little more than a bucket a file.
 func TestTableGrows(t *testing.T) {
 	tab := &table{path: filepath.Join(t.TempDir(), "digests")}
-	const n = 100_000
+	const n = 60_000
 	name := func(i int) [32]byte { return sha256.Sum256(binary.AppendUvarint(nil, uint64(i))) }
 	seen := Seen{Identity: Identity{Size: 1, Mtime: 5, Ctime: 5}, Belief: files.BelieveStat}
 	for i := range n {
@@ -215,13 +215,13 @@ func TestDigestsWithoutAFile(t *testing.T) {
 	writeFile(t, path, large("abc"))
 	age(t, path)
 	for _, memory := range []string{"", filepath.Join(dir, "no", "folder"), dir} {
-		sum, _, err := NewDigests(memory).Digest(context.Background(), path)
+		sum, _, err := New(memory).Digest(context.Background(), path)
 		if err != nil || sum != sha256.Sum256([]byte(large("abc"))) {
 			t.Errorf("with %q: %v, %v", memory, sum, err)
 		}
 	}
 	for _, bad := range []string{dir, filepath.Join(dir, "missing"), os.DevNull} {
-		if _, _, err := NewDigests("").Digest(context.Background(), bad); err == nil {
+		if _, _, err := New("").Digest(context.Background(), bad); err == nil {
 			t.Errorf("%s has a digest", bad)
 		}
 	}

@@ -1,4 +1,4 @@
-package key
+package digest
 
 import (
 	"bytes"
@@ -58,7 +58,7 @@ func TestMappedWriting(t *testing.T) {
 				path := filepath.Join(dir, name)
 				writeFile(t, path, strings.Repeat("a", size))
 				m := mapped(t, path)
-				d := NewDigests(filepath.Join(t.TempDir(), "digests"))
+				d := New(filepath.Join(t.TempDir(), "digests"))
 				m[0] = '0' // its page is dirty from now on
 				time.Sleep(racyWindow + 100*time.Millisecond)
 				remembered := false
@@ -86,44 +86,10 @@ func TestMappedWriting(t *testing.T) {
 	}
 }
 
-// TestMappedWritingDuringTheRun: the key is made, the run begins, a mapping is
-// written to.
-func TestMappedWritingDuringTheRun(t *testing.T) {
-	for place, dir := range placesOfData(t) {
-		for name, size := range map[string]int{"few bytes": 80, "many": 1 << 20} {
-			t.Run(place+" "+name, func(t *testing.T) {
-				t.Parallel()
-				path := filepath.Join(dir, name)
-				writeFile(t, path, strings.Repeat("a", size))
-				m := mapped(t, path)
-				m[0] = '0'
-				d := NewDigests(filepath.Join(t.TempDir(), "digests"))
-				for i := range 3 { // young, old, remembered
-					c := &Call{digests: d, spec: &CallSpec{}}
-					if _, err := c.track(context.Background(), path); err != nil {
-						t.Fatal(err)
-					}
-					c.Watch()
-					if changed, _ := c.Changed(context.Background()); changed != "" {
-						t.Errorf("%d: %s changed before it did", i, changed)
-					}
-					m[size-1]++
-					if changed, _ := c.Changed(context.Background()); changed != path {
-						t.Errorf("%d: %q changed", i, changed)
-					}
-					if i == 0 {
-						time.Sleep(racyWindow + 100*time.Millisecond)
-					}
-				}
-			})
-		}
-	}
-}
-
 // TestFilesOfTheKernel: what /proc shows has neither size nor time.
 func TestFilesOfTheKernel(t *testing.T) {
 	path := "/proc/sys/kernel/random/uuid" // another at each reading
-	d := NewDigests(filepath.Join(t.TempDir(), "digests"))
+	d := New(filepath.Join(t.TempDir(), "digests"))
 	first, _, err := d.Digest(context.Background(), path)
 	if err != nil {
 		t.Fatal(err)
@@ -131,13 +97,6 @@ func TestFilesOfTheKernel(t *testing.T) {
 	second, _, err := d.Digest(context.Background(), path)
 	if err != nil || first == second {
 		t.Errorf("twice the same, %v", err)
-	}
-	c := &Call{digests: d, spec: &CallSpec{}}
-	if _, err := c.track(context.Background(), path); err != nil {
-		t.Fatal(err)
-	}
-	if changed, _ := c.Changed(context.Background()); changed != path {
-		t.Errorf("%q changed", changed)
 	}
 }
 
@@ -189,7 +148,7 @@ func TestImagesInTurn(t *testing.T) {
 	}
 	time.Sleep(racyWindow + time.Second)
 	inMountNamespace(t, func() {
-		d := NewDigests(filepath.Join(dir, "digests"))
+		d := New(filepath.Join(dir, "digests"))
 		path := filepath.Join(at, "data")
 		var identities []Identity
 		for i, image := range []string{first, second, first} {

@@ -1,4 +1,4 @@
-package key
+package digest
 
 import (
 	"crypto/sha256"

@@ -1,4 +1,4 @@
-package key
+package digest
 
 import (
 	"errors"
@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func identityOf(info fs.FileInfo) Identity {
+// Of is the identity of what was stat'ed, without its mount.
+func Of(info fs.FileInfo) Identity {
 	id := Identity{Size: info.Size(), Mtime: info.ModTime().UnixNano()}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		id.Device, id.Inode, id.Ctime = uint64(st.Dev), st.Ino, st.Ctim.Nano()
@@ -17,17 +18,17 @@ func identityOf(info fs.FileInfo) Identity {
 	return id
 }
 
-// statPath identifies what lies at a path, and says whether it is a regular file.
-func statPath(path string) (Identity, bool, error) { return statx(unix.AT_FDCWD, path, 0) }
+// statPath identifies what lies at a path, and says what it is.
+func statPath(path string) (Identity, fs.FileMode, error) { return statx(unix.AT_FDCWD, path, 0) }
 
 // statOpen identifies an open file. It asks the server of a network file system.
-func statOpen(f *os.File) (Identity, bool, error) {
+func statOpen(f *os.File) (Identity, fs.FileMode, error) {
 	return statx(int(f.Fd()), "", unix.AT_EMPTY_PATH|unix.AT_STATX_FORCE_SYNC)
 }
 
 // statx is stat that tells mounts apart, which device numbers don't: the next image
 // mounted has that of the last one.
-func statx(dir int, path string, flags int) (id Identity, regular bool, err error) {
+func statx(dir int, path string, flags int) (id Identity, mode fs.FileMode, err error) {
 	var st unix.Statx_t
 	for {
 		err = unix.Statx(dir, path, flags, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID_UNIQUE, &st)
@@ -39,7 +40,7 @@ func statx(dir int, path string, flags int) (id Identity, regular bool, err erro
 	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EPERM):
 		return oldStat(dir, path) // below Linux 4.11, or a filter forbids it
 	case err != nil:
-		return id, false, &fs.PathError{Op: "stat", Path: path, Err: err}
+		return id, 0, &fs.PathError{Op: "stat", Path: path, Err: err}
 	}
 	id = Identity{
 		Device: unix.Mkdev(st.Dev_major, st.Dev_minor), Inode: st.Ino, Size: int64(st.Size),
@@ -48,10 +49,10 @@ func statx(dir int, path string, flags int) (id Identity, regular bool, err erro
 	if st.Mask&unix.STATX_MNT_ID_UNIQUE != 0 { // Linux 6.8
 		id.Mount = st.Mnt_id
 	}
-	return id, st.Mode&unix.S_IFMT == unix.S_IFREG, nil
+	return id, modeOf(uint32(st.Mode)), nil
 }
 
-func oldStat(dir int, path string) (id Identity, regular bool, err error) {
+func oldStat(dir int, path string) (id Identity, mode fs.FileMode, err error) {
 	var st unix.Stat_t
 	if path == "" {
 		err = unix.Fstat(dir, &st)
@@ -59,8 +60,17 @@ func oldStat(dir int, path string) (id Identity, regular bool, err error) {
 		err = unix.Stat(path, &st)
 	}
 	if err != nil {
-		return id, false, &fs.PathError{Op: "stat", Path: path, Err: err}
+		return id, 0, &fs.PathError{Op: "stat", Path: path, Err: err}
 	}
 	id = Identity{Device: uint64(st.Dev), Inode: st.Ino, Size: st.Size, Mtime: st.Mtim.Nano(), Ctime: st.Ctim.Nano()}
-	return id, st.Mode&unix.S_IFMT == unix.S_IFREG, nil
+	return id, modeOf(uint32(st.Mode)), nil
+}
+
+// modeOf tells regular files apart, which is all that is asked.
+func modeOf(mode uint32) fs.FileMode {
+	m := fs.FileMode(mode & 0o777)
+	if mode&unix.S_IFMT != unix.S_IFREG {
+		m |= fs.ModeIrregular
+	}
+	return m
 }

@@ -1,9 +1,10 @@
 //go:build !linux && !darwin
 
-package key
+package digest
 
 import "io/fs"
 
-func identityOf(info fs.FileInfo) Identity {
+// Of is the identity of what was stat'ed, without its mount.
+func Of(info fs.FileInfo) Identity {
 	return Identity{Size: info.Size(), Mtime: info.ModTime().UnixNano()}
 }
