@@ -68,7 +68,7 @@ func (l *leftOut) ignoreFileIn(dir string, above *ignoreFile) *ignoreFile {
 }
 
 func readIgnoreFile(dir, path string, above *ignoreFile) *ignoreFile {
-	text, err := files.ReadRegular(path)
+	text, err := files.ReadOwn(path) // git follows no link here either
 	if err != nil {
 		return above
 	}

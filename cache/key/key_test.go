@@ -363,3 +363,42 @@ func writeFile(t testing.TB, path, text string) {
 		t.Fatal(err)
 	}
 }
+
+// TestKeyOfAt: of "@f", f counts, and a file that is named "@f", and one that comes.
+func TestKeyOfAt(t *testing.T) {
+	project(t)
+	for _, arg := range []string{"@f", "--x=@f", "y=@f", "@@f"} {
+		for _, name := range []string{"f", "@f", "@@f"} {
+			os.Remove(name)
+		}
+		seen := map[Key]string{}
+		look := func(what string) {
+			t.Helper()
+			k := identify(t, CallSpec{}, arg).Key
+			if before, ok := seen[k]; ok {
+				t.Errorf("%s, %s: as %s", arg, what, before)
+			}
+			seen[k] = what
+		}
+		look("neither")
+		last := "none"
+		for _, step := range [][2]string{{"f", "1"}, {"@f", "1"}, {"f", "2"}, {"@f", "2"}, {"@f", "3"}} {
+			c := identify(t, CallSpec{}, arg)
+			defer c.Watch()()
+			before, _ := c.Appeared()
+			writeFile(t, step[0], step[1])
+			changed, _ := c.Changed(context.Background())
+			appeared, _ := c.Appeared()
+			if before != "" || changed != step[0] && appeared != step[0] {
+				t.Errorf("%s: %s after %s: %q, then %q changed and %q appeared", arg, step, last, before, changed, appeared)
+			}
+			last = step[0] + " " + step[1]
+			look(last)
+		}
+		os.Remove("@f")
+		look("f alone")
+		os.Remove("f")
+		writeFile(t, "@f", "2")
+		look("@f alone")
+	}
+}

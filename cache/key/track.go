@@ -2,6 +2,7 @@ package key
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io/fs"
 	"os"
@@ -97,7 +98,26 @@ func (c *Call) trackText(ctx context.Context, text, hint string) (*Digest, error
 }
 
 func (c *Call) lookAt(ctx context.Context, text string) (*Digest, error) {
-	rest, at := strings.CutPrefix(text, "@")
+	if rest, at := strings.CutPrefix(text, "@"); at {
+		// Both count where both are there: which of them the program means, it
+		// alone knows.
+		whole, err := c.lookAtFile(ctx, text)
+		if err != nil {
+			return nil, err
+		}
+		behind, err := c.lookAt(ctx, rest)
+		if whole == nil || err != nil {
+			return behind, err
+		}
+		mark := appendDigest(append([]byte("@"), whole[:]...), behind)
+		both := Digest(sha256.Sum256(mark))
+		return &both, nil
+	}
+	return c.lookAtFile(ctx, text)
+}
+
+// lookAtFile tracks the file of that very name.
+func (c *Call) lookAtFile(ctx context.Context, text string) (*Digest, error) {
 	if text == "" || len(text) > 4096 || strings.IndexByte(text, 0) >= 0 {
 		return nil, nil // no path, or longer than any
 	}
@@ -111,8 +131,6 @@ func (c *Call) lookAt(ctx context.Context, text string) (*Digest, error) {
 		return &sum, nil
 	case err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) != 0:
 		return nil, &UnreadableError{text, errPipe}
-	case at:
-		return c.lookAt(ctx, rest)
 	case errors.Is(err, fs.ErrNotExist):
 		c.absent = append(c.absent, trackedFile{path: text})
 	}

@@ -40,7 +40,7 @@ func (c *Call) addDependencies(ctx context.Context, paths []string, where *pathN
 	for i, p := range paths {
 		cleaned[i] = filepath.Clean(p)
 	}
-	left := newLeftOut(c.spec)
+	var left *leftOut // only if there is a folder
 	// In the order of their names as given, not as they count: under "none"
 	// two of the same base name must not be swapped.
 	for _, path := range sortedSet(cleaned) {
@@ -54,6 +54,9 @@ func (c *Call) addDependencies(ctx context.Context, paths []string, where *pathN
 		var sum Digest
 		if info.IsDir() {
 			p.Style = "tree"
+			if left == nil {
+				left = newLeftOut(c.spec)
+			}
 			sum, err = c.trackTree(ctx, path, where, left)
 		} else {
 			sum, err = c.track(ctx, path)
@@ -67,7 +70,7 @@ func (c *Call) addDependencies(ctx context.Context, paths []string, where *pathN
 		}
 		c.add(p)
 	}
-	if slices.ContainsFunc(c.Parts, func(p Part) bool { return p.Style == "tree" }) {
+	if left != nil {
 		for _, rule := range left.rules() {
 			c.add(Part{Kind: PartRule, Items: []Item{{Text: rule}}})
 		}

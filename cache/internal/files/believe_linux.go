@@ -39,12 +39,10 @@ func Settle(f *os.File, durable bool) error {
 // Boot identifies the time since the system started; empty if it can't be known.
 // After a power cut a file may have the times of a change, and not its contents.
 func Boot() string {
-	f, err := OpenRegular("/proc/sys/kernel/random/boot_id", os.O_RDONLY, 0)
+	var b [64]byte
+	n, err := ReadSmall("/proc/sys/kernel/random/boot_id", b[:])
 	if err != nil {
 		return ""
 	}
-	defer f.Close()
-	var b [64]byte
-	n, _ := f.Read(b[:])
 	return strings.TrimSpace(string(b[:n]))
 }
