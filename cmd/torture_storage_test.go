@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -346,73 +345,4 @@ func storageFaults() (kinds []faultKind) {
 		add("gate.lock", "gate.lock", in)
 	}
 	return kinds
-}
-
-// clockFaults: timestamps and clocks that jump.
-func clockFaults() []faultKind {
-	moments := []time.Time{time.Unix(0, 1), time.Unix(1<<31-1, 0), time.Unix(1<<32+5, 0), time.Unix(4e9, 0), time.Unix(1e9, 999999999)}
-	return []faultKind{
-		{name: "clock: all files of the cache from another time", plan: func(rng *rand.Rand) (string, func(*victim)) {
-			at := moments[rng.IntN(len(moments))]
-			fresh := 10000 + rng.IntN(10000)
-			return fmt.Sprint(at.UTC(), fresh), func(v *victim) {
-				v.begin("small")
-				v.believe(smallCache)
-				filepath.WalkDir(v.cache, func(path string, _ os.DirEntry, _ error) error {
-					os.Chtimes(path, at, at)
-					return nil
-				})
-				for _, i := range []int{fresh, 3, fresh} {
-					if said := v.ask(i); said != "" {
-						v.fail("it said %s", said)
-					}
-				}
-				v.noneLost()
-			}
-		}},
-		{name: "clock: an edit that keeps or jumps the time", plan: func(rng *rand.Rand) (string, func(*victim)) {
-			at := moments[rng.IntN(len(moments))]
-			kept := rng.IntN(2) == 0
-			a, b := 1000+rng.IntN(4000), 5000+rng.IntN(4000)
-			return fmt.Sprint(at.UTC(), kept, a, b), func(v *victim) { v.edit(at, kept, a, b, 0) }
-		}},
-		{name: "clock: the same, with a digest that is remembered", slow: true, plan: func(rng *rand.Rand) (string, func(*victim)) {
-			at := moments[rng.IntN(len(moments))]
-			kept := rng.IntN(2) == 0
-			a, b := 1000+rng.IntN(4000), 5000+rng.IntN(4000)
-			return fmt.Sprint(at.UTC(), kept, a, b), func(v *victim) { v.edit(at, kept, a, b, 2100*time.Millisecond) }
-		}},
-	}
-}
-
-// edit changes a program that prints a to one that prints b, without a change
-// of its size, and of its time only if it isn't kept.
-func (v *victim) edit(at time.Time, kept bool, a, b int, age time.Duration) {
-	path := filepath.Join(v.dir, "edited.sh")
-	write := func(n int) time.Time {
-		if err := writeProgram(path, fmt.Sprintf("#!/bin/sh\necho %d\n", n)); err != nil {
-			v.fail("%v", err)
-		}
-		info, _ := os.Stat(path)
-		return info.ModTime()
-	}
-	expect := func(n int) {
-		if r := v.run("run", "--", "./edited.sh"); r.status != 0 || r.out != fmt.Sprintln(n) {
-			v.fail("status %d, %q instead of %d\n%s", r.status, r.out, n, r.errs)
-		}
-	}
-	was := write(a)
-	time.Sleep(age)
-	expect(a)
-	expect(a)
-	write(b)
-	if kept {
-		at = was
-	}
-	os.Chtimes(path, at, at)
-	expect(b)
-	expect(b)
-	write(a)
-	os.Chtimes(path, at, at)
-	expect(a)
 }

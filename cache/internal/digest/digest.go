@@ -54,8 +54,9 @@ const small = 4 << 10
 // A Memory may be used by many goroutines. Without a table (path empty, or not
 // to be opened) it reads each file each time.
 type Memory struct {
-	table table
-	boot  func() string
+	table      table
+	boot       func() string
+	filesystem func(*os.File) (files.Belief, uint64)
 	// fsids are the file systems of devices, where stat doesn't tell mounts
 	// apart.
 	fsids sync.Map
@@ -64,7 +65,7 @@ type Memory struct {
 // New returns the memory kept in the file at path, which is opened at
 // its first use.
 func New(path string) *Memory {
-	return &Memory{table: table{path: path}, boot: sync.OnceValue(files.Boot)}
+	return &Memory{table: table{path: path}, boot: sync.OnceValue(files.Boot), filesystem: files.FilesystemOf}
 }
 
 // ReadOnly is New for who leaves no trace: nothing new is remembered.
@@ -124,7 +125,7 @@ func (d *Memory) Digest(ctx context.Context, path string) (sum Digest, seen Seen
 	large := id.Size > small
 	if large && !id.racy(begun, racyWindow) {
 		if id.Mount == 0 {
-			id.Mount = d.filesystem(path, id.Device)
+			id.Mount = d.fsid(path, id.Device)
 		}
 		if sum, belief, ok := d.recall(path, id); ok && belief == files.BelieveStat {
 			return sum, Seen{id, mode, belief}, nil
@@ -171,7 +172,7 @@ func (d *Memory) read(ctx context.Context, f *os.File, begun time.Time, settle b
 	}
 	if settle {
 		var fsid uint64
-		if seen.Belief, fsid = files.FilesystemOf(f); id.Mount == 0 {
+		if seen.Belief, fsid = d.filesystem(f); id.Mount == 0 {
 			id.Mount = fsid
 			d.fsids.Store(id.Device, fsid)
 		}
@@ -210,8 +211,8 @@ func (d *Memory) read(ctx context.Context, f *os.File, begun time.Time, settle b
 	return sum, seen, err
 }
 
-// filesystem identifies the file system that a file lies on.
-func (d *Memory) filesystem(path string, device uint64) uint64 {
+// fsid identifies the file system that a file lies on.
+func (d *Memory) fsid(path string, device uint64) uint64 {
 	if id, ok := d.fsids.Load(device); ok {
 		return id.(uint64)
 	}
@@ -220,7 +221,7 @@ func (d *Memory) filesystem(path string, device uint64) uint64 {
 		return 0
 	}
 	defer f.Close()
-	_, id := files.FilesystemOf(f)
+	_, id := d.filesystem(f)
 	d.fsids.Store(device, id)
 	return id
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -223,6 +224,50 @@ func TestDigestsWithoutAFile(t *testing.T) {
 	for _, bad := range []string{dir, filepath.Join(dir, "missing"), os.DevNull} {
 		if _, _, err := New("").Digest(context.Background(), bad); err == nil {
 			t.Errorf("%s has a digest", bad)
+		}
+	}
+}
+
+// TestBeliefs: on a file system of a network a file is opened before what is
+// remembered of it is believed, and has to be a minute old; elsewhere nothing is
+// remembered.
+func TestBeliefs(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "data")
+	ctx := context.Background()
+	for belief, age := range map[files.Belief]time.Duration{files.BelieveStat: racyWindow, files.BelieveOpened: racyWindowOpened, files.BelieveNothing: -1} {
+		d := New(filepath.Join(dir, fmt.Sprint("digests", belief)))
+		writeFile(t, path, large("abc"))
+		opened := 0
+		d.filesystem = func(*os.File) (files.Belief, uint64) {
+			opened++
+			return belief, 1
+		}
+		look := func(later time.Duration) (remembered bool) {
+			t.Helper()
+			f, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			sum, seen, err := d.read(ctx, f, time.Now().Add(later), true)
+			if err != nil || sum != sha256.Sum256([]byte(large("abc"))) {
+				t.Fatalf("%v, %v", sum, err)
+			}
+			_, _, ok := d.recall(path, seen.Identity)
+			return ok
+		}
+		if look(0) || age > 0 && look(age-time.Second) {
+			t.Errorf("%v: what is young is remembered", belief)
+		}
+		if look(2*racyWindowOpened) != (age > 0) {
+			t.Errorf("%v: what is old is remembered: %v", belief, age < 0)
+		}
+		opened = 0
+		time.Sleep(racyWindow + 100*time.Millisecond) // for the digest that is asked for now
+		_, seen, err := d.Digest(ctx, path)
+		if err != nil || (opened == 0) != (belief == files.BelieveStat && seen.Mount != 1) {
+			t.Errorf("%v: it was opened %d times, %v", belief, opened, err)
 		}
 	}
 }
