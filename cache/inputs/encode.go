@@ -1,0 +1,213 @@
+package inputs
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"slices"
+
+	"dvlcache/cache/internal/wire"
+	"dvlcache/cache/key"
+)
+
+// An encoded set is
+//
+//	version byte | programs | observations
+//
+// each list behind its length. An observation is its kind with flags, the index of
+// the program, how many bytes its name shares with the one before, the rest of the
+// name, and what its kind tells.
+const setVersion = 1
+
+// A byte of kind and flags.
+const (
+	kindMask       = 0x0f
+	flagExecutable = 0x10
+	flagUnreadable = 0x20
+)
+
+// ErrNewer: a later version has written it.
+var ErrNewer = errors.New("it was written by a newer version of dvlcache")
+
+var errMalformed = errors.New("it is no set of inputs")
+
+// Encode appends the encoding of a set to b. Equal sets encode equally.
+func (s Set) Encode(b []byte) []byte {
+	programs := s.programs()
+	b = slices.Grow(b, 64*len(s.list)+64)
+	b = append(b, setVersion)
+	b = binary.AppendUvarint(b, uint64(len(programs)))
+	for _, p := range programs {
+		b = wire.AppendBytes(b, p)
+	}
+	b = binary.AppendUvarint(b, uint64(len(s.list)))
+	before := ""
+	for i := range s.list {
+		o := &s.list[i]
+		head := byte(o.Kind)
+		if o.Executable {
+			head |= flagExecutable
+		}
+		if o.Unreadable {
+			head |= flagUnreadable
+		}
+		by, _ := slices.BinarySearch(programs, o.By)
+		shared := sharedPrefix(before, o.Name)
+		b = binary.AppendUvarint(append(b, head), uint64(by))
+		b = binary.AppendUvarint(b, uint64(shared))
+		b = wire.AppendBytes(b, o.Name[shared:])
+		before = o.Name
+		switch o.Kind {
+		case Contents:
+			b = append(b, o.Sum[:]...)
+		case Stat:
+			b = binary.AppendVarint(binary.AppendVarint(b, o.Size), o.Mtime)
+		case Listing:
+			b = append(b, o.Sum[:]...)
+			b = binary.AppendUvarint(b, uint64(len(o.Names)/nameHash))
+			b = append(b, o.Names...)
+		case Link, Search:
+			b = wire.AppendBytes(b, o.Target)
+		}
+	}
+	return b
+}
+
+// programs are those that used something, sorted.
+func (s Set) programs() []string {
+	var programs []string
+	last := ""
+	for i := range s.list {
+		if by := s.list[i].By; i == 0 || by != last {
+			last = by
+			if at, found := slices.BinarySearch(programs, by); !found {
+				programs = slices.Insert(programs, at, by)
+			}
+		}
+	}
+	return programs
+}
+
+func sharedPrefix(a, b string) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
+}
+
+// Parse reads an encoded set, and keeps no reference to b. It believes nothing: what
+// it returns is a set that could have been encoded.
+func Parse(b []byte) (Set, error) {
+	r := &wire.Reader{Rest: b}
+	if version := r.Byte(); version != setVersion {
+		if version > setVersion && wire.IsVersion(version) {
+			return Set{}, ErrNewer
+		}
+		return Set{}, errMalformed
+	}
+	programs := make([]string, r.Count(1))
+	for i := range programs {
+		programs[i] = string(r.Bytes())
+		if i > 0 && programs[i-1] >= programs[i] {
+			return Set{}, errMalformed
+		}
+	}
+	list := make([]Observation, r.Count(4))
+	var name []byte
+	total := 0
+	for i := range list {
+		o := &list[i]
+		head := r.Flags(kindMask | flagExecutable | flagUnreadable)
+		by, shared := r.Uvarint(), r.Uvarint()
+		rest := r.Bytes()
+		if r.Bad || by >= uint64(len(programs)) || shared > uint64(len(name)) {
+			return Set{}, errMalformed
+		}
+		name = append(name[:shared], rest...)
+		// Front-coding could make much of little.
+		if total += len(name); len(name) > longestName || total > longestNames {
+			return Set{}, errMalformed
+		}
+		o.Kind = Kind(head & kindMask)
+		o.Executable, o.Unreadable = head&flagExecutable != 0, head&flagUnreadable != 0
+		o.By = programs[by]
+		if i > 0 && list[i-1].Name == string(name) {
+			o.Name = list[i-1].Name
+		} else {
+			o.Name = string(name)
+		}
+		switch o.Kind {
+		case Contents:
+			o.Sum = takeSum(r)
+		case Stat:
+			o.Size, o.Mtime = r.Varint(), r.Varint()
+		case Listing:
+			o.Sum = takeSum(r)
+			o.Names = string(r.Take(nameHash * r.Count(nameHash)))
+		case Link, Search:
+			o.Target = string(r.Bytes())
+		}
+		if r.Bad || !o.valid() || i > 0 && compare(list[i-1], *o) >= 0 {
+			return Set{}, errMalformed
+		}
+	}
+	if r.Bad || len(r.Rest) > 0 {
+		return Set{}, errMalformed
+	}
+	count := len(list)
+	s, ok := join(list)
+	if !ok || len(s.list) != count {
+		return Set{}, errMalformed
+	}
+	s.parsed = sha256.Sum256(b)
+	return s, nil
+}
+
+func takeSum(r *wire.Reader) (sum key.Digest) {
+	copy(sum[:], r.Take(len(sum)))
+	return sum
+}
+
+// valid reports whether a Recorder could have made the observation.
+func (o *Observation) valid() bool {
+	if o.Kind >= kinds || o.Executable && o.Kind > Stat || o.Unreadable && o.Kind != Stat {
+		return false
+	}
+	for i := nameHash; i < len(o.Names); i += nameHash {
+		if o.Names[i-nameHash:i] > o.Names[i:i+nameHash] {
+			return false
+		}
+	}
+	if o.Kind == Search {
+		return isBase(o.Name) && (o.Target == "" || isName(o.Target))
+	}
+	return isName(o.Name) && (o.Kind != Link || isTarget(o.Target))
+}
+
+// nameHash is how many bytes are kept of the hash of a listed name.
+const nameHash = 3
+
+// digestNames returns the digest of names, which it sorts, and their short hashes.
+func digestNames(names []string) (sum key.Digest, short string) {
+	slices.Sort(names)
+	hashes := make([]string, len(names))
+	var b []byte
+	for i, n := range names {
+		b = wire.AppendBytes(b, n)
+		hashes[i] = shortHash(n)
+	}
+	slices.Sort(hashes)
+	all := make([]byte, 0, nameHash*len(hashes))
+	for _, h := range hashes {
+		all = append(all, h...)
+	}
+	return sha256.Sum256(b), string(all)
+}
+
+func shortHash(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return string(sum[:nameHash])
+}

@@ -1,0 +1,223 @@
+package inputs
+
+import (
+	"crypto/sha256"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"dvlcache/cache/internal/wire"
+)
+
+// Rules say what doesn't count of what a program uses. One set has to be recorded and
+// checked under the same rules.
+type Rules struct {
+	// Untracked are patterns of names; see ValidPattern.
+	Untracked []string
+	// Ignored are what values of ignored arguments name: it doesn't count, nor
+	// does what lies below. Of the working directory and those above it only
+	// the name is ignored: a program would have no inputs left.
+	Ignored []string
+	// Cache is the cache's own folder.
+	Cache string
+}
+
+// ValidPattern says what is wrong with a pattern, if something is. One without a "/"
+// is for names in any folder, one that begins with "/" for whole paths, any other for
+// the ends of paths. "**" stands for any number of folders. What lies below a folder
+// that is left out is so, too.
+func ValidPattern(pattern string) error {
+	switch {
+	case strings.Trim(pattern, "/.") == "":
+		return errors.New("it names nothing")
+	case slices.Contains(strings.Split(pattern, "/"), ".."):
+		return errors.New("it has a .. in it; a pattern may begin with the name of any folder, or with /")
+	case !doublestar.ValidatePattern(pattern):
+		return errors.New("it is no pattern: a bracket, a brace or a backslash lacks its other half")
+	}
+	return nil
+}
+
+// passing are names in listed folders that come and go without the program: of batch
+// systems, shells, editors, network file systems and version control. A listing is
+// the same with them and without.
+var passing = []string{
+	"__pycache__", "slurm-*.out", "slurm-*.err", "nohup.out", "*.o[0-9]*", "*.e[0-9]*", // batch systems' output
+	".*.sw[a-p]", "*~", "#*#", ".#*", "4913", "*.bak", "*.orig", // vim, emacs
+	".nfs*", ".fuse_hidden*", ".~lock.*#", ".DS_Store", "index.lock", "HEAD.lock",
+}
+
+// leftOut are rules made ready for one working directory.
+type leftOut struct {
+	names    []string // patterns of names
+	paths    []string // patterns of paths
+	folders  []string // which don't count, nor what is below
+	alone    []string // names which don't count, though what is below does
+	resolved sync.Map // by folder, with links resolved
+	marks    *Marks
+}
+
+func (r *Rules) ready(p *Places, marks *Marks) *leftOut {
+	l := &leftOut{marks: marks}
+	for _, text := range r.Untracked {
+		glob := strings.TrimSuffix(strings.TrimPrefix(text, "./"), "/")
+		switch {
+		case ValidPattern(text) != nil:
+		case !strings.Contains(glob, "/"):
+			l.names = append(l.names, glob)
+		case strings.HasPrefix(glob, "/"):
+			l.paths = append(l.paths, glob)
+		default:
+			l.paths = append(l.paths, "/**/"+glob)
+		}
+	}
+	for _, name := range append(slices.Clone(r.Ignored), r.Cache) {
+		if name == "" || strings.IndexByte(name, 0) >= 0 {
+			continue
+		}
+		if !filepath.IsAbs(name) {
+			name = p.Dir + "/" + name
+		}
+		names := []string{name, filepath.Clean(name)}
+		if real, err := filepath.EvalSymlinks(name); err == nil {
+			names = append(names, real)
+		}
+		above := slices.ContainsFunc(names, func(n string) bool { return l.isAbove(n, p.Dir) })
+		for _, n := range names {
+			if n = strings.TrimRight(n, "/"); above {
+				l.alone = append(l.alone, n)
+			} else {
+				l.folders = append(l.folders, n)
+			}
+		}
+	}
+	return l
+}
+
+// isAbove reports whether a folder is the working directory or above it.
+func (l *leftOut) isAbove(folder, dir string) bool {
+	folder = strings.TrimRight(folder, "/")
+	for _, d := range []string{filepath.Clean(dir), l.resolve(dir)} {
+		if _, ok := below(d, folder); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// sum identifies the rules.
+func (r *Rules) sum() [32]byte {
+	var b []byte
+	for _, list := range [][]string{r.Untracked, r.Ignored, {r.Cache}} {
+		for _, s := range list {
+			b = wire.AppendBytes(append(b, 1), s)
+		}
+		b = append(b, 0)
+	}
+	return sha256.Sum256(b)
+}
+
+// has reports whether an absolute name doesn't count.
+func (l *leftOut) has(name string) bool {
+	if l.hasAsked(name) {
+		return true
+	}
+	if l.plain() {
+		return false
+	}
+	folder, base := split(name)
+	real := l.resolve(folder)
+	return real != folder && l.hasAsked(strings.TrimSuffix(real, "/")+"/"+base)
+}
+
+// plain reports whether links on the way to a name make no difference.
+func (l *leftOut) plain() bool {
+	return len(l.names)+len(l.paths)+len(l.folders)+len(l.alone) == 0
+}
+
+func (l *leftOut) hasAsked(name string) bool {
+	if strings.Contains(name, "/__pycache__") {
+		if strings.Contains(name+"/", "/__pycache__/") {
+			return true
+		}
+	}
+	for _, f := range l.folders {
+		if _, ok := below(name, f); ok {
+			return true
+		}
+	}
+	if slices.Contains(l.alone, name) {
+		return true
+	}
+	if len(l.names)+len(l.paths) == 0 {
+		return false
+	}
+	for at := 0; at < len(name); {
+		end := strings.IndexByte(name[at+1:], '/')
+		if end < 0 {
+			end = len(name)
+		} else {
+			end += at + 1
+		}
+		if matches(l.names, name[at+1:end]) || matches(l.paths, name[:end]) {
+			return true
+		}
+		at = end
+	}
+	return false
+}
+
+func matches(patterns []string, name string) bool {
+	for _, p := range patterns {
+		if ok, err := doublestar.Match(p, name); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// listed returns the names of a listed folder that count.
+func (l *leftOut) listed(folder string, names []string) []string {
+	real := l.resolve(folder)
+	counts := make([]string, 0, len(names))
+	for _, n := range names {
+		if matches(passing, n) || l.hasAsked(folder+"/"+n) {
+			continue
+		}
+		if real != folder && l.hasAsked(real+"/"+n) {
+			continue
+		}
+		if l.marks.made(real + "/" + n) {
+			continue
+		}
+		counts = append(counts, n)
+	}
+	return counts
+}
+
+// resolve returns a folder's name with links resolved, or the name itself where that
+// can't be done.
+func (l *leftOut) resolve(folder string) string {
+	if real, ok := l.resolved.Load(folder); ok {
+		return real.(string)
+	}
+	real, err := filepath.EvalSymlinks(folder)
+	if err != nil {
+		real = folder
+	}
+	l.resolved.Store(folder, real)
+	return real
+}
+
+// split parts a name in its folder and what is behind the last "/".
+func split(name string) (folder, base string) {
+	at := strings.LastIndexByte(name, '/')
+	if at <= 0 {
+		return "/", name[at+1:]
+	}
+	return name[:at], name[at+1:]
+}
