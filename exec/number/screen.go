@@ -110,7 +110,7 @@ func (s *screenLine) escape(b []byte) (n int, ok bool) {
 	case '=', '>':
 		return 2, true
 	}
-	return 2, s.leave()
+	return 0, false
 }
 
 // control is escape for what begins with ESC [.
@@ -141,7 +141,7 @@ func (s *screenLine) control(b []byte) (n int, ok bool) {
 			s.text = s.text[:min(s.at, len(s.text))]
 			return n, true
 		case 2:
-			s.text, s.over, s.wide = s.text[:0], false, false
+			s.text, s.over = s.text[:0], false
 			return n, true
 		case 3: // what was scrolled away
 			return n, final == 'J'
@@ -161,17 +161,24 @@ func (s *screenLine) control(b []byte) (n int, ok bool) {
 			return n, false
 		}
 		s.to(count - 1)
+		s.wide = s.wide && (s.at > 0 || len(s.text) > 0)
 		return n, true
+	case 'A', 'B': // up, down
+		return n, s.leave(s.at)
+	case 'E', 'F': // to the beginning of a line below, above
+		return n, s.leave(0)
+	case 'H': // to the corner
+		return n, given == "" && s.leave(0)
 	}
-	return n, s.leave()
+	return n, false
 }
 
-// leave goes elsewhere on the screen. It fails where something is written here
+// leave goes to a column of another line. It fails where something is written here
 // already, which then isn't what the rest goes on from.
-func (s *screenLine) leave() bool {
+func (s *screenLine) leave(at int) bool {
 	if !isBlank(s.text) {
 		return false
 	}
-	*s = screenLine{touched: s.touched}
+	*s = screenLine{at: at, wide: s.wide && at > 0, touched: s.touched}
 	return true
 }
