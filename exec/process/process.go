@@ -224,12 +224,12 @@ func (r *Runner) Run(ctx context.Context, c Command) (Outcome, error) {
 
 // last is what a program that failed wrote last.
 func last(ctx context.Context, c Command, out *os.File, drained <-chan struct{}, kept *Tail) (l Last) {
+	staysOpen(ctx, drained)
+	out.SetReadDeadline(time.Now())
+	<-drained // or --tee would not have shown all of it
 	if c.Tee {
 		return l
 	}
-	staysOpen(ctx, drained)
-	out.SetReadDeadline(time.Now())
-	<-drained
 	l.Stdout, l.Cut = kept.Last(lastPrinted)
 	return l
 }
