@@ -63,7 +63,9 @@ func Import(ctx context.Context, s Store, entries []Transfer, conflict Conflict)
 	}
 	errs := UpdateAll(ctx, s, changes)
 	for i := range changes {
+		list := entries[i].Entry.List != nil && (errs == nil || errs[i] == nil)
 		switch {
+		case list: // it is no entry of a call
 		case errs != nil && errors.Is(errs[i], ErrSuperseded):
 			n.Refused++
 		case errs != nil && errors.Is(errs[i], ErrTooLarge):

@@ -109,7 +109,13 @@ func (e *Entry) add(session *Entry, prefer bool) {
 	}
 	for _, from := range slices.Backward(session.Variants()) { // the latest last
 		mine := e.Under(from.Inputs)
-		if mine == nil || prefer {
+		switch {
+		case mine != nil && !prefer:
+		case mine == nil && !prefer && !e.Empty():
+			e.Earlier = slices.Insert(e.Earlier, 0, Variant{Inputs: from.Inputs})
+			e.Earlier = e.Earlier[:min(len(e.Earlier), MaxVariants-1)]
+			mine = &e.Earlier[0]
+		default:
 			e.Begin(from.Inputs)
 			mine = &e.Variant
 		}
@@ -371,27 +377,36 @@ func (o *Overlay) Close() error { return errors.Join(o.session.Close(), o.base.C
 func (o *Overlay) Save(ctx context.Context) (saved, refused int, err error) {
 	const group = 1000
 	var changes []Change
+	lists := map[ID]bool{}
 	flush := func() {
 		if err != nil {
 			return
 		}
 		errs := UpdateAll(ctx, o.base, changes)
 		for i := range changes {
+			n := 1
+			if lists[changes[i].ID] {
+				n = 0 // it is no entry of a call
+			}
 			switch {
 			case errs == nil || errs[i] == nil:
-				saved++
+				saved += n
 			case errors.Is(errs[i], ErrSuperseded):
-				refused++
+				refused += n
 			case err == nil:
 				err = errs[i]
 			}
 		}
 		changes = changes[:0]
+		clear(lists)
 	}
 	eachErr := o.session.Each(ctx, Range{Lists: true}, func(at ID, above *Entry, bad *RecordError) error {
 		id, gen, ok := baseID(at)
 		if !ok || bad != nil {
 			return nil
+		}
+		if above.List != nil {
+			lists[id] = true
 		}
 		changes = append(changes, Change{id, gen, func(e *Entry) *Entry {
 			if above.Token != (Token{}) {

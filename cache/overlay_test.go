@@ -238,7 +238,7 @@ func TestOverlayOfVariants(t *testing.T) {
 		if _, refused, err := o.Save(ctx); err != nil || refused > 0 {
 			t.Fatal(refused, err)
 		}
-		check("saved", base, "y:1/2 z:1/4 x:2/2 ")
+		check("saved", base, "z:1/4 y:1/2 x:2/2 ")
 		if e, _, err := base.Get(ctx, list); err != nil || e == nil || string(e.List) != "names" {
 			t.Errorf("the list is %+v, %v", e, err)
 		}

@@ -152,7 +152,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	w := newBatchWriter(f.format, out)
 	w.columns = f.inputFormat == "tsv"
 	batch := &exec.Batch{
-		Memo:      &exec.Memo{Store: o.store, Stats: o.stats, Digests: o.digests, Runner: runner, Warn: ui.warn},
+		Memo:      &exec.Memo{Store: o.store, Stats: o.stats, Digests: o.digests, Runner: runner, Warn: ui.warn, Observer: o.observer(s, q, false)},
 		Query:     q,
 		Jobs:      s.Jobs,
 		Retries:   f.retries,

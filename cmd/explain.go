@@ -48,7 +48,7 @@ calls that differ least are shown, and in what. Nothing is run, nothing stored.`
 				return err
 			}
 			defer o.close()
-			memo := &exec.Memo{Store: o.store, Digests: o.digests, Warn: ui.warn}
+			memo := &exec.Memo{Store: o.store, Digests: o.digests, Warn: ui.warn, Observer: o.observer(s, q, true)}
 			if s.NoCache {
 				memo.Store = nil
 			}

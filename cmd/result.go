@@ -16,9 +16,9 @@ import (
 	"time"
 
 	"dvlcache/cache"
+	"dvlcache/cache/durable"
 	"dvlcache/exec"
 	"dvlcache/exec/number"
-	"dvlcache/cache/durable"
 )
 
 // formatAnswer makes the line that is printed.

@@ -81,7 +81,7 @@ func answer(ui *terminal, s *config.Settings, q exec.Query) (a exec.Answer, sign
 	if _, ok := o.store.(*cache.Memory); ok {
 		ui.message("the memory backend forgets everything when this call ends", "dvlcache session -- COMMAND shares one memory among all calls below COMMAND")
 	}
-	memo := &exec.Memo{Store: o.store, Stats: o.stats, Digests: o.digests, Runner: runner, Warn: ui.warn}
+	memo := &exec.Memo{Store: o.store, Stats: o.stats, Digests: o.digests, Runner: runner, Warn: ui.warn, Observer: o.observer(s, q, false)}
 	// Until a program runs, a signal ends us as it ends any process.
 	stop := func() error { return nil }
 	memo.Watch = func(ctx context.Context) context.Context {

@@ -160,16 +160,22 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 			return exec.Query{}, usage(fmt.Errorf("--only-cached and %s are given", against.name), "leave one of them out")
 		}
 	}
+	track := trackOf(s, origins, names)
+	env := s.Env
+	if track == "auto" || track == "reads" {
+		env = slices.Concat(env, loaderVariables(s.PassEnv))
+	}
 	return exec.Query{
 		Args:            args,
 		Rules:           rules,
-		TrackArgs:       s.Track == "args",
+		TrackArgs:       track != "none",
+		Reads:           map[string]exec.Reads{"auto": exec.ReadsAuto, "reads": exec.ReadsAlways}[track],
 		Paths:           key.Paths(s.Paths),
 		DependsOn:       s.DependsOn,
 		Untracked:       s.Untracked,
 		Gitignore:       s.Gitignore,
 		Leave:           s.Dir,
-		Env:             s.Env,
+		Env:             env,
 		PassEnv:         s.PassEnv,
 		Namespace:       s.Namespace,
 		Extraction:      extraction,
@@ -197,6 +203,36 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 			AbsTolerance:   s.AtolStderr,
 		},
 	}, nil
+}
+
+// trackOf is what of a program's reading counts: what a flag or a variable says, or
+// else what a file says for it, or for all.
+func trackOf(s *config.Settings, origins []config.Origin, names []string) string {
+	for _, o := range origins {
+		if o.Setting.Name == "track" && (strings.HasPrefix(o.From, "flag ") || strings.HasPrefix(o.From, "environment ")) {
+			return s.Track
+		}
+	}
+	for _, p := range s.Programs {
+		if p.Track != "" && slices.Contains(names, p.Name) {
+			return p.Track
+		}
+	}
+	return s.Track
+}
+
+// loaders are the variables that say where programs load code from.
+var loaders = []string{"PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LD_PRELOAD", "R_LIBS", "R_LIBS_USER", "R_LIBS_SITE", "PERL5LIB",
+	"JULIA_LOAD_PATH", "JULIA_PROJECT", "NODE_PATH", "CLASSPATH"}
+
+// loaderVariables are those of loaders that are set and aren't handed on uncounted.
+func loaderVariables(passed []string) (names []string) {
+	for _, name := range loaders {
+		if _, set := os.LookupEnv(name); set && !slices.Contains(passed, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // rulesOf puts together the rules for COMMAND, which goes by these names, and says

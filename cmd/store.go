@@ -13,6 +13,7 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/bolt"
+	"dvlcache/cache/inputs"
 	"dvlcache/cache/key"
 	"dvlcache/cache/memcached"
 	"dvlcache/cache/stats"
@@ -24,10 +25,12 @@ type opened struct {
 	store   cache.Store // nil: run without a cache
 	stats   *stats.Stats
 	digests *key.Digests
+	marks   *inputs.Marks
 }
 
 func (o opened) close() error {
 	o.digests.Close()
+	o.marks.Close()
 	if o.store == nil {
 		return nil
 	}
@@ -73,6 +76,7 @@ func openWith(ui *terminal, s *config.Settings, digests func(path string) *key.D
 	notice := func(text string) { ui.warn(text, "") }
 	if s.Dir != "" {
 		o.digests = digests(filepath.Join(s.Dir, "digests"))
+		o.marks = inputs.NewMarks(filepath.Join(s.Dir, "marks"))
 		o.stats = stats.New(filepath.Join(s.Dir, "stats"))
 		o.stats.Notice = notice
 	}

@@ -115,7 +115,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := &Settings{
 		Backend: "bolt", Dir: filepath.Join(cacheDir, "dvlcache"), Namespace: "default", LockTimeout: 5 * time.Second,
-		Track: "args", Paths: "absolute",
+		Track: "auto", Paths: "absolute",
 		Extract: "last", KeepOutput: 2048, Format: "value",
 		Grace: 5 * time.Second, WaitTimeout: time.Hour,
 		Jobs: 1, RtolStderr: 0.1, MinRepetitions: 3,

@@ -80,6 +80,7 @@ type Program struct {
 	Untracked    []string
 	Env          []string
 	PassEnv      []string
+	Track        string // in the place of the files' one
 }
 
 // Bytes is a size in bytes.
@@ -144,6 +145,10 @@ func (s *Setting) InProgram(p *Program) []string {
 		return nil
 	}
 	switch list := s.program(p).(type) {
+	case *string:
+		if *list != "" {
+			return []string{*list}
+		}
 	case *[]string:
 		return *list
 	case *[]int:
@@ -171,7 +176,8 @@ func (s *Setting) isVariable(name string) bool {
 }
 
 // For adds the rules that the files give for a program. names are the base
-// names that it goes by.
+// names that it goes by. A program's Track is for who knows whether a flag says
+// otherwise.
 func (s *Settings) For(names ...string) *Settings {
 	t := *s
 	for _, p := range s.Programs {

@@ -90,7 +90,7 @@ func TestWrongValues(t *testing.T) {
 		{"untracked", []string{"../x", "a/../b"}, "%q has a .. in it; a pattern may begin with the name of any folder, or with /"},
 		{"untracked", []string{"a[", "{a", "a\\"}, "%q is no pattern: a bracket, a brace or a backslash lacks its other half"},
 		{"pass-env", []string{"", "A=B"}, "%q is no name of a variable"},
-		{"track", []string{"", "all", "ARGS", "args,none"}, "%q is none of args, none"},
+		{"track", []string{"", "all", "ARGS", "args,none"}, "%q is none of auto, reads, args, none"},
 	} {
 		for _, text := range c.texts {
 			err := named(t, c.setting).Parse(text)

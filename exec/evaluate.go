@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dvlcache/cache"
+	"dvlcache/cache/inputs"
 	"dvlcache/cache/stats"
 	"dvlcache/exec/number"
 	"dvlcache/exec/process"
@@ -20,6 +21,7 @@ type evaluation struct {
 	process.Outcome
 	sample cache.Sample
 	text   string
+	set    inputs.Set // what it was seen to use, if it was watched
 	// err is a *number.Error, or why the program did not succeed; only in
 	// the first case is there an outcome.
 	err     error
@@ -76,6 +78,7 @@ func (c *call) run(ctx context.Context) (e evaluation) {
 		Env:     process.Environment(slices.Concat(c.Env, c.PassEnv), extra...),
 		Tee:     c.Tee,
 		Timeout: c.Timeout,
+		Watch:   c.watchMode(),
 	}
 	if c.Stdin != nil {
 		cmd.Stdin = c.Stdin.Open()
@@ -110,23 +113,16 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 			c.counts[stats.Failures]++
 		}
 	}
+	if e.Trace != nil {
+		c.mark(ctx, e.Trace)
+	}
 	var noNumber *number.Error
 	if e.err != nil && !errors.As(e.err, &noNumber) {
 		return e.err
 	}
 	signaled := e.Signaled()
-	if c.unstored = c.unstorable(ctx, e.Outcome, signaled); c.unstored == "" {
-		output := &cache.Output{ID: e.sample.ID, Seconds: e.Seconds, Time: e.sample.Time}
-		output.Text, output.Cut = number.Lines(e.Stdout, e.Cut, c.KeepOutput)
-		err := c.merge(ctx, func(entry *cache.Entry) {
-			entry.Output = output
-			entry.SetCommand(c.key.Command(!c.HideCommand))
-			if e.err == nil {
-				s := entry.FindOrAdd(c.Extraction.String())
-				s.Add(e.sample, e.text)
-				s.Repeated = s.Repeated || c.Repeat.on()
-			}
-		})
+	if c.unstored = c.unstorable(ctx, &e, signaled); c.unstored == "" {
+		err := c.keep(ctx, e)
 		if err == nil {
 			if e.err == nil {
 				c.counts[stats.Sets]++
@@ -144,9 +140,67 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 	return e.err
 }
 
+// keep merges an evaluation into the entry.
+func (c *call) keep(ctx context.Context, e evaluation) error {
+	output := &cache.Output{ID: e.sample.ID, Seconds: e.Seconds, Time: e.sample.Time}
+	output.Text, output.Cut = number.Lines(e.Stdout, e.Cut, c.KeepOutput)
+	add := func(entry *cache.Entry) {
+		entry.Output = output
+		entry.SetCommand(c.key.Command(!c.HideCommand))
+		if e.err == nil {
+			s := entry.FindOrAdd(c.Extraction.String())
+			s.Add(e.sample, e.text)
+			s.Repeated = s.Repeated || c.Repeat.on()
+		}
+	}
+	// Others that add samples of their own may unite inputs meanwhile.
+	for try := 0; ; try++ {
+		was, is, err := c.unite(ctx, e)
+		if err == nil {
+			err = c.merge(ctx, was.inputs, is.inputs, add)
+		}
+		if err == nil {
+			c.under = is.inputs
+			c.known = append(slices.DeleteFunc(c.known, func(k known) bool { return k.inputs.Equal(was.inputs) }), is)
+		}
+		if !errors.Is(err, errUnknownVariant) || try == 100 {
+			return err
+		}
+		if entry, _, err := c.Store.Get(ctx, c.id); err == nil {
+			if _, err := c.choose(ctx, entry); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// unite returns the inputs under which an evaluation is to be stored, and, under
+// Repeat, those of the variant whose samples it belongs to: what the one saw and the
+// other didn't is united. An evaluation that nobody watched has none.
+func (c *call) unite(ctx context.Context, e evaluation) (was, is known, err error) {
+	if e.Trace == nil {
+		return was, is, nil
+	}
+	is.set = e.set
+	if c.Repeat.on() {
+		for _, k := range c.known {
+			if united, ok := inputs.Unite(k.set, e.set); !ok {
+				continue
+			} else if united.Equal(k.set) {
+				return k, k, nil
+			} else {
+				was, is.set = k, united
+				break
+			}
+		}
+	}
+	is.inputs, err = c.storeSet(ctx, is.set)
+	return was, is, err
+}
+
 // unstorable says why the outcome of a run may not be stored, and warns where
 // the user would not expect it; empty if it may be.
-func (c *call) unstorable(ctx context.Context, run process.Outcome, signaled bool) string {
+func (c *call) unstorable(ctx context.Context, run *evaluation, signaled bool) string {
 	c.changed = ChangedError{}
 	if !c.usesStore {
 		return "the cache is not used"
@@ -165,6 +219,9 @@ func (c *call) unstorable(ctx context.Context, run process.Outcome, signaled boo
 		c.warn(fmt.Sprintf("%s changed during the run; the number is not stored", path), outputHint(hint))
 		return path + " changed"
 	}
+	if why := c.unseen(ctx, run); why != "" {
+		return why
+	}
 	if run.Seconds < c.TimeThreshold.Seconds() && !c.Repeat.on() {
 		if c.Refresh {
 			// What was to be overwritten must not answer the next call.
@@ -176,6 +233,40 @@ func (c *call) unstorable(ctx context.Context, run process.Outcome, signaled boo
 	}
 	if path, hint := c.key.Appeared(); path != "" && hint != "" {
 		c.warn(fmt.Sprintf("%s is there since the run; as a file that an argument names it counts with its contents, so the next call will miss", path), outputHint(hint))
+	}
+	return ""
+}
+
+// unseen makes the set of what the evaluation was seen to use, and says why there is
+// none that can be relied on; empty if all is well, or if nobody watched.
+func (c *call) unseen(ctx context.Context, run *evaluation) string {
+	if run.Unwatched != nil {
+		c.unwatched = run.Unwatched
+		var unwatchable *process.UnwatchableError
+		if errors.As(run.Unwatched, &unwatchable) {
+			c.Warn(fmt.Sprintf("%s runs unwatched from now on: %v", c.Args[0], run.Unwatched), "--depends-on names what it reads and no argument does")
+			c.Observer.Options.Marks.KeepUnwatchable(c.program, unwatchable.Reason)
+		}
+	}
+	if run.Trace == nil {
+		return ""
+	}
+	c.trace = run.Trace
+	var why string
+	var err error
+	run.set, why, err = c.observed(ctx, run.Trace)
+	var changed *inputs.ChangedError
+	switch {
+	case errors.As(err, &changed):
+		name := strings.TrimPrefix(changed.Name, c.Observer.Options.Places.Dir+"/")
+		c.changed = ChangedError{Path: name, seen: true}
+		c.warn(fmt.Sprintf("%s, which it reads, changed during the run; the number is not stored", name), "--untracked '"+name+"', if the number doesn't hang on it")
+		return name + " changed"
+	case err != nil:
+		return err.Error()
+	case why != "":
+		c.warn(fmt.Sprintf("not all that %s reads could be seen (%s); the number is not stored", c.Args[0], why), "--track args stores it, and takes no notice of what it reads")
+		return "not all that it reads could be seen"
 	}
 	return ""
 }

@@ -85,6 +85,8 @@ func (m *Memo) Explain(ctx context.Context, q Query) (x Explanation, err error) 
 	case err != nil:
 	case x.Hit:
 		x.Reason = c.whyHit(got.Entry)
+	case got.Entry != nil && c.mismatch != nil && !c.Refresh:
+		x.Reason = c.mismatch.String()
 	case got.Entry != nil:
 		x.Reason, x.Hint = c.whyNotFrom(got.Entry)
 	default:
@@ -174,7 +176,7 @@ func (c *call) whyNone(ctx context.Context, x *Explanation) error {
 	err := lister.Each(ctx, cache.Range{Prefix: c.id.Key.String()}, func(id cache.ID, e *cache.Entry, _ *cache.RecordError) error {
 		switch {
 		case e == nil || x.Hint != "":
-		case e.Find(c.Extraction.String()) != nil || c.seriesFromOutput(e) != nil:
+		case e.Find(c.Extraction.String()) != nil || c.seriesFromOutput(&e.Variant) != nil:
 			x.Reason, x.Hint = "same call in namespace "+id.Namespace, "--namespace "+id.Namespace
 		default:
 			x.Reason = fmt.Sprintf("same call in namespace %s, without a number for --extract %s", id.Namespace, c.Extraction)

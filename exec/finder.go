@@ -213,7 +213,7 @@ func seed(ctx context.Context, s cache.Store, calls []*call) {
 	changes := make([]cache.Change, len(calls))
 	after := make([]func(error) error, len(calls))
 	for i, c := range calls {
-		changes[i], after[i] = c.change(ctx, func(*cache.Entry) {})
+		changes[i], after[i] = c.saveFromOutput(ctx)
 	}
 	errs := cache.UpdateAll(ctx, s, changes)
 	for i := range calls {

@@ -104,7 +104,8 @@ func (c *call) lookUp(ctx context.Context) (a Answer, ok bool, err error) {
 	entry, gen, err := c.Store.Get(ctx, c.id)
 	a, ok, err = c.answerFrom(ctx, cache.Got{Entry: entry, Gen: gen, Err: err})
 	if ok && c.fromOutput {
-		c.merge(ctx, func(*cache.Entry) {})
+		change, after := c.saveFromOutput(ctx)
+		after(c.Store.Update(ctx, change.ID, change.Gen, change.Change))
 	}
 	return a, ok, err
 }
@@ -133,10 +134,18 @@ func (c *call) answerFrom(ctx context.Context, got cache.Got) (a Answer, ok bool
 	if c.Refresh {
 		return Answer{}, false, nil
 	}
-	c.hasNumber = got.Entry != nil && len(got.Entry.Series) > 0
-	stored := got.Entry.Find(c.Extraction.String())
+	variant, err := c.choose(ctx, got.Entry)
+	if err != nil {
+		return Answer{}, false, err
+	}
+	c.hasNumber, c.fromOutput, c.under = false, false, cache.Inputs{}
+	if variant == nil {
+		return Answer{}, false, nil
+	}
+	c.hasNumber, c.under = len(variant.Series) > 0, variant.Inputs
+	stored := variant.Find(c.Extraction.String())
 	if c.fromOutput = stored == nil; c.fromOutput {
-		stored = c.seriesFromOutput(got.Entry)
+		stored = c.seriesFromOutput(variant)
 	}
 	if stored == nil {
 		return Answer{}, false, nil
@@ -171,16 +180,16 @@ func (c *call) wants(running int64) bool {
 
 // seriesFromOutput begins a series with the number that this extraction finds in
 // the kept output, or returns nil.
-func (c *call) seriesFromOutput(e *cache.Entry) *cache.Series {
-	if e == nil || e.Output == nil {
+func (c *call) seriesFromOutput(v *cache.Variant) *cache.Series {
+	if v == nil || v.Output == nil {
 		return nil
 	}
-	value, text, err := c.Extraction.Find(e.Output.Text, e.Output.Cut)
+	value, text, err := c.Extraction.Find(v.Output.Text, v.Output.Cut)
 	if err != nil {
 		return nil
 	}
 	s := &cache.Series{Extraction: c.Extraction.String()}
-	s.Add(cache.Sample{ID: e.Output.ID, Value: value, Seconds: e.Output.Seconds, Time: e.Output.Time}, text)
+	s.Add(cache.Sample{ID: v.Output.ID, Value: value, Seconds: v.Output.Seconds, Time: v.Output.Time}, text)
 	// The same output may be kept elsewhere and begin the same series there.
 	s.Own = 0
 	return s

@@ -10,10 +10,12 @@ import (
 	"strings"
 
 	"dvlcache/cache"
+	"dvlcache/cache/inputs"
 	"dvlcache/cache/key"
 	"dvlcache/cache/stats"
 	"dvlcache/exec/number"
 	"dvlcache/exec/process"
+	"dvlcache/exec/process/watch"
 )
 
 // ActiveVariable lists, in a program's environment, the calls that it is an
@@ -27,6 +29,8 @@ type Memo struct {
 	Stats   *stats.Stats
 	Digests *key.Digests
 	Runner  *process.Runner
+	// Observer sees what evaluations use; nil: nothing is seen, as under ReadsOff.
+	Observer *Observer
 	// Warn is told, in one line, what went wrong and was got over, and
 	// what would mend it, if that is known.
 	Warn func(message, hint string)
@@ -61,6 +65,13 @@ type lookup struct {
 	// fromOutput says that the number was read from the kept output, and is not
 	// stored as a series yet.
 	fromOutput bool
+	// under are the inputs of the variant that was found, or that was evaluated.
+	under cache.Inputs
+	// known are the entry's watched variants, as far as they were looked at, and
+	// mismatch says why the latest doesn't hold.
+	known    []known
+	mismatch *inputs.Mismatch
+	looks    looks
 }
 
 // result is what is known of a call's number so far.
@@ -73,7 +84,11 @@ type result struct {
 	// changed says, with a path, if that is why it isn't stored, which file changed.
 	changed ChangedError
 	waited  bool // for another's evaluation
-	counts  stats.Counts
+	// trace is what the latest evaluation was seen to use; unwatched says why there
+	// is none.
+	trace     *watch.Trace
+	unwatched error
+	counts    stats.Counts
 }
 
 // Answer answers a query. Its errors are, besides those of the context and the
@@ -227,6 +242,8 @@ func (c *call) report() Answer {
 		Call:      c.key,
 		Unstored:  c.unstored,
 		Waited:    c.waited,
+		Trace:     c.trace,
+		Unwatched: c.unwatched,
 	}
 }
 

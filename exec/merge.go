@@ -4,47 +4,72 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"dvlcache/cache"
 )
 
-// merge adds to the entry, by an Update (see cache.Store), and makes series
-// what is stored then. A series begins with what the kept output gives; without
-// Repeat its first number stays, since others may have been told it, and add is
-// not called. merge warns if the store is out of order.
-func (c *call) merge(ctx context.Context, add func(*cache.Entry)) error {
-	change, after := c.change(ctx, add)
+// errUnknownVariant says that the entry has a variant that the latest look did not
+// find: whether samples belong to it is to be seen.
+var errUnknownVariant = errors.New("the entry has a new variant")
+
+// merge adds to a variant of the entry, by an Update (see cache.Store), and makes
+// series what is stored then. The variant's inputs, which were was, become is. A series
+// begins with what the kept output gives; without Repeat its first number stays, since
+// others may have been told it, and add is not called. merge warns if the store is out
+// of order. Its error is errUnknownVariant, under Repeat, or the store's.
+func (c *call) merge(ctx context.Context, was, is cache.Inputs, add func(*cache.Entry)) error {
+	change, after := c.change(ctx, was, is, add)
 	return after(c.Store.Update(ctx, change.ID, change.Gen, change.Change))
 }
 
+// saveFromOutput stores the series that was begun with the kept output.
+func (c *call) saveFromOutput(ctx context.Context) (change cache.Change, after func(error) error) {
+	return c.change(ctx, c.under, c.under, func(*cache.Entry) {})
+}
+
 // change is merge in two halves: the update, and what has to be done after it.
-func (c *call) change(ctx context.Context, add func(*cache.Entry)) (change cache.Change, after func(error) error) {
+func (c *call) change(ctx context.Context, was, is cache.Inputs, add func(*cache.Entry)) (change cache.Change, after func(error) error) {
 	name := c.Extraction.String()
 	var token cache.Token // none: the period goes on
 	if c.Refresh {
 		token = cache.NewToken()
 	}
 	var merged *cache.Series
+	unknown := false
 	change = cache.Change{ID: c.id, Gen: c.gen, Change: func(e *cache.Entry) *cache.Entry {
 		if e == nil || c.Refresh {
 			e = &cache.Entry{Token: token, Created: time.Now()}
 		}
+		if unknown = c.Repeat.on() && is.Watched() && !c.knows(e, was, is); unknown {
+			return nil
+		}
+		if e.Under(is) == nil && was.Watched() && e.Under(was) != nil {
+			e.Begin(was)
+			e.Inputs = is
+		} else {
+			e.Begin(is)
+		}
 		if merged = e.Find(name); merged != nil && !c.Repeat.on() {
 			return nil
 		}
-		first := c.seriesFromOutput(e)
+		first := c.seriesFromOutput(&e.Variant)
 		if merged == nil && first != nil {
 			e.Series = append(e.Series, *first)
 		}
 		if merged != nil || first == nil || c.Repeat.on() {
 			add(e)
 		}
-		merged = e.Find(name)
+		if merged = e.Find(name); merged == nil && e.Output == nil {
+			return nil // the variant that it was for is gone
+		}
 		return e
 	}}
 	return change, func(err error) error {
 		switch {
+		case err == nil && unknown:
+			return errUnknownVariant
 		case err == nil:
 			if c.Refresh && c.Repeat.on() {
 				// Further samples belong to the new period.
@@ -62,4 +87,16 @@ func (c *call) change(ctx context.Context, add func(*cache.Entry)) (change cache
 		}
 		return err
 	}
+}
+
+// knows reports whether the latest look found all watched variants of an entry, but
+// those that are to be merged.
+func (c *call) knows(e *cache.Entry, was, is cache.Inputs) bool {
+	for _, v := range e.Variants() {
+		of := func(k known) bool { return k.inputs.Equal(v.Inputs) }
+		if v.Inputs.Watched() && !v.Inputs.Equal(was) && !v.Inputs.Equal(is) && !slices.ContainsFunc(c.known, of) {
+			return false
+		}
+	}
+	return true
 }

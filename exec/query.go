@@ -8,6 +8,7 @@ import (
 	"dvlcache/cache"
 	"dvlcache/cache/key"
 	"dvlcache/exec/number"
+	"dvlcache/exec/process/watch"
 )
 
 // Query is one call of a utility and how it is to be answered.
@@ -17,6 +18,7 @@ type Query struct {
 	// What counts; see key.CallSpec.
 	Rules     key.Rules
 	TrackArgs bool
+	Reads     Reads
 	Paths     key.Paths
 	DependsOn []string
 	Untracked []string
@@ -83,6 +85,10 @@ type Answer struct {
 	// it is.
 	Unstored string
 	Waited   bool // for another's evaluation
+	// Trace is what the latest evaluation of this call was seen to use, if there was
+	// one that was watched; Unwatched says why it was not, if it should have been.
+	Trace     *watch.Trace
+	Unwatched error
 }
 
 // ErrNotCached is Query.OnlyCached's answer where there is no number.
@@ -101,6 +107,8 @@ type ChangedError struct {
 	Path  string
 	Times int
 	Hint  string // if it may be an output, what to do
+	// seen says that nobody declared it: COMMAND was seen to read it.
+	seen bool
 }
 
 func (e *ChangedError) Error() string {

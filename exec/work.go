@@ -58,8 +58,9 @@ type works struct {
 	// state.
 	preparing bool
 	storing   int
-	// returning is how many leases that were taken ahead are being given back. held
-	// says that one had to be since the last program ended: no more are taken ahead.
+	// returning is how many groups of works give back leases that were taken ahead:
+	// those are the next to be prepared again, in the order of lines. held says that
+	// one had to be since the last program ended: no more are taken ahead.
 	returning int
 	held      bool
 }
@@ -98,7 +99,7 @@ func (b *batch) start(ctx context.Context) {
 	ws := &b.works
 	// A program takes three descriptors, and we some for ourselves.
 	jobs := max(min(b.Jobs, (process.Descriptors()-12)/3), 1)
-	if n := min(len(ws.cold), b.toPrepare(jobs)); n > 0 && !ws.preparing {
+	if n := min(len(ws.cold), b.toPrepare(jobs)); n > 0 && !ws.preparing && ws.returning == 0 {
 		works := ws.cold[:n:n]
 		ws.cold = ws.cold[n:]
 		ws.preparing = true
@@ -353,7 +354,9 @@ func (b *batch) finish(ctx context.Context, w *work) {
 			b.askAgain(w, w.slots)
 			return
 		}
-		w.err = &changed
+		if !changed.seen { // what nobody declared doesn't stop the experiment
+			w.err = &changed
+		}
 	}
 	b.state.Cold--
 	a, err := w.call.orDefault(w.answer, w.err)

@@ -13,9 +13,9 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/bolt/pages"
+	"dvlcache/cache/durable"
 	"dvlcache/cache/internal/files"
 	"dvlcache/cache/key"
-	"dvlcache/cache/durable"
 )
 
 // Report is what a look at a whole file found.
@@ -156,7 +156,9 @@ func (b *Store) fillFrom(t *pages.Tree, last bool, s *Salvaged) error {
 						return true
 					}
 					if !e.Empty() {
-						s.Entries++
+						if e.List == nil {
+							s.Entries++
+						}
 					}
 				default:
 					return true

@@ -16,9 +16,9 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/bolt/pages"
+	"dvlcache/cache/durable"
 	"dvlcache/cache/internal/files"
 	"dvlcache/cache/internal/wire"
-	"dvlcache/cache/durable"
 )
 
 // Errors that stay within the bolt store.

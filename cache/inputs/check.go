@@ -277,7 +277,7 @@ func (k *checking) lookContents(o *Observation, path string, st *state) string {
 	case sum != o.Sum:
 		return "changed since" + at(id.Mtime)
 	}
-	if !st.is(&id) {
+	if !st.is(&id.Identity) {
 		st.Ctime = 1<<63 - 1 // it has just changed to what it was: not settled
 	}
 	return lookMode(o, st)

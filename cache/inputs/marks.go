@@ -64,6 +64,13 @@ func (m *Marks) KeepState(ctx context.Context, name string) {
 	m.put(markState, name, text)
 }
 
+// RenewState is KeepState for what may be the state of another evaluation.
+func (m *Marks) RenewState(ctx context.Context, name string) {
+	if _, known := m.get(markState, name); known {
+		m.KeepState(ctx, name)
+	}
+}
+
 // holds reports whether a state is as the last watched evaluation has left it.
 func (m *Marks) holds(ctx context.Context, name string) bool {
 	kept, known := m.get(markState, name)
@@ -100,7 +107,7 @@ func digestState(ctx context.Context, name string, st state) (sum key.Digest, ok
 		return sum, st.Mode.IsDir()
 	}
 	// No memory of digests: it would trust the timestamps.
-	sum, id, err := (&key.Digests{}).Digest(ctx, name)
+	sum, id, err := key.NewDigests("").Digest(ctx, name)
 	return sum, err == nil && id.Size == st.Size
 }
 

@@ -83,7 +83,7 @@ func (l *leftOut) ownFolder(info os.FileInfo) *ownFolder {
 // ownFile reports whether a file in the cache's folder is named as one of its own.
 func ownFile(name string) bool {
 	switch name {
-	case "cache.db", "cache.lock", "gate.lock", "digests", "alive":
+	case "cache.db", "cache.lock", "gate.lock", "digests", "marks", "checked", "alive":
 		return true
 	}
 	return strings.HasPrefix(name, "cache.db.") // new, broken

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"dvlcache/cache/internal/digest"
@@ -144,6 +145,20 @@ func (c *Call) Tracked() []string {
 	for _, f := range c.files {
 		if f.folder == nil && f.path != c.spec.Program {
 			names = append(names, f.path)
+		}
+	}
+	return names
+}
+
+// Ignored lists what ignored values would be as names of files, absolute.
+func (c *Call) Ignored() (names []string) {
+	for i := range c.Parts {
+		if p := &c.Parts[i]; p.Form == FormIgnored && p.Hidden != "" {
+			name := p.Hidden
+			if !filepath.IsAbs(name) {
+				name = strings.TrimSuffix(c.dir, "/") + "/" + strings.TrimPrefix(name, "./")
+			}
+			names = append(names, name)
 		}
 	}
 	return names

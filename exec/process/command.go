@@ -46,8 +46,18 @@ type Command struct {
 	Stdin   io.Reader // nil: empty
 	Tee     bool      // show stdout on stderr as well
 	Timeout time.Duration
-	Watch   bool // see which files it uses, where that can be had
+	Watch   WatchMode
 }
+
+// WatchMode says whether the files that a program uses are to be seen.
+type WatchMode int
+
+// How a program is watched.
+const (
+	Unwatched       WatchMode = iota
+	WatchIfPossible           // else it runs unwatched
+	WatchOrFail               // else it isn't run: Run's error is a *watch.Unavailable
+)
 
 // Environment is our own without the array indices of schedulers, except those
 // that are to be handed on, and with extra.

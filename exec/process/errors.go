@@ -44,6 +44,11 @@ func (e *ExitError) Error() string {
 	return fmt.Sprintf("%s exited with status %d", e.Command, e.Status)
 }
 
+// UnwatchableError is a program that does what can't be done under watch.
+type UnwatchableError struct{ Reason string }
+
+func (e *UnwatchableError) Error() string { return "it can't be watched: " + e.Reason }
+
 // TimeoutError is a program that was ended because it took too long.
 type TimeoutError struct {
 	Command string

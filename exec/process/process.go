@@ -28,7 +28,8 @@ const (
 	openGrace = time.Second
 )
 
-// Outcome is what came of a program that exited with status 0.
+// Outcome is what came of a program that exited with status 0; of one that failed it is
+// the Trace alone.
 type Outcome struct {
 	Stdout  []byte // its end; see Tail.Lines
 	Cut     bool   // there was more
@@ -157,6 +158,10 @@ func (r *Runner) Run(ctx context.Context, c Command) (Outcome, error) {
 		start = time.Now()
 		p, err = r.start(c)
 	}
+	var unavailable *watch.Unavailable
+	if errors.As(err, &unavailable) {
+		return Outcome{}, err
+	}
 	if err != nil {
 		return Outcome{}, startError(name, err)
 	}
@@ -192,28 +197,32 @@ func (r *Runner) Run(ctx context.Context, c Command) (Outcome, error) {
 	var failed *TimeoutError
 	if err := <-stopped; errors.As(err, &failed) {
 		failed.Last = last(ctx, c, out, drained, kept)
-		return Outcome{}, failed
+		return Outcome{Trace: finish()}, failed
 	} else if err != nil {
-		return Outcome{}, err
+		return Outcome{Trace: finish()}, err
 	}
 	result := Outcome{Seconds: time.Since(start).Seconds(), Unwatched: p.unwatched, runner: r, signals: signals, ended: time.Now()}
 	var exit *ExitError
 	if err := exitError(name, p.ProcessState, err); errors.As(err, &exit) {
 		if trace := finish(); trace != nil && trace.Unwatchable != "" {
 			// It was ended just before it would have failed under watch.
-			c.Watch = false
+			unwatchable := &UnwatchableError{trace.Unwatchable}
+			if c.Watch == WatchOrFail {
+				return Outcome{}, unwatchable
+			}
+			c.Watch = Unwatched
 			again, err := r.Run(ctx, c)
-			again.Unwatched = &watch.Unavailable{Reason: trace.Unwatchable}
+			again.Unwatched = unwatchable
 			return again, err
 		}
 		exit.Last = last(ctx, c, out, drained, kept)
-		return Outcome{}, exit
+		return Outcome{Trace: finish()}, exit
 	} else if err != nil {
-		return Outcome{}, err
+		return Outcome{Trace: finish()}, err
 	}
 	if result.Open = staysOpen(ctx, drained); result.Open && ctx.Err() != nil {
 		r.end(pid, nil)
-		return Outcome{}, context.Cause(ctx)
+		return Outcome{Trace: finish()}, context.Cause(ctx)
 	}
 	out.SetReadDeadline(time.Now())
 	<-drained
@@ -274,12 +283,12 @@ func (r *Runner) start(c Command) (*running, error) {
 	}
 	p := &running{Cmd: command(), out: out}
 	var unavailable *watch.Unavailable
-	if c.Watch {
+	if c.Watch != Unwatched {
 		if p.watch, err = watch.Start(p.Cmd, watch.Options{}); errors.As(err, &unavailable) {
 			p.unwatched, p.watch = err, nil
 		}
 	}
-	if !c.Watch || unavailable != nil {
+	if c.Watch == Unwatched || unavailable != nil && c.Watch != WatchOrFail {
 		p.Cmd = command()
 		err = p.Start()
 	}

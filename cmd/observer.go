@@ -1,0 +1,42 @@
+package cmd
+
+import (
+	"os"
+	"path/filepath"
+
+	"dvlcache/cache/inputs"
+	"dvlcache/cache/key"
+	"dvlcache/config"
+	"dvlcache/exec"
+)
+
+// observer is what sees what programs read; nil where it doesn't count. Without a trace
+// it remembers nothing.
+func (o opened) observer(s *config.Settings, q exec.Query, still bool) *exec.Observer {
+	if q.Reads == exec.ReadsOff || s.Dir == "" {
+		return nil
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil
+	}
+	home, _ := os.UserHomeDir()
+	return &exec.Observer{
+		Options: inputs.Options{
+			Places: inputs.Places{
+				Home:      home,
+				Tmp:       os.TempDir(),
+				Project:   key.ProjectRoot(dir),
+				ByProject: q.Paths == key.PathsProject,
+				Dir:       dir,
+			},
+			Rules:   inputs.Rules{Untracked: q.Untracked, Cache: s.Dir},
+			Path:    os.Getenv("PATH"),
+			Digests: o.digests,
+			Marks:   o.marks,
+			Memory:  filepath.Join(s.Dir, "checked"),
+			Still:   still,
+		},
+		StdinWaits: stdinWaits,
+	}
+}
