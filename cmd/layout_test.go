@@ -25,7 +25,7 @@ var arrows = map[string][]string{
 	"exec/number":                   {},
 	"cache":                         {"cache/key", "cache/stats", "cache/internal/wire"},
 	"cache/inputs":                  {"cache/key", "cache/internal/digest", "cache/internal/files", "cache/internal/wire"},
-	"cache/key":                     {"cache/internal/digest", "cache/internal/files", "cache/internal/wire"},
+	"cache/key":                     {"cache/internal/digest", "cache/internal/files", "cache/internal/folder", "cache/internal/wire", "cache/internal/witness"},
 	"cache/stats":                   {"cache/internal/files"},
 	"cache/bolt":                    {"cache", "cache/key", "cache/bolt/pages", "cache/internal/files", "cache/internal/wire", "cache/durable"},
 	"cache/bolt/pages":              {},
@@ -34,6 +34,8 @@ var arrows = map[string][]string{
 	"cache/storetest":               {"cache", "cache/key", "cache/internal/wire"},
 	"cache/internal/digest":         {"cache/internal/files"},
 	"cache/internal/files":          {},
+	"cache/internal/folder":         {"cache/internal/files"},
+	"cache/internal/witness":        {"cache/internal/digest"},
 	"cache/internal/wire":           {},
 	"cache/durable":                 {},
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dvlcache/cache/internal/digest"
+	"dvlcache/cache/internal/witness"
 )
 
 // Paths says how much of the paths of programs and files counts.
@@ -50,7 +51,7 @@ type Call struct {
 	files   []trackedFile
 	absent  []trackedFile       // what arguments name, if they name a file later
 	ways    [][]digest.Identity // to each of files; see Watch
-	witness *witness            // of what happens to files; see Watch
+	witness *witness.Witness    // of what happens to files; see Watch
 	looked  map[string]*look
 
 	latePath, lateHint string // one of absent that was there before the run

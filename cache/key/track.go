@@ -11,6 +11,7 @@ import (
 
 	"dvlcache/cache/internal/digest"
 	"dvlcache/cache/internal/files"
+	"dvlcache/cache/internal/folder"
 )
 
 // trackedFile is a file whose contents went into a key.
@@ -20,8 +21,8 @@ type trackedFile struct {
 	of     string // the --depends-on that it is, or lies below, as that counts
 	seen   digest.Seen
 	digest Digest
-	folder *folder  // of which names count; nil: a file
-	names  []string // … these
+	folder *folder.Folder // of which names count; nil: a file
+	names  []string       // … these
 }
 
 // track digests a regular file and remembers to look at it after the run.

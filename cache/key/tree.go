@@ -9,29 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+
+	"dvlcache/cache/internal/folder"
 )
 
 // tree is what --depends-on takes of a folder.
 type tree struct {
 	call  *Call
 	where *pathNamer
-	left  *leftOut
-}
-
-// folder is one folder of a tree.
-type folder struct {
-	path  string // as it is named
-	abs   string
-	own   *ownFolder // nil: it has nothing to do with the cache
-	left  *leftOut
-	rules *ignoreFile // what .gitignore files say, the nearest first
-}
-
-// entry is a name in a folder.
-type entry struct {
-	name string
-	mode fs.FileMode
-	own  *ownFolder
 }
 
 // addDependencies adds what --depends-on names.
@@ -40,7 +26,7 @@ func (c *Call) addDependencies(ctx context.Context, paths []string, where *pathN
 	for i, p := range paths {
 		cleaned[i] = filepath.Clean(p)
 	}
-	var left *leftOut // only if there is a folder
+	var rules *folder.Rules // only if there is a folder
 	// In the order of their names as given, not as they count: under "none"
 	// two of the same base name must not be swapped.
 	for _, path := range sortedSet(cleaned) {
@@ -54,10 +40,10 @@ func (c *Call) addDependencies(ctx context.Context, paths []string, where *pathN
 		var sum Digest
 		if info.IsDir() {
 			p.Style = "tree"
-			if left == nil {
-				left = newLeftOut(c.spec)
+			if rules == nil {
+				rules = folder.NewRules(c.spec.Untracked, c.spec.Gitignore, c.spec.Leave)
 			}
-			sum, err = c.trackTree(ctx, path, where, left)
+			sum, err = c.trackTree(ctx, path, where, rules)
 		} else {
 			sum, err = c.track(ctx, path)
 		}
@@ -70,8 +56,8 @@ func (c *Call) addDependencies(ctx context.Context, paths []string, where *pathN
 		}
 		c.add(p)
 	}
-	if left != nil {
-		for _, rule := range left.rules() {
+	if rules != nil {
+		for _, rule := range rules.Texts() {
 			c.add(Part{Kind: PartRule, Items: []Item{{Text: rule}}})
 		}
 	}
@@ -80,24 +66,23 @@ func (c *Call) addDependencies(ctx context.Context, paths []string, where *pathN
 
 // trackTree digests a folder: the names in it, the contents of files and folders,
 // those behind links included, where links lead, and which files may be run.
-func (c *Call) trackTree(ctx context.Context, dir string, where *pathNamer, left *leftOut) (Digest, error) {
-	t := &tree{call: c, where: where, left: left}
+func (c *Call) trackTree(ctx context.Context, dir string, where *pathNamer, rules *folder.Rules) (Digest, error) {
+	t := &tree{call: c, where: where}
 	self, err := os.Stat(dir)
 	if err != nil {
 		return Digest{}, err
 	}
-	f := &folder{path: dir, own: left.ownFolder(self), left: left}
-	if f.abs, err = filepath.Abs(dir); err != nil {
+	root, err := rules.Root(dir, self)
+	if err != nil {
 		return Digest{}, err
 	}
-	f.rules = left.ignoreFilesAbove(f.abs)
-	sum, _, err := t.add(ctx, f, self, nil)
+	sum, _, err := t.add(ctx, root, self, nil)
 	return sum, err
 }
 
 // add digests a folder. above are those on the way here, since links can go round
 // in circles. empty says that nothing in it counts.
-func (t *tree) add(ctx context.Context, f *folder, self os.FileInfo, above []os.FileInfo) (sum Digest, empty bool, err error) {
+func (t *tree) add(ctx context.Context, f *folder.Folder, self os.FileInfo, above []os.FileInfo) (sum Digest, empty bool, err error) {
 	for i, a := range above {
 		if os.SameFile(a, self) {
 			// Its contents count already; that the link leads there
@@ -106,8 +91,7 @@ func (t *tree) add(ctx context.Context, f *folder, self os.FileInfo, above []os.
 		}
 	}
 	above = append(above, self)
-	f.rules = t.left.ignoreFileIn(f.abs, f.rules)
-	entries, err := f.list()
+	entries, err := f.List()
 	if err != nil {
 		return sum, false, err
 	}
@@ -128,35 +112,25 @@ func (t *tree) add(ctx context.Context, f *folder, self os.FileInfo, above []os.
 }
 
 // track has the names in a folder looked at after the run.
-func (t *tree) track(f *folder, entries []entry) {
-	t.call.files = append(t.call.files, trackedFile{path: f.path, folder: f, names: names(entries)})
-	for name := range f.own.folders() {
-		if !slices.ContainsFunc(entries, func(e entry) bool { return e.name == name }) {
-			// The way to the cache's folder isn't there yet. What else comes
-			// to lie on it counts.
-			next := f.sub(name)
-			t.call.files = append(t.call.files, trackedFile{path: next.path, folder: next})
-		}
+func (t *tree) track(f *folder.Folder, entries []folder.Entry) {
+	t.call.files = append(t.call.files, trackedFile{path: f.Path, folder: f, names: folder.Names(entries)})
+	for _, m := range f.Missing(entries) {
+		t.call.files = append(t.call.files, trackedFile{path: m.Path, folder: m})
 	}
 }
 
-// sub is a folder in a folder.
-func (f *folder) sub(name string) *folder {
-	return &folder{path: filepath.Join(f.path, name), abs: filepath.Join(f.abs, name), own: f.own.folders()[name], left: f.left, rules: f.rules}
-}
-
 // part is how a name in a folder counts, if it does.
-func (t *tree) part(ctx context.Context, f *folder, e entry, above []os.FileInfo) (p Part, counts bool, err error) {
-	path := filepath.Join(f.path, e.name)
-	p = Part{Kind: PartDependency, Items: []Item{{Text: e.name}}}
-	if e.mode&fs.ModeSymlink != 0 {
+func (t *tree) part(ctx context.Context, f *folder.Folder, e folder.Entry, above []os.FileInfo) (p Part, counts bool, err error) {
+	path := filepath.Join(f.Path, e.Name)
+	p = Part{Kind: PartDependency, Items: []Item{{Text: e.Name}}}
+	if e.Mode&fs.ModeSymlink != 0 {
 		target, err := os.Readlink(path)
 		if err != nil {
 			return p, false, err
 		}
 		p.Style = "link " + t.target(target)
 	}
-	if e.mode.Type() == 0 {
+	if e.Mode.Type() == 0 {
 		sum, seen, err := t.call.trackSeen(ctx, path)
 		if err == nil && seen.Mode&0o111 != 0 {
 			p.Style = "run"
@@ -167,11 +141,10 @@ func (t *tree) part(ctx context.Context, f *folder, e entry, above []os.FileInfo
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
-		sub := f.sub(e.name)
-		sub.own = t.left.ownFolder(info)
+		sub := f.Sub(e.Name, info)
 		sum, empty, err := t.add(ctx, sub, info, above)
 		p.Kind, p.Items[0].Digest = PartDirectory, &sum
-		return p, !empty || sub.own == nil, err
+		return p, !empty || !sub.OfCache(), err
 	case err == nil && info.Mode().IsRegular():
 		sum, err := t.call.track(ctx, path)
 		p.Items[0].Digest = &sum
@@ -194,57 +167,6 @@ func (t *tree) target(text string) string {
 		}
 	}
 	return "to " + text
-}
-
-// list returns what is in a folder, sorted, without what doesn't count.
-func (f *folder) list() ([]entry, error) {
-	list, err := os.ReadDir(f.path)
-	if err != nil {
-		return nil, err
-	}
-	entries := make([]entry, 0, len(list))
-	for _, d := range list {
-		e := entry{d.Name(), d.Type(), f.own.folders()[d.Name()]}
-		if e.name == ".git" || e.name == "__pycache__" || f.own.holds(e.name) {
-			continue
-		}
-		if !f.left.has(f, e) {
-			entries = append(entries, e)
-		}
-	}
-	return entries, nil
-}
-
-// names are those of entries that count by being there. A folder of the cache
-// counts only if it holds something besides.
-func names(entries []entry) (list []string) {
-	for _, e := range entries {
-		if e.own == nil {
-			list = append(list, e.name)
-		}
-	}
-	return list
-}
-
-// changed returns the path of what came or went since there were these names, or
-// the folder's, or "".
-func (f *folder) changed(before []string) string {
-	entries, err := f.list()
-	if errors.Is(err, fs.ErrNotExist) && f.own != nil {
-		err = nil // the cache may be removed
-	}
-	if err != nil {
-		return f.path
-	}
-	now := names(entries)
-	for _, lists := range [][2][]string{{now, before}, {before, now}} {
-		for _, name := range lists[0] {
-			if _, ok := slices.BinarySearch(lists[1], name); !ok {
-				return filepath.Join(f.path, name)
-			}
-		}
-	}
-	return ""
 }
 
 // youngest names, of a dependency, what is the likeliest to have changed since it
@@ -270,4 +192,27 @@ func (c *Call) youngest(dependency string) (path string) {
 		}
 	}
 	return path
+}
+
+// Untracked are the patterns of what was left out of the folders that the call
+// depends on.
+func (c *Command) Untracked() (patterns []string) {
+	for _, p := range c.Parts {
+		if text, ok := strings.CutPrefix(ruleText(p), folder.Untracked); ok {
+			patterns = append(patterns, text)
+		}
+	}
+	return patterns
+}
+
+// Gitignore reports whether what .gitignore files name was.
+func (c *Command) Gitignore() bool {
+	return slices.ContainsFunc(c.Parts, func(p Part) bool { return ruleText(p) == folder.Gitignore })
+}
+
+func ruleText(p Part) string {
+	if p.Kind != PartRule || len(p.Items) == 0 {
+		return ""
+	}
+	return p.Items[0].Text
 }

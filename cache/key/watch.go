@@ -10,6 +10,7 @@ import (
 
 	"dvlcache/cache/internal/digest"
 	"dvlcache/cache/internal/files"
+	"dvlcache/cache/internal/witness"
 )
 
 // Watch begins to look after the tracked files, for Changed: by which links they are
@@ -22,8 +23,13 @@ func (c *Call) Watch() (end func()) {
 		c.ways = append(c.ways, wayTo(c.files[i].path))
 	}
 	c.latePath, c.lateHint = c.Appeared()
-	w, end := newWitness(c.files)
-	c.witness = w
+	seen := make([]witness.File, len(c.files))
+	for i, f := range c.files {
+		if f.folder == nil {
+			seen[i] = witness.File{Path: f.path, Seen: f.seen}
+		}
+	}
+	c.witness, end = witness.New(seen)
 	return end
 }
 
@@ -76,7 +82,7 @@ func (c *Call) Changed(ctx context.Context) (path, hint string) {
 	}
 	for i := range c.files {
 		f := &c.files[i]
-		comesAndGoes := f.folder != nil && f.folder.own != nil // the cache's
+		comesAndGoes := f.folder != nil && f.folder.OfCache() // the cache's
 		if c.ways != nil && !comesAndGoes && !slices.Equal(c.ways[i], wayTo(f.path)) {
 			return f.path, f.hint
 		}
@@ -91,7 +97,7 @@ func (c *Call) Changed(ctx context.Context) (path, hint string) {
 func (c *Call) changed(ctx context.Context, i int) (path string) {
 	f := &c.files[i]
 	if f.folder != nil {
-		return f.folder.changed(f.names)
+		return f.folder.Changed(f.names)
 	}
 	id, err := f.seen.Again(f.path)
 	if err != nil {
@@ -105,7 +111,7 @@ func (c *Call) changed(ctx context.Context, i int) (path string) {
 	// identity alone. But the program may have read others that were there
 	// meanwhile, as between two calls of git checkout.
 	sum, _, err := c.digests.Digest(ctx, f.path)
-	if err != nil || sum != f.digest || moved && !c.witness.sawNoOther(i) {
+	if err != nil || sum != f.digest || moved && !c.witness.SawNoOther(i) {
 		return f.path
 	}
 	return ""

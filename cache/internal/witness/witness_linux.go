@@ -1,4 +1,5 @@
-package key
+// Package witness tells what happened to files while a program ran.
+package witness
 
 import (
 	"encoding/binary"
@@ -10,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A witness tells what happened to tracked files since it was made, by inotify.
+// A Witness tells what happened to tracked files since it was made, by inotify.
 // Nobody has read other contents than those before and after, if these are the
 // same, where
 //
@@ -22,7 +23,7 @@ import (
 // machines do; but then it doesn't see why the identity is another, either. Reading
 // while the file is rewritten for the first time (truncated, say) is between the
 // first change and the last.
-type witness struct {
+type Witness struct {
 	mu      sync.Mutex
 	fd      int // -1 when it has ended
 	end     chan struct{}
@@ -57,9 +58,9 @@ const (
 // mostWitnessed bounds the watches, of which a user has a limited number.
 const mostWitnessed = 1024
 
-// newWitness begins to watch, or returns nil if that can't be had: then it is as if
+// New begins to watch, or returns nil if that can't be had: then it is as if
 // each change were one of contents.
-func newWitness(tracked []trackedFile) (*witness, func()) {
+func New(tracked []File) (*Witness, func()) {
 	if len(tracked) > mostWitnessed {
 		return nil, func() {}
 	}
@@ -67,7 +68,7 @@ func newWitness(tracked []trackedFile) (*witness, func()) {
 	if err != nil {
 		return nil, func() {}
 	}
-	w := &witness{fd: fd, end: make(chan struct{}), self: map[int32][]int{}, folders: map[int32]string{}, names: map[string][]int{}, files: make([]testimony, len(tracked))}
+	w := &Witness{fd: fd, end: make(chan struct{}), self: map[int32][]int{}, folders: map[int32]string{}, names: map[string][]int{}, files: make([]testimony, len(tracked))}
 	stop := func() {
 		close(w.end)
 		w.mu.Lock()
@@ -77,7 +78,7 @@ func newWitness(tracked []trackedFile) (*witness, func()) {
 		w.fd = -1
 	}
 	for i := range tracked {
-		if tracked[i].folder == nil && !w.add(i, &tracked[i]) {
+		if tracked[i].Path != "" && !w.add(i, &tracked[i]) {
 			stop()
 			return nil, func() {}
 		}
@@ -102,8 +103,8 @@ func newWitness(tracked []trackedFile) (*witness, func()) {
 }
 
 // add watches a file, as itself and by its name.
-func (w *witness) add(i int, f *trackedFile) bool {
-	path, err := filepath.EvalSymlinks(f.path)
+func (w *Witness) add(i int, f *File) bool {
+	path, err := filepath.EvalSymlinks(f.Path)
 	if err != nil {
 		return false
 	}
@@ -119,14 +120,14 @@ func (w *witness) add(i int, f *trackedFile) bool {
 	w.self[int32(self)] = append(w.self[int32(self)], i)
 	w.folders[int32(folder)] = dir
 	w.names[path] = append(w.names[path], i)
-	if id, err := f.seen.Again(f.path); err != nil || id != f.seen.Identity {
+	if id, err := f.Seen.Again(f.Path); err != nil || id != f.Seen.Identity {
 		w.files[i].other = true // who knows by what
 	}
 	return true
 }
 
 // drain takes the events that have come.
-func (w *witness) drain() {
+func (w *Witness) drain() {
 	if w.fd < 0 {
 		return
 	}
@@ -149,7 +150,7 @@ func (w *witness) drain() {
 	}
 }
 
-func (w *witness) event(watch int32, mask uint32, name string) {
+func (w *Witness) event(watch int32, mask uint32, name string) {
 	dir, folder := w.folders[watch]
 	switch {
 	case mask&unix.IN_Q_OVERFLOW != 0, folder && name == "" && mask&(unix.IN_IGNORED|unix.IN_UNMOUNT) != 0:
@@ -195,9 +196,9 @@ func (t *testimony) take(mask uint32) {
 	}
 }
 
-// sawNoOther reports whether nobody can have read other contents of a file than it
+// SawNoOther reports whether nobody can have read other contents of a file than it
 // has, if these are what they were.
-func (w *witness) sawNoOther(i int) bool {
+func (w *Witness) SawNoOther(i int) bool {
 	if w == nil {
 		return false
 	}

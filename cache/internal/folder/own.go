@@ -1,4 +1,4 @@
-package key
+package folder
 
 import (
 	"os"
@@ -71,7 +71,7 @@ func ownPlaces(dir string) (places []ownPlace) {
 }
 
 // ownFolder returns what a folder is to the cache.
-func (l *leftOut) ownFolder(info os.FileInfo) *ownFolder {
+func (l *Rules) ownFolder(info os.FileInfo) *ownFolder {
 	for _, p := range l.own {
 		if os.SameFile(p.info, info) {
 			return p.folder

@@ -1,4 +1,4 @@
-package key
+package folder
 
 import (
 	"os"
@@ -27,7 +27,7 @@ type ignoreRule struct {
 // ignoreFilesAbove reads the .gitignore files above a folder, up to that which holds
 // .git; where none does, none of those above is
 // obeyed.
-func (l *leftOut) ignoreFilesAbove(dir string) *ignoreFile {
+func (l *Rules) ignoreFilesAbove(dir string) *ignoreFile {
 	if !l.git {
 		return nil
 	}
@@ -57,7 +57,7 @@ func holdsGit(dir string) bool {
 
 // ignoreFileIn adds what a folder's own .gitignore says. A repository within another
 // has its own rules alone.
-func (l *leftOut) ignoreFileIn(dir string, above *ignoreFile) *ignoreFile {
+func (l *Rules) ignoreFileIn(dir string, above *ignoreFile) *ignoreFile {
 	if !l.git {
 		return nil
 	}
@@ -107,8 +107,8 @@ func parseIgnoreRule(line string) (r ignoreRule, ok bool) {
 
 // ignores reports whether a name in a folder is left out: the last rule that matches
 // says so, those of folders further down after those above.
-func (f *ignoreFile) ignores(in *folder, e entry) bool {
-	path := filepath.Join(in.abs, e.name)
+func (f *ignoreFile) ignores(in *Folder, e Entry) bool {
+	path := filepath.Join(in.abs, e.Name)
 	for ; f != nil; f = f.above {
 		rel, err := filepath.Rel(f.dir, path)
 		if err != nil {
@@ -116,7 +116,7 @@ func (f *ignoreFile) ignores(in *folder, e entry) bool {
 		}
 		rel = filepath.ToSlash(rel)
 		for _, r := range slices.Backward(f.rules) {
-			if ok, err := doublestar.Match(r.glob, rel); ok && err == nil && (!r.folder || e.mode.IsDir()) {
+			if ok, err := doublestar.Match(r.glob, rel); ok && err == nil && (!r.folder || e.Mode.IsDir()) {
 				return !r.include
 			}
 		}
