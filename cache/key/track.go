@@ -21,22 +21,18 @@ type trackedFile struct {
 	of     string // the --depends-on that it is, or lies below, as that counts
 	seen   digest.Seen
 	digest Digest
+	runs   bool           // whether it may be run counts, too
 	folder *folder.Folder // of which names count; nil: a file
 	names  []string       // … these
 }
 
 // track digests a regular file and remembers to look at it after the run.
 func (c *Call) track(ctx context.Context, path string) (Digest, error) {
-	sum, _, err := c.trackSeen(ctx, path)
-	return sum, err
-}
-
-func (c *Call) trackSeen(ctx context.Context, path string) (Digest, digest.Seen, error) {
 	sum, seen, err := c.digests.Digest(ctx, path)
 	if err == nil {
 		c.files = append(c.files, trackedFile{path: path, seen: seen, digest: sum})
 	}
-	return sum, seen, err
+	return sum, err
 }
 
 // trackArgument adds to a part of an argument the contents of the files that

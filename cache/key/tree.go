@@ -128,15 +128,10 @@ func (t *tree) part(ctx context.Context, f *folder.Folder, e folder.Entry, above
 		if err != nil {
 			return p, false, err
 		}
-		p.Style = "link " + t.target(target)
+		p.Style = "link " + t.target(target) + "\x00"
 	}
 	if e.Mode.Type() == 0 {
-		sum, seen, err := t.call.trackSeen(ctx, path)
-		if err == nil && seen.Mode&0o111 != 0 {
-			p.Style = "run"
-		}
-		p.Items[0].Digest = &sum
-		return p, true, err
+		return p, true, t.file(ctx, path, &p)
 	}
 	info, err := os.Stat(path)
 	switch {
@@ -146,14 +141,27 @@ func (t *tree) part(ctx context.Context, f *folder.Folder, e folder.Entry, above
 		p.Kind, p.Items[0].Digest = PartDirectory, &sum
 		return p, !empty || !sub.OfCache(), err
 	case err == nil && info.Mode().IsRegular():
-		sum, err := t.call.track(ctx, path)
-		p.Items[0].Digest = &sum
-		return p, true, err
+		return p, true, t.file(ctx, path, &p)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return p, false, err
 	}
 	// A dangling link, a socket, a pipe: its name is all it has.
 	return p, true, nil
+}
+
+// file adds to a part what a file holds, and whether it may be run.
+func (t *tree) file(ctx context.Context, path string, p *Part) error {
+	sum, err := t.call.track(ctx, path)
+	if err != nil {
+		return err
+	}
+	f := &t.call.files[len(t.call.files)-1]
+	f.runs = true
+	if mayRun(f.seen) {
+		p.Style += "run"
+	}
+	p.Items[0].Digest = &sum
+	return nil
 }
 
 // target is where a link leads, as it counts.

@@ -320,6 +320,20 @@ func TestModesAndLinksCount(t *testing.T) {
 	look("a dangling link leads elsewhere")
 	relink("dir", "b")
 	look("a folder's link leads elsewhere")
+	relink("dir", "script")
+	look("a link to a script")
+	if err := os.Chmod(filepath.Join(dir, "script"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	look("… that may not be run")
+	c := depends(t, dir, nil)
+	defer c.Watch()()
+	if err := os.Chmod(filepath.Join(dir, "script"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if changed, _ := c.Changed(context.Background()); changed == "" {
+		t.Error("that it may be run since changes nothing")
+	}
 	// Who may read it, and its times, make no difference.
 	if err := os.Chmod(filepath.Join(dir, "script"), 0o700); err != nil {
 		t.Fatal(err)

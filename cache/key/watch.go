@@ -110,12 +110,15 @@ func (c *Call) changed(ctx context.Context, i int) (path string) {
 	// What counts is contents: a touch, a chmod, a new link to it change the
 	// identity alone. But the program may have read others that were there
 	// meanwhile, as between two calls of git checkout.
-	sum, _, err := c.digests.Digest(ctx, f.path)
-	if err != nil || sum != f.digest || moved && !c.witness.SawNoOther(i) {
+	sum, now, err := c.digests.Digest(ctx, f.path)
+	if err != nil || sum != f.digest || moved && !c.witness.SawNoOther(i) || f.runs && mayRun(now) != mayRun(f.seen) {
 		return f.path
 	}
 	return ""
 }
+
+// mayRun reports whether somebody may run a file.
+func mayRun(s digest.Seen) bool { return s.Mode&0o111 != 0 }
 
 // Appeared returns the name of a file that an argument names and that wasn't
 // there when the key was made, and the flag that would ignore it.
