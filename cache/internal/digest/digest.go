@@ -51,12 +51,12 @@ const small = 4 << 10
 // isn't read at each call. What it remembers holds until the system is started
 // anew, and only on file systems whose stat can be believed.
 //
-// A Memory may be used by many goroutines. Without a table (path empty, or not
+// The zero Memory has no table. A Memory may be used by many goroutines. Without a table (path empty, or not
 // to be opened) it reads each file each time.
 type Memory struct {
 	table      table
 	boot       func() string
-	filesystem func(*os.File) (files.Belief, uint64)
+	filesystem func(*os.File) (files.Belief, uint64) // nil: files.FilesystemOf
 	// fsids are the file systems of devices, where stat doesn't tell mounts
 	// apart.
 	fsids sync.Map
@@ -65,7 +65,7 @@ type Memory struct {
 // New returns the memory kept in the file at path, which is opened at
 // its first use.
 func New(path string) *Memory {
-	return &Memory{table: table{path: path}, boot: sync.OnceValue(files.Boot), filesystem: files.FilesystemOf}
+	return &Memory{table: table{path: path}, boot: sync.OnceValue(files.Boot)}
 }
 
 // ReadOnly is New for who leaves no trace: nothing new is remembered.
@@ -172,7 +172,7 @@ func (d *Memory) read(ctx context.Context, f *os.File, begun time.Time, settle b
 	}
 	if settle {
 		var fsid uint64
-		if seen.Belief, fsid = d.filesystem(f); id.Mount == 0 {
+		if seen.Belief, fsid = d.filesystemOf(f); id.Mount == 0 {
 			id.Mount = fsid
 			d.fsids.Store(id.Device, fsid)
 		}
@@ -211,6 +211,13 @@ func (d *Memory) read(ctx context.Context, f *os.File, begun time.Time, settle b
 	return sum, seen, err
 }
 
+func (d *Memory) filesystemOf(f *os.File) (files.Belief, uint64) {
+	if d.filesystem != nil {
+		return d.filesystem(f)
+	}
+	return files.FilesystemOf(f)
+}
+
 // fsid identifies the file system that a file lies on.
 func (d *Memory) fsid(path string, device uint64) uint64 {
 	if id, ok := d.fsids.Load(device); ok {
@@ -221,7 +228,7 @@ func (d *Memory) fsid(path string, device uint64) uint64 {
 		return 0
 	}
 	defer f.Close()
-	_, id := d.filesystem(f)
+	_, id := d.filesystemOf(f)
 	d.fsids.Store(device, id)
 	return id
 }

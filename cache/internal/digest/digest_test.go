@@ -215,6 +215,9 @@ func TestDigestsWithoutAFile(t *testing.T) {
 	path := filepath.Join(dir, "data")
 	writeFile(t, path, large("abc"))
 	age(t, path)
+	if sum, _, err := (&Memory{}).Digest(context.Background(), path); err != nil || sum != sha256.Sum256([]byte(large("abc"))) {
+		t.Errorf("without a memory: %v, %v", sum, err)
+	}
 	for _, memory := range []string{"", filepath.Join(dir, "no", "folder"), dir} {
 		sum, _, err := New(memory).Digest(context.Background(), path)
 		if err != nil || sum != sha256.Sum256([]byte(large("abc"))) {
