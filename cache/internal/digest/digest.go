@@ -51,8 +51,8 @@ const small = 4 << 10
 // isn't read at each call. What it remembers holds until the system is started
 // anew, and only on file systems whose stat can be believed.
 //
-// The zero Memory has no table. A Memory may be used by many goroutines. Without a table (path empty, or not
-// to be opened) it reads each file each time.
+// A Memory may be used by many goroutines. Without a table (the zero Memory, or a
+// path that is empty or not to be opened) it reads each file each time.
 type Memory struct {
 	table      table
 	boot       func() string
