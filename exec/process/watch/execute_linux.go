@@ -26,11 +26,11 @@ type head struct {
 // interpreter in its #! line, and so on up to five levels, and the loader.
 func (r *reader) execute(name []byte, flags uint64, n *notification) {
 	s := &r.seen
-	first := r.touch(name, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
+	first, here := r.touch(name, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
 	if first == nil {
 		return
 	}
-	script, runs := r.opened(first)
+	script, runs := r.opened(first, here)
 	if !runs {
 		return
 	}
@@ -47,13 +47,13 @@ func (r *reader) execute(name []byte, flags uint64, n *notification) {
 
 // opened sees what the kernel opens to execute a file, and reports whether it
 // is a script, and whether it will run.
-func (r *reader) opened(rec *record) (script, runs bool) {
+func (r *reader) opened(rec *record, here found) (script, runs bool) {
 	r.use(rec, Opened|Executed)
-	if rec.kind != regular || rec.stamp.mode&0o111 == 0 {
+	if here.kind != regular || here.stamp.mode&0o111 == 0 {
 		return false, false
 	}
 	for level := 0; level <= 5; level++ {
-		if reason := r.changesRights(rec); r.restricted && reason != "" {
+		if reason := r.changesRights(here); r.restricted && reason != "" {
 			r.giveUp(reason)
 			return false, false
 		}
@@ -72,11 +72,11 @@ func (r *reader) opened(rec *record) (script, runs bool) {
 		if !strings.HasPrefix(next, "/") {
 			next = join(string(r.linkOfThread(r.n.pid, "cwd", 0)), next)
 		}
-		if rec = r.touch([]byte(next), true); rec == nil {
+		if rec, here = r.touch([]byte(next), true); rec == nil {
 			break
 		}
 		r.use(rec, Opened|Executed)
-		if rec.kind != regular || h.elf {
+		if here.kind != regular || h.elf {
 			break
 		}
 	}
@@ -90,14 +90,14 @@ func (r *reader) first() {
 	folder := string(r.linkOfThread(r.n.pid, "cwd", 0))
 	if dir := r.cmd.Dir; dir != "" {
 		folder = behind(folder, dir)
-		r.use(r.touch([]byte(folder), true), Looked)
+		r.look([]byte(folder), true)
 	}
 	name := behind(folder, r.cmd.Path)
-	rec := r.touch([]byte(name), true)
+	rec, here := r.touch([]byte(name), true)
 	if rec == nil {
 		return
 	}
-	script, _ := r.opened(rec)
+	script, _ := r.opened(rec, here)
 	r.seen.root.name = nameOf(name, script, r.cmd.Args)
 	r.search(rec, r.cmd.Args, r.seen.root)
 }
@@ -191,10 +191,10 @@ func readHead(name string) (h head, err error) {
 
 // changesRights says of a file that is executed whether it gives rights that
 // it doesn't give under no_new_privs.
-func (r *reader) changesRights(rec *record) string {
+func (r *reader) changesRights(f found) string {
 	r.outside()
 	defer r.inside()
-	return rightsOf(rec.path, rec.stamp.mode, rec.stamp.uid, rec.stamp.gid)
+	return rightsOf(f.path, f.stamp.mode, f.stamp.uid, f.stamp.gid)
 }
 
 func rightsOf(name string, mode, uid, gid uint32) string {

@@ -44,36 +44,24 @@ func (w *Watch) Finish() *Trace {
 // trace compares what is there now with what was there at first.
 func (s *seen) trace() *Trace {
 	t := &Trace{Unseen: s.reasons, Unwatchable: s.unwatchable, StdinReader: s.stdinReader, Calls: s.calls}
-	changed := s.changedFiles()
+	e := &end{seen: s, owns: map[string]bool{}, inodes: map[inode]change{}}
+	for place, c := range s.changes {
+		if st, ok := now(place, false); ok {
+			e.inodes[inode{st.dev, st.ino}] |= c.change
+		}
+	}
 	byName := map[string]*File{}
-	add := func(rec *record) {
-		f := s.file(rec, changed)
-		if f == nil {
-			return
-		}
-		old := byName[f.Name]
-		if old == nil {
+	for _, records := range []map[string]*record{s.records, s.links} {
+		for _, rec := range records {
+			f := e.file(rec)
+			if f == nil {
+				continue
+			}
+			if old := byName[f.Name]; old != nil {
+				f = merge(old, f)
+			}
 			byName[f.Name] = f
-			return
 		}
-		// A link that was both followed and looked at.
-		old.Use |= f.Use
-		old.Fate = max(old.Fate, f.Fate)
-		if old.Target == "" {
-			old.Target = f.Target
-		}
-		if old.Entries == nil {
-			old.Entries = f.Entries
-		}
-		if old.Stamp.Absent() && old.Use&(Opened|Looked|Listed) == 0 {
-			old.Stamp = f.Stamp
-		}
-	}
-	for _, rec := range s.records {
-		add(rec)
-	}
-	for _, rec := range s.links {
-		add(rec)
 	}
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		t.Files = append(t.Files, *byName[name])
@@ -91,20 +79,37 @@ func (s *seen) trace() *Trace {
 	return t
 }
 
+// merge makes one of what is known of a name itself and of what it leads to.
+func merge(a, b *File) *File {
+	if a.Use == Written {
+		a, b = b, a
+	}
+	f := *a
+	f.Use |= b.Use
+	if b.Use != Written {
+		f.Fate = max(a.Fate, b.Fate)
+	}
+	if f.Target == "" {
+		f.Target = b.Target
+	}
+	if f.Entries == nil {
+		f.Entries = b.Entries
+	}
+	if f.Stamp.Absent() {
+		f.Stamp = b.Stamp
+	}
+	return &f
+}
+
+// end is what there is when the command has ended.
+type end struct {
+	*seen
+	owns   map[string]bool // by place, what owned has found
+	inodes map[inode]change
+}
+
 // inode is a file whatever its names.
 type inode struct{ dev, ino uint64 }
-
-// changedFiles are the files that the tree made or wrote to, which may have
-// been read by other names.
-func (s *seen) changedFiles() map[inode]change {
-	all := map[inode]change{}
-	for name, c := range s.changes {
-		if st, ok := now(name, false); ok {
-			all[inode{st.dev, st.ino}] |= c
-		}
-	}
-	return all
-}
 
 func now(name string, follow bool) (stamp, bool) {
 	flags := unix.AT_NO_AUTOMOUNT
@@ -119,54 +124,67 @@ func now(name string, follow bool) (stamp, bool) {
 }
 
 // file says what became of a name; nil if it was not used.
-func (s *seen) file(rec *record, changed map[inode]change) *File {
-	written := s.changes[rec.path] != 0
+func (e *end) file(rec *record) *File {
+	written := e.changes[rec.path].change != 0
 	if rec.leftOut || rec.before|rec.after == 0 && !written {
 		return nil
 	}
 	isLink := rec.kind == link
 	last, there := now(rec.name, !isLink)
 	same := there == (rec.kind != absent) && (!there || rec.stamp.sameKind(last))
-	touched := s.touched(rec.path)
-	if !touched && !same && there {
-		// By another of its names.
-		touched = changed[inode{last.dev, last.ino}] != 0 || changed[inode{rec.stamp.dev, rec.stamp.ino}] != 0
-	}
-	f := &File{Name: rec.name, Use: rec.before, Target: rec.target, Entries: s.foreignEntries(rec)}
+	f := &File{Name: rec.name, Use: rec.before | rec.after, Target: rec.target, Entries: e.foreignEntries(rec)}
 	if rec.by != nil {
 		f.By = rec.by.name
 	}
 	if !isLink {
-		f.Stamp = s.export(rec.stamp)
+		f.Stamp = e.export(rec.stamp)
 	}
 	switch {
-	case s.isOwned(rec.path) && rec.kind == absent && (there || s.gone(rec.path)):
-		f.Fate, f.Use = Output, rec.before|rec.after
-	case rec.kind != absent && s.madeMeanwhile(rec, changed):
-		f.Fate, f.Use = Output, rec.before|rec.after
+	case f.Use == 0:
+		f.Fate = Output
+	case rec.before == 0 && e.owned(rec.path), rec.kind == absent && e.owned(rec.path), e.madeElsewhere(rec):
+		f.Fate = Output
 	case same:
-		// What was to be changed has not been, and so was read as it was.
-		f.Use |= rec.after
-	case !touched:
-		f.Fate = Disturbed
-	case rec.before == 0:
-		f.Fate, f.Use = Output, rec.after
-	default:
+		f.Fate = Input
+	case e.isOwned(rec.path) || written || slices.ContainsFunc(rec.links, e.isOwned) || e.inodes[inode{last.dev, last.ino}]|e.inodes[inode{rec.stamp.dev, rec.stamp.ino}] != 0:
 		f.Fate = State
+	default:
+		f.Fate = Disturbed
 	}
 	if written {
 		f.Use |= Written
 	}
-	if f.Use == Written {
-		f.Fate = Output
-	}
-	// Through a link of the tree's own the name means nothing to others.
-	for _, l := range rec.links {
-		if s.isOwned(l) && f.Fate != Output {
-			f.Name, f.Target = rec.path, ""
-		}
+	if rec.ownWay {
+		// Through a link of the tree's own the name means nothing to others.
+		f.Name, f.Target = rec.path, ""
 	}
 	return f
+}
+
+// owned reports whether the tree has indeed made what is, or was, at a place,
+// or a folder above it: what it was about to do may have failed.
+func (e *end) owned(place string) bool {
+	if len(e.changes) == 0 || len(place) <= 1 {
+		return false
+	}
+	own, ok := e.owns[place]
+	if !ok {
+		own = e.ownsItself(place) || e.owned(path.Dir(place))
+		e.owns[place] = own
+	}
+	return own
+}
+
+func (e *end) ownsItself(place string) bool {
+	c := e.changes[place]
+	if c.change&owned == 0 {
+		return false
+	}
+	last, there := now(place, false)
+	if c.kind == absent {
+		return there || c.change&removed != 0
+	}
+	return !there || !c.stamp.sameKind(last)
 }
 
 // sameKind is same, but that folders may gain and lose entries.
@@ -177,39 +195,30 @@ func (s stamp) sameKind(t stamp) bool {
 	return s.same(t)
 }
 
-// touched reports whether the tree did something to a place or above it.
-func (s *seen) touched(place string) bool { return s.changes[place] != 0 || s.isOwned(place) }
-
-// gone reports whether the tree has removed a place or what it lies in.
-func (s *seen) gone(place string) bool {
-	for p := place; len(p) > 1; p = path.Dir(p) {
-		if s.changes[p]&removed != 0 || p != place && s.changes[p]&made != 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// madeMeanwhile reports whether a file that was there at the first look was
-// made by the tree: below a folder that it made, or by another name.
-func (s *seen) madeMeanwhile(rec *record, changed map[inode]change) bool {
-	born := time.Unix(rec.stamp.born.Sec, int64(rec.stamp.born.Nsec))
-	// The clock of a file system may lag by a tick.
-	if rec.stamp.born.Sec == 0 || born.Before(s.begun.Add(-20*time.Millisecond)) {
+// madeElsewhere reports whether a file that was there at the first look was made
+// by the tree under another of its names.
+func (e *end) madeElsewhere(rec *record) bool {
+	c := e.inodes[inode{rec.stamp.dev, rec.stamp.ino}]
+	if c&made == 0 || c&carried != 0 || rec.kind != regular {
 		return false
 	}
-	return s.isOwned(rec.path) || changed[inode{rec.stamp.dev, rec.stamp.ino}]&made != 0
+	// An inode's number is given anew when the file is gone. The clock of a
+	// file system may lag by a tick.
+	born := time.Unix(rec.stamp.born.Sec, int64(rec.stamp.born.Nsec))
+	return rec.stamp.born.Sec != 0 && born.After(e.begun.Add(-20*time.Millisecond))
 }
 
-// foreignEntries are those names in a folder that the tree did not make.
+// foreignEntries are those names in a folder that the tree did not make, sorted.
 func (s *seen) foreignEntries(rec *record) []string {
-	if len(rec.entries) == 0 || len(s.changes) == 0 {
-		return rec.entries
-	}
-	return slices.DeleteFunc(slices.Clone(rec.entries), func(e string) bool {
-		c := s.changes[join(rec.path, e)]
-		return c&made != 0 && c&removed == 0 || c&made != 0 && s.records[join(rec.path, e)] != nil && s.records[join(rec.path, e)].kind == absent
+	entries := slices.DeleteFunc(rec.entries, func(e string) bool {
+		if len(s.changes) == 0 {
+			return false
+		}
+		c, ok := s.changes[join(rec.path, e)]
+		return ok && c.change&made != 0 && c.kind == absent
 	})
+	slices.Sort(entries)
+	return entries
 }
 
 func (s *seen) export(st stamp) Stamp {

@@ -91,75 +91,61 @@ func (r *reader) handle(n *notification) {
 			r.move(name, two, c.op == opLink, flags)
 		}
 	case opRemove:
-		if rec := r.touch(name, false); rec != nil {
-			if rec.kind == absent && !s.isOwned(rec.path) {
-				r.use(rec, Looked)
-			} else {
-				r.alter(rec, removed)
-			}
-		}
+		rec, here := r.touch(name, false)
+		r.alterOrLook(rec, here, removed, here.kind != absent)
 	case opMake:
-		if rec := r.touch(name, false); rec != nil {
-			if rec.kind == absent || s.isOwned(rec.path) {
-				r.alter(rec, made)
-			} else {
-				r.use(rec, Looked)
-			}
-		}
+		rec, here := r.touch(name, false)
+		r.alterOrLook(rec, here, made, here.kind == absent)
 	case opChange:
-		if rec := r.touch(name, flags&unix.AT_SYMLINK_NOFOLLOW == 0); rec != nil {
-			if rec.kind == absent && !s.isOwned(rec.path) {
-				r.use(rec, Looked)
-			} else {
-				r.alter(rec, wrote)
-			}
-		}
+		rec, here := r.touch(name, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
+		r.alterOrLook(rec, here, wrote, here.kind != absent)
+	}
+}
+
+// alterOrLook is for calls that change a name if they can, and else only tell
+// that they can't.
+func (r *reader) alterOrLook(rec *record, here found, c change, can bool) {
+	switch {
+	case rec == nil:
+	case can:
+		r.alter(rec, here, c)
+	default:
+		r.use(rec, Looked)
 	}
 }
 
 // look is for calls that ask about a name.
 func (r *reader) look(name []byte, follow bool) {
-	rec := r.touch(name, follow)
-	if rec == nil {
-		return
-	}
-	if !follow && rec.kind == link {
-		return // noted as a link
+	rec, here := r.touch(name, follow)
+	if rec == nil || !follow && here.kind == link {
+		return // left out, or noted as a link
 	}
 	r.use(rec, Looked)
 }
 
 // open is for calls that open a file.
 func (r *reader) open(name []byte, flags uint64) {
-	s := &r.seen
 	r.opens = name
 	creates := flags&unix.O_CREAT != 0
 	follow := flags&unix.O_NOFOLLOW == 0 && !(creates && flags&unix.O_EXCL != 0)
-	rec := r.touch(name, follow)
+	rec, here := r.touch(name, follow)
 	if rec == nil {
 		return
 	}
 	mode := flags & unix.O_ACCMODE
-	here := rec.kind != absent || s.isOwned(rec.path)
 	switch {
-	case flags&unix.O_PATH != 0, rec.kind == folder, rec.kind == link:
+	case flags&unix.O_PATH != 0, here.kind == folder, here.kind == link,
+		creates && flags&unix.O_EXCL != 0 && here.kind != absent: // which fails
 		r.use(rec, Looked)
-	case !here && creates:
-		r.alter(rec, made)
-	case !here:
+	case here.kind == absent && creates:
+		r.alter(rec, here, made)
+	case here.kind == absent:
 		r.use(rec, Opened)
-	case creates && flags&unix.O_EXCL != 0:
-		// It will fail, or the name was removed meanwhile and is made anew.
-		if s.isOwned(rec.path) {
-			r.alter(rec, made)
-		} else {
-			r.use(rec, Looked)
-		}
 	default:
 		if flags&unix.O_TRUNC != 0 {
-			r.alter(rec, replaced)
+			r.alter(rec, here, replaced)
 		} else if mode != unix.O_RDONLY {
-			r.alter(rec, wrote)
+			r.alter(rec, here, wrote)
 		}
 		if mode != unix.O_WRONLY {
 			r.use(rec, Opened)
@@ -183,16 +169,24 @@ func (r *reader) open2(name []byte, how uintptr) {
 
 // move is for rename(2) and link(2).
 func (r *reader) move(from, to []byte, link bool, flags uint64) {
-	a := r.touch(from, link && flags&unix.AT_SYMLINK_FOLLOW != 0)
-	b := r.touch(to, false)
+	a, source := r.touch(from, link && flags&unix.AT_SYMLINK_FOLLOW != 0)
+	b, target := r.touch(to, false)
 	if a == nil || b == nil {
 		return
 	}
-	if a.kind == absent && !r.seen.isOwned(a.path) {
+	if source.kind == absent {
 		r.use(a, Looked)
 		return
 	}
+	if link && target.kind != absent {
+		r.use(b, Looked) // it will fail
+		return
+	}
 	// What it holds will be read by another name.
+	carries := change(0)
+	if !r.seen.isOwned(a.path) {
+		carries = carried
+	}
 	r.use(a, Opened)
 	exchange := !link && flags&unix.RENAME_EXCHANGE != 0
 	if exchange {
@@ -200,19 +194,16 @@ func (r *reader) move(from, to []byte, link bool, flags uint64) {
 	}
 	switch {
 	case link:
-		r.alter(a, wrote)
+		r.alter(a, source, wrote)
 	case exchange:
-		r.alter(a, replaced)
+		r.alter(a, source, replaced|carried)
 	default:
-		r.alter(a, removed)
+		r.alter(a, source, removed)
 	}
-	switch {
-	case b.kind == absent:
-		r.alter(b, made)
-	case link && !r.seen.isOwned(b.path):
-		r.use(b, Looked) // it will fail
-	default:
-		r.alter(b, replaced)
+	if target.kind == absent {
+		r.alter(b, target, made|carries)
+	} else {
+		r.alter(b, target, replaced|carries)
 	}
 }
 
@@ -222,23 +213,29 @@ func (r *reader) list(fd int32) {
 	if len(name) == 0 || name[0] != '/' {
 		return
 	}
-	rec := r.touch(slices.Clone(name), true)
-	if rec == nil || rec.kind != folder || (rec.before|rec.after)&Listed != 0 {
+	rec, here := r.touch(slices.Clone(name), true)
+	if rec == nil || here.kind != folder || (rec.before|rec.after)&Listed != 0 {
 		return
 	}
 	path := rec.path
 	r.outside()
-	entries, err := os.ReadDir(path)
+	entries, err := namesIn(path)
 	r.inside()
 	if err != nil {
 		r.seen.unseen("a folder can't be listed: " + err.Error())
 		return
 	}
-	rec.entries = make([]string, len(entries))
-	for i, e := range entries {
-		rec.entries[i] = e.Name()
-	}
+	rec.entries = entries
 	r.use(rec, Listed)
+}
+
+func namesIn(folder string) ([]string, error) {
+	f, err := os.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
 }
 
 // readStdin notes who reads the command's empty stdin.
@@ -273,6 +270,9 @@ func (r *reader) connect(at uintptr, size int) {
 		address = "[" + netip.AddrFrom16([16]byte(b[8:24])).String() + "]" + port()
 	case family == unix.AF_UNIX && size > 3 && b[2] != 0:
 		address = unix.ByteSliceToString(b[2:size])
+		if st, ok := now(address, true); !ok || st.mode&unix.S_IFMT != unix.S_IFSOCK {
+			return // nscd, which each program asks for in vain
+		}
 	default:
 		return
 	}

@@ -45,14 +45,26 @@ const (
 	replaced                    // with all that was in it
 	removed
 	wrote // and kept some of it, or changed what is told of it
+	// carried is what was moved or linked here from where the tree had not
+	// made it.
+	carried
 	// owned is what no longer holds anything that was there before.
 	owned = made | replaced | removed
 )
+
+// changed is a place that the tree was about to change, and what was there.
+type changed struct {
+	change
+	kind  kind
+	stamp stamp
+}
 
 // record is what is known of a name.
 type record struct {
 	name string
 	found
+	// ownWay is set if a link on the way was made by the tree.
+	ownWay             bool
 	looked, lookedLink bool // at what it leads to, and at the name itself
 	leftOut            bool
 	// before and after are its uses before and after the tree had made it its
@@ -74,7 +86,7 @@ type seen struct {
 	places      map[string]place
 	fileSystems map[uint64]fileSystem
 	links       map[string]*record // by their own place
-	changes     map[string]change  // by place
+	changes     map[string]changed // by place
 	tasks       map[uint32]*task
 	heads       map[string]head
 	searches    map[[2]string]string // name, where found: by whom
@@ -92,7 +104,7 @@ func (s *seen) begin(w *Watch) {
 	*s = seen{
 		begun: time.Now(), root: &program{},
 		records: map[string]*record{}, places: map[string]place{}, fileSystems: map[uint64]fileSystem{},
-		links: map[string]*record{}, changes: map[string]change{}, tasks: map[uint32]*task{}, heads: map[string]head{},
+		links: map[string]*record{}, changes: map[string]changed{}, tasks: map[uint32]*task{}, heads: map[string]head{},
 		searches: map[[2]string]string{}, connections: map[string]string{},
 	}
 	env := w.cmd.Env
@@ -136,48 +148,55 @@ func (s *seen) isOwned(place string) bool {
 	if len(s.changes) == 0 {
 		return false
 	}
-	if s.changes[place]&owned != 0 {
+	if s.changes[place].change&owned != 0 {
 		return true
 	}
 	for i := strings.LastIndexByte(place, '/'); i > 0; i = strings.LastIndexByte(place[:i], '/') {
-		if s.changes[place[:i]]&owned != 0 {
+		if s.changes[place[:i]].change&owned != 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// touch finds the record of a name, and looks at it if nobody has. It is nil
+// touch finds the record of a name, and looks at it if nobody has, or if the
+// tree may have changed it since; here is what is there now. The record is nil
 // for what is left out.
-func (r *reader) touch(name []byte, follow bool) *record {
+func (r *reader) touch(name []byte, follow bool) (rec *record, here found) {
 	s := &r.seen
-	rec := s.records[string(name)]
+	rec = s.records[string(name)]
 	if rec != nil && rec.leftOut {
-		return nil
+		return nil, found{}
 	}
-	if rec != nil && (follow && rec.looked || !follow && rec.lookedLink) {
+	if rec != nil && (follow && rec.looked || !follow && rec.lookedLink) && !s.isOwned(rec.path) {
 		r.compareRoots(rec.found)
-		return rec
+		return rec, rec.found
 	}
 	key := string(name)
 	f := r.find(key, follow, 0)
 	r.compareRoots(f)
 	if f.kind == kernel {
-		return nil // not remembered: /proc/self is another's each time
+		return nil, f // not remembered: /proc/self is another's each time
 	}
-	if rec == nil {
-		rec = &record{name: key, found: f}
+	switch {
+	case rec == nil:
+		rec = &record{name: key, found: f, ownWay: slices.ContainsFunc(f.links, s.isOwned)}
 		s.records[key] = rec
-	} else if follow {
+	case s.isOwned(rec.path):
+		if f.path != rec.path && f.path != key {
+			// It is a link now, or lies behind one, that the tree has made.
+			return r.touch([]byte(f.path), false)
+		}
+	case follow:
 		rec.found = f
 	}
 	rec.looked = rec.looked || follow || f.kind != link
 	rec.lookedLink = rec.lookedLink || !follow || f.kind != absent && f.target == ""
 	if f.kind == special {
 		rec.leftOut = true
-		return nil
+		return nil, f
 	}
-	return rec
+	return rec, f
 }
 
 // use notes that a name was used.
@@ -196,13 +215,18 @@ func (r *reader) use(rec *record, u Use) {
 }
 
 // alter notes what the tree is about to do to a name.
-func (r *reader) alter(rec *record, c change) {
+func (r *reader) alter(rec *record, here found, c change) {
 	s := &r.seen
-	s.changes[rec.path] |= c
+	old, ok := s.changes[rec.path]
+	if !ok {
+		old.kind, old.stamp = here.kind, here.stamp
+	}
+	old.change |= c
+	s.changes[rec.path] = old
 	if rec.by == nil {
 		rec.by = r.task().program
 	}
-	if c&(made|removed|replaced) == 0 {
+	if c&owned == 0 {
 		return
 	}
 	// What stands on the way to other names may now be another.

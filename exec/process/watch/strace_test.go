@@ -63,7 +63,8 @@ func TestSeesAll(t *testing.T) {
 			names := straceNames(t, log, dir)
 			missing := 0
 			for name, line := range names {
-				if seen[name] || leftOutByRule(name) {
+				// Through a link of the program's own it is known by its place.
+				if place, err := filepath.EvalSymlinks(name); seen[name] || err == nil && seen[place] || leftOutByRule(name) {
 					continue
 				}
 				if missing++; missing <= 10 {
