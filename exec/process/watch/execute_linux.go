@@ -70,7 +70,7 @@ func (r *reader) opened(rec *record, here found) (script, runs bool) {
 		}
 		script = script || level == 0 && h.script
 		if !strings.HasPrefix(next, "/") {
-			next = join(string(r.linkOfThread(r.n.pid, "cwd", 0)), next)
+			next = join(string(r.folderOf(unix.AT_FDCWD)), next)
 		}
 		if rec, here = r.touch([]byte(next), true); rec == nil {
 			break
@@ -87,7 +87,7 @@ func (r *reader) opened(rec *record, here found) (script, runs bool) {
 // through.
 func (r *reader) first() {
 	r.n.pid = uint32(r.tid)
-	folder := string(r.linkOfThread(r.n.pid, "cwd", 0))
+	folder := string(r.folderOf(unix.AT_FDCWD))
 	if dir := r.cmd.Dir; dir != "" {
 		folder = behind(folder, dir)
 		r.look([]byte(folder), true)

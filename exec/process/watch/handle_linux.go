@@ -209,12 +209,16 @@ func (r *reader) move(from, to []byte, link bool, flags uint64) {
 
 // list notes the names in a folder before they are read.
 func (r *reader) list(fd int32) {
-	name := r.linkOfThread(r.n.pid, "", fd)
-	if len(name) == 0 || name[0] != '/' {
+	name := r.folderOf(fd)
+	if name == nil {
 		return
 	}
 	rec, here := r.touch(slices.Clone(name), true)
 	if rec == nil || here.kind != folder || (rec.before|rec.after)&Listed != 0 {
+		return
+	}
+	if r.seen.isOwned(rec.path) {
+		r.use(rec, Listed) // its names are its own
 		return
 	}
 	path := rec.path

@@ -137,7 +137,7 @@ gdb -nx -batch -ex 'break f' -ex run -ex 'print x' -ex continue ./g 2>/dev/null 
 	{name: "a mount namespace of its own", needs: []string{"unshare"}, unseen: "mount namespace", script: `
 unshare -m sh -c 'mount -t tmpfs none /mnt && echo hi > /mnt/x && cat /mnt/x && mount -t tmpfs none /etc && cat /etc/passwd 2>/dev/null; ls -A /etc'; ls /mnt`},
 	{name: "a nested watch", script: `WATCH_TEST_TRACE=$PWD/inner "$WATCH_TEST_BINARY" cat /etc/passwd | wc -l; grep Unavailable inner | cut -d: -f1; rm inner`, user: true},
-	{name: "names too long for us", unseen: "can't be named", needs: []string{"python3"}, user: true, script: `/usr/bin/python3 -c '
+	{name: "names too long for us", unseen: "folder can't be named", needs: []string{"python3"}, user: true, script: `/usr/bin/python3 -c '
 import os
 deep = "/".join(["d" * 200] * 12)
 os.makedirs(deep); os.chdir(deep); os.makedirs(deep); os.chdir(deep)

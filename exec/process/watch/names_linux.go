@@ -254,35 +254,47 @@ func (r *reader) readlink(name string) string {
 	}
 	copy(r.path[:], name)
 	r.path[len(name)] = 0
-	return string(r.readlinkInPath())
+	target, _ := r.readlinkInPath()
+	return string(target)
 }
 
 // readlinkInPath reads the link whose name is in r.path.
-func (r *reader) readlinkInPath() []byte {
+func (r *reader) readlinkInPath() ([]byte, unix.Errno) {
 	r.outside()
 	at := unix.AT_FDCWD
 	n, _, errno := unix.Syscall6(unix.SYS_READLINKAT, uintptr(at), uintptr(unsafe.Pointer(&r.path)),
 		uintptr(unsafe.Pointer(&r.link)), uintptr(len(r.link)), 0, 0)
 	r.inside()
 	if errno != 0 {
-		return nil
+		return nil, errno
 	}
-	return r.link[:n]
+	return r.link[:n], 0
 }
 
-// linkOfThread reads /proc/TID/what, or /proc/TID/fd/N if what is empty.
-func (r *reader) linkOfThread(tid uint32, what string, fd int32) []byte {
+// folderOf is the folder that a descriptor of the calling thread is open on, or
+// its working folder. It is empty if it is none: then the call will fail. That
+// it can't be known is noted.
+func (r *reader) folderOf(fd int32) []byte {
 	b := append(r.path[:0], "/proc/"...)
-	b = strconv.AppendUint(b, uint64(tid), 10)
-	b = append(b, '/')
-	if what != "" {
-		b = append(b, what...)
+	b = strconv.AppendUint(b, uint64(r.n.pid), 10)
+	if fd == unix.AT_FDCWD {
+		b = append(b, "/cwd"...)
 	} else {
-		b = append(b, "fd/"...)
+		b = append(b, "/fd/"...)
 		b = strconv.AppendInt(b, int64(fd), 10)
 	}
 	_ = append(b, 0)
-	return r.readlinkInPath()
+	target, errno := r.readlinkInPath()
+	if errno == unix.ENOENT && fd != unix.AT_FDCWD {
+		return nil
+	}
+	if (errno != 0 || bytes.HasPrefix(target, []byte("(unreachable)"))) && r.alive() {
+		r.seen.unseen("a program's folder can't be named")
+	}
+	if len(target) == 0 || target[0] != '/' {
+		return nil
+	}
+	return target
 }
 
 // nameAt is the absolute name that a thread means by the C string at an address,
@@ -297,18 +309,8 @@ func (r *reader) nameAt(buf []byte, dir int32, at uintptr) (name []byte, ok bool
 	if len(raw) > 0 && raw[0] == '/' {
 		return raw, true
 	}
-	var from []byte
-	if dir == unix.AT_FDCWD {
-		from = r.linkOfThread(r.n.pid, "cwd", 0)
-	} else {
-		from = r.linkOfThread(r.n.pid, "", dir)
-	}
-	if len(from) == 0 || from[0] != '/' {
-		// A bad descriptor, or one of a pipe: the call will fail. A folder
-		// that can't be named is another matter.
-		if bytes.HasPrefix(from, []byte("(unreachable)")) || len(from) == 0 && r.alive() && dir == unix.AT_FDCWD {
-			r.seen.unseen("a program's working folder can't be named")
-		}
+	from := r.folderOf(dir)
+	if from == nil {
 		return nil, false
 	}
 	if len(raw) == 0 {

@@ -32,7 +32,7 @@ var cases = []struct {
 	{"its own file, left", `[ -f out ] || echo 1 > out; cat out`, map[string]string{"out": "output opened+looked+written absent"}},
 	{"a file that it writes anew", `echo 1 > a; cat a`, map[string]string{"a": "output opened+written"}},
 	{"a file that it replaces", `echo 1 > tmp; mv tmp a; cat a`, map[string]string{"a": "output opened+written", "tmp": "output opened+written absent"}},
-	{"a file that it removes and makes, which rm looks at", `rm a; echo 1 > a; cat a`, map[string]string{"a": "state opened+looked+written"}},
+	{"a file that it looks at, removes and makes", `[ -f a ]; rm a; echo 1 > a; cat a`, map[string]string{"a": "state opened+looked+written"}},
 	{"a log", `echo 1 >> a`, map[string]string{"a": "output written"}},
 	{"a log that it reads", `echo 1 >> a; cat a`, map[string]string{"a": "state opened+written"}},
 	{"a checkpoint", `cat a; echo 2 > a`, map[string]string{"a": "state opened+written"}},
@@ -271,6 +271,45 @@ func TestPathsOfTheKernel(t *testing.T) {
 			return err == nil && f.Use&Opened != 0 && f.Stamp.Inode == st.Sys().(*syscall.Stat_t).Ino
 		}) {
 			t.Errorf("%s is missing", name)
+		}
+	}
+}
+
+// TestUnreadable: names that we may not read are said to be unseen, and those
+// that end where the memory ends are read.
+func TestUnreadable(t *testing.T) {
+	const script = `
+import ctypes, ctypes.util, mmap, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+at = libc.mmap(None, 12288, 3, 0x22, -1, 0)
+libc.munmap(at + 8192, 4096)
+for name in sys.argv[1:]:
+    raw = os.fsencode(name) + b"\0"
+    for end in at + 8192, at + 4096 + len(raw) // 2:
+        ctypes.memmove(end - len(raw), raw, len(raw))
+        libc.open.argtypes = [ctypes.c_void_p, ctypes.c_int]
+        fd = libc.open(end - len(raw), 0)
+        assert fd >= 0
+        os.close(fd)
+if os.getenv("HIDE"):
+    libc.prctl(4, 0, 0, 0, 0)
+    os.stat("/etc/group")
+`
+	dir := folderToTrace(t)
+	long := dir + strings.Repeat("/d/..", 600) + "/b"
+	cmd := exec.Command("/usr/bin/python3", "-c", script, dir+"/a", long)
+	trace := run(t, cmd)
+	if !cmd.ProcessState.Success() || !uses(trace, dir+"/a", Opened) || !uses(trace, long, Opened) || len(trace.Unseen) > 0 {
+		t.Errorf("%v; unseen %q", cmd.ProcessState, trace.Unseen)
+	}
+	if os.Getuid() != 0 {
+		cmd = exec.Command("/usr/bin/python3", "-c", script)
+		cmd.Env = append(os.Environ(), "HIDE=1")
+		if trace := run(t, cmd); !strings.Contains(strings.Join(trace.Unseen, "; "), "can't be read") {
+			t.Errorf("unseen is %q", trace.Unseen)
 		}
 	}
 }
