@@ -199,13 +199,12 @@ func (s stamp) sameKind(t stamp) bool {
 // by the tree under another of its names.
 func (e *end) madeElsewhere(rec *record) bool {
 	c := e.inodes[inode{rec.stamp.dev, rec.stamp.ino}]
-	if c&made == 0 || c&carried != 0 || rec.kind != regular {
+	if c&made == 0 || c&carried != 0 || rec.kind != regular || e.isOwned(rec.path) {
 		return false
 	}
-	// An inode's number is given anew when the file is gone. The clock of a
-	// file system may lag by a tick.
-	born := time.Unix(rec.stamp.born.Sec, int64(rec.stamp.born.Nsec))
-	return rec.stamp.born.Sec != 0 && born.After(e.begun.Add(-20*time.Millisecond))
+	// An inode's number is given anew when the file is gone.
+	born := rec.stamp.born
+	return born.Sec > e.begun.Sec || born.Sec == e.begun.Sec && int64(born.Nsec) > e.begun.Nsec
 }
 
 // foreignEntries are those names in a folder that the tree did not make, sorted.

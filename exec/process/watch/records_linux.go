@@ -6,7 +6,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -79,7 +78,7 @@ type program struct{ name string }
 
 // seen is all that was seen of one tree.
 type seen struct {
-	begun       time.Time
+	begun       unix.Timespec // by the clock of file systems
 	root        *program
 	pathDirs    []string // of the command's PATH
 	records     map[string]*record
@@ -102,7 +101,7 @@ type seen struct {
 
 func (s *seen) begin(w *Watch) {
 	*s = seen{
-		begun: time.Now(), root: &program{},
+		root: &program{},
 		records: map[string]*record{}, places: map[string]place{}, fileSystems: map[uint64]fileSystem{},
 		links: map[string]*record{}, changes: map[string]changed{}, tasks: map[uint32]*task{}, heads: map[string]head{},
 		searches: map[[2]string]string{}, connections: map[string]string{},
@@ -116,6 +115,7 @@ func (s *seen) begin(w *Watch) {
 			s.pathDirs = strings.Split(path, ":")
 		}
 	}
+	unix.ClockGettime(unix.CLOCK_REALTIME_COARSE, &s.begun)
 	unix.Stat("/", &s.ownRoot)
 	s.ownMounts, _ = os.Readlink("/proc/self/ns/mnt")
 }
