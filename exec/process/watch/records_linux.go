@@ -101,7 +101,7 @@ type seen struct {
 
 func (s *seen) begin(w *Watch) {
 	*s = seen{
-		root: &program{},
+		root:    &program{},
 		records: map[string]*record{}, places: map[string]place{}, fileSystems: map[uint64]fileSystem{},
 		links: map[string]*record{}, changes: map[string]changed{}, tasks: map[uint32]*task{}, heads: map[string]head{},
 		searches: map[[2]string]string{}, connections: map[string]string{},

@@ -4,6 +4,7 @@ package watch
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -162,8 +163,7 @@ func TestDisturbed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b [2]byte
-	out.Read(b[:]) // it has read a
-	out.Read(b[:])
+	io.ReadFull(out, b[:]) // it has read a
 	for _, name := range []string{"a", "b", "none"} {
 		os.WriteFile(filepath.Join(dir, name), []byte("another"), 0o644)
 	}
