@@ -253,7 +253,7 @@ func (w *parser) parse(r Rules, args []string) (parts []Part, matched []string) 
 	}
 	for i := range parts {
 		if parts[i].Form == FormList {
-			slices.SortFunc(parts[i].Items, func(a, b Item) int { return strings.Compare(a.Text, b.Text) })
+			parts[i].sortList()
 		}
 	}
 	slices.Sort(matched)
@@ -263,40 +263,4 @@ func (w *parser) parse(r Rules, args []string) (parts []Part, matched []string) 
 // ignore blanks the part's value; what it was is kept for messages alone.
 func (p *Part) ignore() {
 	p.Form, p.Hidden, p.Items = FormIgnored, p.Items[0].Text, nil
-}
-
-// Sort makes a multiset of the part's value. It reports false, and leaves the
-// value as it is, where commas may not be what separates: with quotes or with
-// brackets inside, "(1,2),(3,4)" would be taken for "(1,4),(3,2)".
-func (p *Part) Sort() bool {
-	text := p.Items[0].Text
-	inner := strings.TrimSpace(text)
-	if n := len(inner); n >= 2 && strings.Contains("() [] {}", inner[:1]+inner[n-1:]) {
-		inner = inner[1 : n-1]
-	}
-	if strings.ContainsAny(inner, "()[]{}\"'\\`") {
-		return false
-	}
-	// What is around the items counts, since some programs care for
-	// brackets and blanks: it is kept with a comma in each item's place.
-	at := strings.Index(text, inner)
-	n := 1 + strings.Count(inner, ",")
-	var style strings.Builder
-	style.Grow(len(text) - len(inner) + 2*n + 1)
-	style.WriteString(text[:at])
-	p.Form, p.Whole, p.Items = FormSorted, text, make([]Item, 0, n)
-	for item := range strings.SplitSeq(inner, ",") {
-		bare := strings.TrimSpace(item)
-		left := strings.Index(item, bare)
-		p.Items = append(p.Items, Item{Text: bare})
-		style.WriteByte(',')
-		style.WriteString(item[:left])
-		style.WriteByte(',')
-		style.WriteString(item[left+len(bare):])
-	}
-	style.WriteByte(',')
-	style.WriteString(text[at+len(inner):])
-	p.Style = style.String()
-	slices.SortFunc(p.Items, func(a, b Item) int { return strings.Compare(a.Text, b.Text) })
-	return true
 }
