@@ -2,7 +2,6 @@ package key
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,7 +68,8 @@ func identify(t *testing.T, spec CallSpec, args ...string) *Call {
 }
 
 func TestKeyTracksFiles(t *testing.T) {
-	project(t, "data.csv", "a=b.csv", "dir/x", "1,4")
+	project(t, "data.csv", "a=b.csv", "b.csv", "@data.csv", "dir/x", "1,4")
+	list := Rules{Unordered: []string{"indices..."}}
 	ignore := Rules{Ignore: []string{"out"}}
 	unordered := Rules{Unordered: []string{"indices"}}
 	for _, tt := range []struct {
@@ -93,6 +93,17 @@ func TestKeyTracksFiles(t *testing.T) {
 		{"a set that is a file", unordered, []string{"--indices", "1,4"}, "1,4", true},
 		{"an ignored value", ignore, []string{"--out", "data.csv"}, "data.csv", false},
 		{"an ignored value behind =", ignore, []string{"--out=data.csv"}, "data.csv", false},
+		{"a name with =, or the value", Rules{}, []string{"a=b.csv"}, "b.csv", true},
+		{"a name with @, or what it marks", Rules{}, []string{"@data.csv"}, "@data.csv", true},
+		{"a value of a value", Rules{}, []string{"--set=x=data.csv"}, "data.csv", true},
+		{"curl's form", Rules{}, []string{"-F", "x=@data.csv"}, "data.csv", true},
+		{"curl's form, joined", Rules{}, []string{"--form=x=@data.csv"}, "data.csv", true},
+		{"an item with =", list, []string{"--indices", "y=1", "x=data.csv"}, "data.csv", true},
+		{"an item with = and @", list, []string{"--indices", "x=@data.csv", "y=1"}, "data.csv", true},
+		{"an item that is a file", list, []string{"--indices", "x", "data.csv"}, "data.csv", true},
+		{"a set with =", unordered, []string{"--indices", "x=data.csv"}, "data.csv", true},
+		{"a set with =, joined", unordered, []string{"--indices=x=data.csv"}, "data.csv", true},
+		{"a set behind =", unordered, []string{"indices=data.csv"}, "data.csv", true},
 		{"a folder", Rules{}, []string{"dir"}, "dir/x", false},
 		{"another file", Rules{}, []string{"data.csv"}, "dir/x", false},
 	} {
@@ -112,21 +123,6 @@ func TestKeyTracksFiles(t *testing.T) {
 				t.Errorf("the change is noticed: %q", path)
 			}
 		})
-	}
-}
-
-// TestKeyOfPipe: what a pipe holds can't be looked at, so there is no key.
-func TestKeyOfPipe(t *testing.T) {
-	project(t)
-	if err := mkfifo("pipe"); err != nil {
-		t.Skip(err)
-	}
-	for _, arg := range []string{"pipe", "--data=pipe", "@pipe"} {
-		spec := CallSpec{Args: []string{"./train.sh", arg}, Program: "./train.sh", TrackArgs: true, Paths: PathsAbsolute}
-		var unreadable *UnreadableError
-		if _, err := Identify(context.Background(), spec, NewDigests("")); !errors.As(err, &unreadable) {
-			t.Errorf("%s: %v", arg, err)
-		}
 	}
 }
 

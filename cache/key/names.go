@@ -89,7 +89,8 @@ func (w *pathNamer) item(name string, sum *Digest) Item {
 func (w *pathNamer) argument(text string, sum *Digest) Item {
 	switch w.mode {
 	case PathsNone:
-		if sum != nil && text[0] != '@' { // "@data.csv" is not "data.csv"
+		// "@data.csv" is not "data.csv", nor is "a=x/f" what "b=x/f" is.
+		if sum != nil && text[0] != '@' && !strings.Contains(text, "=") {
 			return Item{Text: filepath.Base(text), Path: PathBase, Digest: sum}
 		}
 	case PathsProject:
