@@ -101,27 +101,10 @@ func (s *selection) accepts(e *cache.Entry) bool {
 	if c == nil {
 		return false
 	}
-	if s.program != "" && !isOf(c, s.program) {
+	if s.program != "" && !c.Of(s.program) {
 		return false
 	}
 	return s.command == "" || strings.Contains(strings.Join(c.Args, " "), s.command) || strings.Contains(commandText(c), s.command) || strings.Contains(c.Dir, s.command)
-}
-
-// isOf reports whether a command is of a program of this base name, or of a
-// launcher that starts it.
-func isOf(c *key.Command, name string) bool {
-	if filepath.Base(c.Program()) == name {
-		return true
-	}
-	if !key.IsLauncher(c.Program()) || len(c.Args) == 0 {
-		return false
-	}
-	for _, arg := range c.Args[1:] {
-		if filepath.Base(arg) == name {
-			return true
-		}
-	}
-	return false
 }
 
 // each calls f with each entry of the selection. Records that can't be read are

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,11 +12,11 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/key"
+	"dvlcache/cache/key/launch"
 	"dvlcache/cache/stats"
 	"dvlcache/config"
 	"dvlcache/exec"
 	"dvlcache/exec/number"
-	"dvlcache/exec/process"
 )
 
 // flagValue is a flag for a setting.
@@ -258,46 +257,19 @@ func rulesOf(s *config.Settings, origins []config.Origin, names []string) (key.R
 	return all, err
 }
 
-// programNames are the names that rules for COMMAND go by: its base name and,
-// where it starts another program, that of the program or script behind it, which
-// is the first argument that names a file, or a program on PATH that starts no
-// other one in its turn.
+// programNames are the names that rules for COMMAND go by, where there are such rules.
 func programNames(s *config.Settings, args []string) []string {
 	if len(s.Programs) == 0 {
 		return nil
 	}
-	names := []string{filepath.Base(args[0])}
-	if !key.IsLauncher(args[0]) {
-		return names
-	}
-	// These have a file of their own before the program.
-	own := slices.Contains([]string{"flock", "apptainer", "singularity"}, names[0])
-	for _, arg := range args[1:] {
-		if info, err := os.Stat(arg); err == nil && info.Mode().IsRegular() {
-			if own {
-				own = false
-				continue
-			}
-			return append(names, filepath.Base(arg))
-		}
-		if arg == "" || strings.ContainsAny(arg, "/=") || strings.HasPrefix(arg, "-") {
-			continue
-		}
-		if _, err := process.LookPath(arg); err == nil {
-			names = append(names, arg)
-			if !key.IsLauncher(arg) {
-				break
-			}
-		}
-	}
-	return names
+	return launch.ProgramNames(args)
 }
 
 // sameRules returns what tells whether the rules for COMMAND hold for a line of a
 // batch too, or nil if they always do: where COMMAND starts another program, that
 // may be in the line, and have others.
 func sameRules(s *config.Settings, command []string) func(args []string) error {
-	if len(s.Programs) == 0 || !key.IsLauncher(command[0]) {
+	if len(s.Programs) == 0 || !launch.IsLauncher(command[0]) {
 		return nil
 	}
 	ruled := func(args []string) []string {

@@ -11,6 +11,7 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/key"
+	"dvlcache/cache/key/launch"
 	"dvlcache/exec/number"
 	"dvlcache/exec/process"
 )
@@ -187,14 +188,14 @@ func (c *call) whyNone(ctx context.Context, x *Explanation) error {
 		return err
 	}
 	calls := 0
-	name := filepath.Base(c.program)
-	scripts := c.scripts()
+	names := launch.ProgramNames(c.Args)
+	name, started := filepath.Base(c.program), names[len(names)-1] // which another launcher may have started
 	err = lister.Each(ctx, cache.Range{Namespace: &c.Namespace}, func(id cache.ID, e *cache.Entry, _ *cache.RecordError) error {
-		if e == nil || !e.CommandMentions(name) && !slices.ContainsFunc(scripts, e.CommandMentions) {
+		if e == nil || !e.CommandMentions(name) && !e.CommandMentions(started) {
 			return nil
 		}
 		stored := e.Command()
-		if stored == nil || filepath.Base(stored.Program()) != name && !slices.ContainsFunc(stored.Args, func(arg string) bool { return slices.Contains(scripts, filepath.Base(arg)) }) {
+		if stored == nil || filepath.Base(stored.Program()) != name && !stored.Of(started) {
 			return nil
 		}
 		calls++
@@ -229,18 +230,6 @@ func (c *call) whyNone(ctx context.Context, x *Explanation) error {
 	}
 	x.Reason += fmt.Sprintf(" (nearest of %d stored)", calls)
 	return nil
-}
-
-// scripts are the base names of the files that the arguments of a launcher name:
-// what another launcher was called with may be the same.
-func (c *call) scripts() (names []string) {
-	if !key.IsLauncher(c.program) {
-		return nil
-	}
-	for _, path := range c.key.Tracked() {
-		names = append(names, filepath.Base(path))
-	}
-	return names
 }
 
 // phrase lists differences in a line.

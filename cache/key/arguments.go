@@ -163,7 +163,7 @@ var nothing = &look{}
 // trackText tracks the file that a text names. It returns nil if there is none. hint
 // is for messages.
 func (c *Call) trackText(ctx context.Context, text, hint string) (*Digest, error) {
-	seen, ok := c.looked[text]
+	seen, ok := c.seen.looked[text]
 	if !ok {
 		seen = nothing
 		if !files.Missing(text) {
@@ -172,7 +172,7 @@ func (c *Call) trackText(ctx context.Context, text, hint string) (*Digest, error
 			seen.sum, seen.err = fresh.lookAt(ctx, text)
 			seen.files, seen.absent = fresh.files, fresh.absent
 		}
-		c.looked[text] = seen
+		c.seen.looked[text] = seen
 	}
 	if seen == nothing {
 		c.absent = append(c.absent, trackedFile{path: text, hint: hint})
@@ -205,6 +205,7 @@ func (c *Call) lookAt(ctx context.Context, text string) (*Digest, error) {
 		if err != nil {
 			return nil, unreadable(text, err)
 		}
+		c.files[len(c.files)-1].executable = info.Mode()&0o111 != 0
 		return &sum, nil
 	case err == nil && isPipe(info):
 		return nil, &UnreadableError{text, errPipe}

@@ -3,9 +3,12 @@ package key
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"dvlcache/cache/key/launch"
 )
 
 // Command is how a call was made: what explains its key, and what is needed to
@@ -118,4 +121,14 @@ func (c *Command) Program() string {
 		}
 	}
 	return ""
+}
+
+// Of reports whether it is a call of a program of this base name, or of a launcher
+// that starts it.
+func (c *Command) Of(name string) bool {
+	if filepath.Base(c.Program()) == name {
+		return true
+	}
+	return launch.IsLauncher(c.Program()) && len(c.Args) > 0 &&
+		slices.ContainsFunc(c.Args[1:], func(arg string) bool { return filepath.Base(arg) == name })
 }

@@ -3,12 +3,10 @@ package key
 import (
 	"context"
 	"crypto/sha256"
-	"os/exec"
-	"slices"
-	"strings"
 
 	"dvlcache/cache/internal/digest"
 	"dvlcache/cache/internal/witness"
+	"dvlcache/cache/key/launch"
 )
 
 // Paths says how much of the paths of programs and files counts.
@@ -52,7 +50,7 @@ type Call struct {
 	absent  []trackedFile       // what arguments name, if they name a file later
 	ways    [][]digest.Identity // to each of files; see Watch
 	witness *witness.Witness    // of what happens to files; see Watch
-	looked  map[string]*look
+	seen    *sight
 
 	latePath, lateHint string // one of absent that was there before the run
 }
@@ -80,7 +78,7 @@ type Identifier struct {
 	names      *pathNamer
 	launcher   bool  // arguments may name programs
 	head, tail *Call // what comes before the arguments, and after
-	looked     map[string]*look
+	seen       *sight
 
 	// What Key works in.
 	headBytes, tailBytes []byte
@@ -96,9 +94,9 @@ func NewIdentifier(ctx context.Context, spec CallSpec, digests *Digests) (*Ident
 	if err != nil {
 		return nil, err
 	}
-	x := &Identifier{spec: spec, digests: digests, names: where, launcher: spec.TrackArgs && IsLauncher(spec.Program), looked: map[string]*look{}}
+	x := &Identifier{spec: spec, digests: digests, names: where, launcher: spec.TrackArgs && launch.IsLauncher(spec.Program), seen: newSight()}
 	x.head, x.tail = x.newCall(), x.newCall()
-	if err := x.head.addProgram(ctx, PartProgram, spec.Program, where); err != nil {
+	if err := x.head.addProgram(ctx, PartProgram, spec.Program, &start{where: where, paths: x.seen.finder.Paths(spec.Program, nil)}); err != nil {
 		return nil, err
 	}
 	for _, dir := range where.directories() {
@@ -126,13 +124,13 @@ func NewIdentifier(ctx context.Context, spec CallSpec, digests *Digests) (*Ident
 // arguments name it looks at by itself.
 func (x *Identifier) Twin() *Identifier {
 	t := &Identifier{spec: x.spec, digests: x.digests, names: x.names, launcher: x.launcher, head: x.head, tail: x.tail,
-		looked: map[string]*look{}, headBytes: x.headBytes, tailBytes: x.tailBytes}
+		seen: newSight(), headBytes: x.headBytes, tailBytes: x.tailBytes}
 	t.scratch = *t.newCall()
 	return t
 }
 
 func (x *Identifier) newCall() *Call {
-	return &Call{spec: &x.spec, dir: x.names.logical, digests: x.digests, looked: x.looked}
+	return &Call{spec: &x.spec, dir: x.names.logical, digests: x.digests, seen: x.seen}
 }
 
 // Identify finds the key of the call with these arguments, COMMAND first.
@@ -171,18 +169,19 @@ func (x *Identifier) Key(ctx context.Context, args []string) (Key, error) {
 // arguments adds to a call the programs that its arguments name, and returns the
 // parts of the arguments, which are p's own, and the rules that matched.
 func (x *Identifier) arguments(ctx context.Context, c *Call, p *parser, args []string) (parts []Part, matched []string, err error) {
-	if x.launcher {
-		if err := c.addLaunched(ctx, args[1:], x.names); err != nil {
-			return nil, nil, err
-		}
-	}
 	parts, matched = p.parse(x.spec.Rules, args[1:])
-	for i := range parts {
-		if x.spec.TrackArgs {
+	if x.spec.TrackArgs {
+		first := len(c.files)
+		for i := range parts {
 			if err := c.trackArgument(ctx, &parts[i]); err != nil {
 				return nil, nil, err
 			}
 		}
+		if err := x.addLaunched(ctx, c, parts, c.files[first:]); err != nil {
+			return nil, nil, err
+		}
+	}
+	for i := range parts {
 		for j := range parts[i].Items {
 			it := &parts[i].Items[j]
 			*it = x.names.argument(it.Text, it.Digest)
@@ -206,53 +205,6 @@ func ruleParts(matched []string) []Part {
 func (c *Call) include(o *Call) {
 	c.Parts = append(c.Parts, o.Parts...)
 	c.files = append(c.files, o.files...)
-}
-
-// addProgram adds an executable and, if it is a script, what its #! line names.
-func (c *Call) addProgram(ctx context.Context, kind PartKind, path string, where *pathNamer) error {
-	for range 5 { // as deep as an interpreter may be a script itself
-		sum, err := c.track(ctx, path)
-		if err != nil {
-			return unreadable(path, err)
-		}
-		c.add(Part{Kind: kind, Items: []Item{where.item(path, &sum)}})
-		kind = PartInterpreter
-		if path = interpreter(path); path == "" {
-			return nil
-		}
-	}
-	return nil
-}
-
-// addLaunched adds the programs that the arguments of a launcher name and that
-// are found on PATH: any word may be one.
-func (c *Call) addLaunched(ctx context.Context, args []string, where *pathNamer) error {
-	var paths []string // another PATH, as in env PATH=bin:$PATH train.sh
-	for _, arg := range args {
-		if path, ok := strings.CutPrefix(arg, "PATH="); ok {
-			paths = append(paths, path)
-		}
-	}
-	for _, arg := range args {
-		if arg == "" || strings.ContainsAny(arg, "/=") || strings.HasPrefix(arg, "-") {
-			continue
-		}
-		var found []string
-		if path, err := exec.LookPath(arg); err == nil {
-			found = append(found, path)
-		}
-		for _, path := range paths {
-			if path = lookIn(arg, path); path != "" && !slices.Contains(found, path) {
-				found = append(found, path)
-			}
-		}
-		for _, path := range found {
-			if err := c.addProgram(ctx, PartInterpreter, path, where); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 func (c *Call) add(p Part) { c.Parts = append(c.Parts, p) }

@@ -126,33 +126,6 @@ func TestKeyTracksFiles(t *testing.T) {
 	}
 }
 
-// TestKeyOfInterpreters: what a #! line names, and what a launcher starts,
-// counts as it is found on PATH.
-func TestKeyOfInterpreters(t *testing.T) {
-	dir := project(t, "one/tool", "two/tool", "env")
-	path := os.Getenv("PATH")
-	key := func(bin, program string, args ...string) Key {
-		t.Setenv("PATH", filepath.Join(dir, bin)+":"+path)
-		return identify(t, CallSpec{Program: program}, args...).Key
-	}
-	writeFile(t, "train.sh", "#!/usr/bin/env -S tool -u\n")
-	if key("one", "./train.sh") == key("two", "./train.sh") {
-		t.Error("two environments share a key of ./train.sh")
-	}
-	writeFile(t, "train.sh", "#!"+filepath.Join(dir, "one/tool"))
-	if key("one", "./train.sh") != key("two", "./train.sh") {
-		t.Error("PATH counts where the #! line doesn't use it")
-	}
-	before := key("one", "./train.sh")
-	writeFile(t, "one/tool", "upgraded")
-	if key("one", "./train.sh") == before {
-		t.Error("the interpreter does not count")
-	}
-	if key("one", "./env", "A=1", "tool") == key("two", "./env", "A=1", "tool") {
-		t.Error("what env starts does not count")
-	}
-}
-
 // TestChangedOnTheWay: a link that is turned during the run and back again.
 func TestChangedOnTheWay(t *testing.T) {
 	project(t, "v1/data", "v2/data")

@@ -11,14 +11,15 @@ import (
 
 // trackedFile is a file whose contents went into a key.
 type trackedFile struct {
-	path   string // as it was named
-	hint   string
-	of     string // the --depends-on that it is, or lies below, as that counts
-	seen   digest.Seen
-	digest Digest
-	runs   bool           // whether it may be run counts, too
-	folder *folder.Folder // of which names count; nil: a file
-	names  []string       // … these
+	path       string // as it was named
+	hint       string
+	of         string // the --depends-on that it is, or lies below, as that counts
+	seen       digest.Seen
+	digest     Digest
+	runs       bool           // whether it may be run counts, too
+	executable bool           // of an argument's file: it may be run
+	folder     *folder.Folder // of which names count; nil: a file
+	names      []string       // … these
 }
 
 // track digests a regular file and remembers to look at it after the run.

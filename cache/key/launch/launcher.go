@@ -1,0 +1,87 @@
+// Package launch says what a command line starts: which words launchers take for
+// programs, what a #! line names, and what is found on PATH. It knows nothing of keys.
+package launch
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// launchers are programs that start another which their arguments name: interpreters
+// with their script, and what runs a program somewhere, or somehow.
+const launchers = " " +
+	"sh bash dash zsh ksh mksh ash yash fish csh tcsh elvish nu xonsh pwsh busybox toybox " +
+	"python pypy jython ipython micropython ruby jruby perl raku lua luajit php node nodejs deno bun ts-node tsx " +
+	"awk gawk mawk nawk R r Rscript julia octave octave-cli scilab matlab sage gnuplot java groovy scala kotlin clojure clj " +
+	"tclsh wish expect guile sbcl clisp racket ghc runghc runhaskell ocaml elixir escript erl swift go cargo stack cabal dotnet mono wine " +
+	"env nice ionice chrt nohup time timeout timelimit stdbuf setsid taskset numactl prlimit chronic flock unbuffer script " +
+	"xargs parallel watch sudo doas su runuser pkexec setpriv capsh chroot unshare nsenter setarch linux32 linux64 i386 x86_64 choom " +
+	"systemd-run systemd-inhibit cgexec cpulimit firejail bwrap proot fakeroot faketime eatmydata rlwrap xvfb-run dbus-run-session " +
+	"strace ltrace gdb valgrind perf nsys ncu nvprof rocprof likwid-pin likwid-perfctr hwloc-bind catchsegv " +
+	"srun mpirun mpiexec orterun prterun prun aprun jsrun ibrun flux horovodrun deepspeed torchrun accelerate ray " +
+	"apptainer singularity docker podman nerdctl charliecloud ch-run enroot udocker " +
+	"uv uvx poetry pipenv pipx hatch pdm rye tox nox conda mamba micromamba pixi npx pnpm yarn bundle dotenv direnv asdf mise rtx pyenv rbenv nix nix-shell guix " +
+	"make gmake bmake ninja just task snakemake doit invoke "
+
+// IsLauncher reports whether a program, by its base name, is one of those that
+// start another which their arguments name.
+func IsLauncher(program string) bool {
+	name := filepath.Base(program)
+	for _, known := range []string{name, strings.TrimRight(name, "0123456789.-")} { // python3.11
+		if known != "" && strings.Contains(launchers, " "+known+" ") {
+			return true
+		}
+	}
+	for _, family := range []string{"mpirun.", "mpiexec.", "ld-linux", "qemu-"} {
+		if strings.HasPrefix(name, family) {
+			return true
+		}
+	}
+	return false
+}
+
+// Word is what of an argument a launcher may look for on PATH: all of it, or what
+// stands behind its "=".
+func Word(arg string) string {
+	arg = arg[strings.LastIndexByte(arg, '=')+1:]
+	if strings.HasPrefix(arg, "-") || strings.Contains(arg, "/") {
+		return ""
+	}
+	return arg
+}
+
+// ProgramNames are the names that rules for a command go by: its base name and,
+// where it starts another program, that of the program or script behind it, which
+// is the first argument that names a file, or a program on PATH that starts no
+// other one in its turn.
+func ProgramNames(args []string) []string {
+	names := []string{filepath.Base(args[0])}
+	if !IsLauncher(args[0]) {
+		return names
+	}
+	// These have a file of their own before the program.
+	own := slices.Contains([]string{"flock", "apptainer", "singularity"}, names[0])
+	for _, arg := range args[1:] {
+		if info, err := os.Stat(arg); err == nil && info.Mode().IsRegular() {
+			if own {
+				own = false
+				continue
+			}
+			return append(names, filepath.Base(arg))
+		}
+		if Word(arg) != arg || arg == "" {
+			continue
+		}
+		if _, err := exec.LookPath(arg); err == nil || errors.Is(err, exec.ErrDot) {
+			names = append(names, arg)
+			if !IsLauncher(arg) {
+				break
+			}
+		}
+	}
+	return names
+}
