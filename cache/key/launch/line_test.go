@@ -2,6 +2,7 @@ package launch
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -124,6 +125,24 @@ func TestFind(t *testing.T) {
 				t.Errorf("PATH=%s %.20q (after many: %v): %q", tt.path, tt.name, many, got)
 			}
 		}
+	}
+}
+
+// TestFindMany: where there are many words, a folder is looked at once.
+func TestFindMany(t *testing.T) {
+	dir := t.TempDir()
+	p := NewFinder().path(dir)
+	for i := range manyWords {
+		p.Find(fmt.Sprint(i))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "late"), nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if found := p.Find("late"); found != "" {
+		t.Errorf("%s is found: the folder is looked at again", found)
+	}
+	if found := NewFinder().path(dir).Find("late"); found == "" {
+		t.Error("what is there is not found")
 	}
 }
 
