@@ -55,7 +55,7 @@ func hidden(parts []Part) []Part {
 		switch p.Kind {
 		case PartArgument, PartEnvironment:
 			sum := sha256.Sum256(p.encode(nil))
-			h := Part{Kind: p.Kind, Form: p.Form, Items: []Item{{Text: "#" + hex.EncodeToString(sum[:ShortDigest])}}, Flag: p.Flag, Hint: p.Hint}
+			h := Part{Kind: p.Kind, Form: p.Form, Items: []Item{{Text: "#" + hex.EncodeToString(sum[:ShortDigest])}}, Flag: p.Flag, Hint: p.Hint, Place: p.Place}
 			if p.Kind == PartEnvironment {
 				h.Name = p.Name
 			}

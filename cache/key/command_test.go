@@ -23,7 +23,7 @@ func commands() *rapid.Generator[*Command] {
 		rules := Rules{Unordered: []string{"x"}, Ignore: []string{"data"}}
 		parts, matched := (&parser{hints: true}).parse(rules, args[1:])
 		for i := range parts {
-			parts[i].Flag, parts[i].Hint, parts[i].Hidden = "", "", ""
+			parts[i].Flag, parts[i].Hint, parts[i].Hidden, parts[i].Place = "", "", "", 0
 			parts[i].File = digest.Draw(t, "file")
 			for j := range parts[i].Items {
 				if parts[i].Form != FormSorted {

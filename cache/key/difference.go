@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"dvlcache/cache/key/launch"
 )
 
 // Difference is one respect in which a call differs from a stored one.
@@ -45,7 +47,7 @@ func (d Difference) String() string { return d.What + " " + d.How }
 // stored. It looks at when files were changed, and runs nothing. most bounds
 // how many are told apart: arguments in which there are more count as one.
 func (c *Call) Differences(stored *Command, most int) []Difference {
-	d := &differ{now: c.Parts, stored: stored.Parts, most: most, call: c}
+	d := &differ{now: c.Parts, stored: stored.Parts, most: most, call: c, own: c.launchers()}
 	if stored.Args == nil {
 		d.now = hidden(c.Parts)
 	}
@@ -105,10 +107,20 @@ func (c *Call) Try(stored *Command, differences []Difference) {
 	}
 }
 
+// launchers is how many arguments are a launcher's own.
+func (c *Call) launchers() int {
+	if c.own == nil {
+		n := launch.Own(c.args)
+		c.own = &n
+	}
+	return *c.own
+}
+
 type differ struct {
 	call        *Call
 	now, stored []Part
 	most        int
+	own         int // arguments that are a launcher's own: there is no rule for them
 	differences []Difference
 }
 
@@ -147,12 +159,12 @@ func same(a, b *Digest) bool {
 }
 
 // changed says that a file's contents differ.
-func (d *differ) changed(path, hint string) {
+func (d *differ) changed(path string) {
 	how := "changed since"
 	if info, err := os.Stat(path); err == nil {
 		how += info.ModTime().Format(" (2006-01-02 15:04)")
 	}
-	d.add(Difference{What: path, How: how, Hint: hint})
+	d.add(Difference{What: path, How: how})
 }
 
 func (d *differ) programs() {
@@ -177,7 +189,7 @@ func (d *differ) programs() {
 				}
 				d.add(x)
 			case !same(a.Digest, b.Digest):
-				d.changed(a.Text, "")
+				d.changed(a.Text)
 			}
 		}
 	}
@@ -226,7 +238,7 @@ func (d *differ) dependencies() {
 		case old == nil:
 			d.add(Difference{What: "--depends-on", Now: it.Text})
 		case !same(it.Digest, old.Items[0].Digest):
-			d.changed(d.call.youngest(it.Text), "")
+			d.changed(d.call.youngest(it.Text))
 		}
 	}
 	for _, p := range stored {

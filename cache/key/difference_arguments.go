@@ -19,7 +19,7 @@ func (d *differ) arguments() {
 	switch {
 	case len(now) == 0 && len(stored) == 0:
 	case len(now) != len(stored):
-		d.inserted(now, stored)
+		d.inserted(first, now, stored)
 	case d.reordered(now, stored):
 	default:
 		var pairs []int
@@ -99,8 +99,9 @@ func shown(text string) string {
 	return text
 }
 
-// inserted describes arguments that are there in one call alone.
-func (d *differ) inserted(now, stored []Part) {
+// inserted describes arguments that are there in one call alone, behind as many that
+// both have.
+func (d *differ) inserted(at int, now, stored []Part) {
 	x := Difference{What: "the arguments", Now: written(now), Stored: written(stored), Weight: weightArguments}
 	switch {
 	case len(stored) == 0:
@@ -110,7 +111,10 @@ func (d *differ) inserted(now, stored []Part) {
 	}
 	if one := slices.Concat(now, stored); len(one) == 1 && len(one[0].Items) == 1 {
 		if name := strings.TrimLeft(one[0].Items[0].Text, "-"); one[0].Items[0].Text != name && !strings.Contains(name, "=") {
-			x.What, x.Hint, x.Weight = one[0].Items[0].Text, "--ignore-switch "+name, weightArgument
+			x.What, x.Weight = one[0].Items[0].Text, weightArgument
+			if at >= d.own {
+				x.Hint = "--ignore-switch " + name
+			}
 			x.rule, x.all = true, true
 			if x.Now, x.How = "", "is missing, and was there in the stored call"; len(now) == 1 {
 				x.How = "is new"
@@ -156,7 +160,7 @@ func (d *differ) reordered(now, stored []Part) bool {
 
 // argument describes one argument that has another value.
 func (d *differ) argument(now, stored *Part) {
-	x := Difference{What: "argument " + strings.TrimPrefix(now.Hint, "--ignore-arg "), Now: shown(now.written()), Stored: shown(stored.written()), Weight: weightArgument}
+	x := Difference{What: fmt.Sprintf("argument %d", now.Place), Now: shown(now.written()), Stored: shown(stored.written()), Weight: weightArgument}
 	if name, ok := strings.CutPrefix(now.Hint, "--ignore "); ok {
 		x.What = "--" + name
 		if now.Flag == "" && now.Name != stored.Name {
@@ -164,7 +168,7 @@ func (d *differ) argument(now, stored *Part) {
 		}
 	}
 	// A list may be the very subset.
-	if now.Hint != "" && !strings.Contains(x.Now+x.Stored, ",") && now.Form == FormKept && !now.readsFile() {
+	if now.Hint != "" && !strings.Contains(x.Now+x.Stored, ",") && now.Form == FormKept && !now.readsFile() && !stored.readsFile() && now.Place > d.own {
 		x.Hint = now.Hint + ", if it can't change the number"
 		x.rule = true
 	}
@@ -187,17 +191,19 @@ func (d *differ) argument(now, stored *Part) {
 		if a.Digest == nil && now.File != stored.File {
 			a.Digest, b.Digest = now.File, stored.File
 		}
-		output := ""
-		if now.Hint != "" {
-			output = now.Hint + ", if it is an output"
-		}
 		switch {
 		case b.Digest == nil:
+			output := ""
+			if now.Hint != "" && now.Place > d.own && !isSource(a.Text) {
+				output = now.Hint + ", if it is an output"
+			}
 			d.add(Difference{What: a.Text, How: "is a file now, and was none before the stored evaluation", Hint: output})
 		case a.Digest == nil:
 			d.add(Difference{What: a.Text, How: "is no file any more"})
 		default:
-			d.changed(a.Text, output)
+			// No hint: the stored evaluation left it as it was, or its number
+			// wouldn't be stored. So it is an input.
+			d.changed(a.Text)
 		}
 		return
 	}

@@ -51,6 +51,7 @@ type Call struct {
 	ways    [][]digest.Identity // to each of files; see Watch
 	witness *witness.Witness    // of what happens to files; see Watch
 	seen    *sight
+	own     *int // see launchers
 
 	latePath, lateHint string // one of absent that was there before the run
 }

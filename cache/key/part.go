@@ -68,6 +68,7 @@ type Part struct {
 	Whole  string // a multiset as it was written
 	Hidden string // the ignored value
 	Hint   string // the flag of ours that would ignore this part
+	Place  int    // of an argument, counted from 1
 }
 
 // keyVersion changes whenever the encoding, or what goes into it, does.

@@ -205,7 +205,7 @@ func (w *parser) parse(r Rules, args []string) (parts []Part, matched []string) 
 		items = append(items, Item{Text: t.arg})
 		p := Part{Kind: PartArgument, Items: items[i : i+1 : i+1]}
 		if w.hints {
-			p.Hint = t.hint()
+			p.Hint, p.Place = t.hint(), t.n
 		}
 		if t.owner != "" {
 			p.Flag = tokens[i-1-t.nth].arg
@@ -240,7 +240,7 @@ func (w *parser) parse(r Rules, args []string) (parts []Part, matched []string) 
 				parts[last].Items = append(parts[last].Items, Item{Text: t.arg})
 				continue
 			}
-			p = Part{Kind: PartArgument, Form: FormList, Items: []Item{{Text: t.arg}}, Flag: p.Flag, Hint: p.Hint}
+			p = Part{Kind: PartArgument, Form: FormList, Items: []Item{{Text: t.arg}}, Flag: p.Flag, Hint: p.Hint, Place: p.Place}
 		case t.assign != "" && !t.ended && slices.Contains(r.Ignore, t.assign):
 			use("ignore", t.assign)
 			p.ignore()

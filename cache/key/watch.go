@@ -84,10 +84,10 @@ func (c *Call) Changed(ctx context.Context) (path, hint string) {
 		f := &c.files[i]
 		comesAndGoes := f.folder != nil && f.folder.OfCache() // the cache's
 		if c.ways != nil && !comesAndGoes && !slices.Equal(c.ways[i], wayTo(f.path)) {
-			return f.path, f.hint
+			return f.path, c.outputHint(f.path, f.hint)
 		}
 		if name := c.changed(ctx, i); name != "" {
-			return name, f.hint
+			return name, c.outputHint(name, f.hint)
 		}
 	}
 	return "", ""
@@ -125,7 +125,7 @@ func mayRun(s digest.Seen) bool { return s.Mode&0o111 != 0 }
 func (c *Call) Appeared() (path, hint string) {
 	for _, f := range c.absent {
 		if info, err := os.Stat(f.path); err == nil && info.Mode().IsRegular() {
-			return f.path, f.hint
+			return f.path, c.outputHint(f.path, f.hint)
 		}
 	}
 	return "", ""

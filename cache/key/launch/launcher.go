@@ -11,13 +11,15 @@ import (
 	"strings"
 )
 
-// launchers are programs that start another which their arguments name: interpreters
-// with their script, and what runs a program somewhere, or somehow.
-const launchers = " " +
+// interpreters are programs that start a script.
+const interpreters = " " +
 	"sh bash dash zsh ksh mksh ash yash fish csh tcsh elvish nu xonsh pwsh busybox toybox " +
 	"python pypy jython ipython micropython ruby jruby perl raku lua luajit php node nodejs deno bun ts-node tsx " +
 	"awk gawk mawk nawk R r Rscript julia octave octave-cli scilab matlab sage gnuplot java groovy scala kotlin clojure clj " +
-	"tclsh wish expect guile sbcl clisp racket ghc runghc runhaskell ocaml elixir escript erl swift go cargo stack cabal dotnet mono wine " +
+	"tclsh wish expect guile sbcl clisp racket ghc runghc runhaskell ocaml elixir escript erl swift go cargo stack cabal dotnet mono wine "
+
+// wrappers are programs that start another one somewhere, or somehow.
+const wrappers = " " +
 	"env nice ionice chrt nohup time timeout timelimit stdbuf setsid taskset numactl prlimit chronic flock unbuffer script " +
 	"xargs parallel watch sudo doas su runuser pkexec setpriv capsh chroot unshare nsenter setarch linux32 linux64 i386 x86_64 choom " +
 	"systemd-run systemd-inhibit cgexec cpulimit firejail bwrap proot fakeroot faketime eatmydata rlwrap xvfb-run dbus-run-session " +
@@ -31,17 +33,18 @@ const launchers = " " +
 // start another which their arguments name.
 func IsLauncher(program string) bool {
 	name := filepath.Base(program)
-	for _, known := range []string{name, strings.TrimRight(name, "0123456789.-")} { // python3.11
-		if known != "" && strings.Contains(launchers, " "+known+" ") {
-			return true
-		}
-	}
 	for _, family := range []string{"mpirun.", "mpiexec.", "ld-linux", "qemu-"} {
 		if strings.HasPrefix(name, family) {
 			return true
 		}
 	}
-	return false
+	return among(wrappers, name) || among(interpreters, name)
+}
+
+// among reports whether a list has a name, with a version or without: python3.11.
+func among(list, name string) bool {
+	bare := strings.TrimRight(name, "0123456789.-")
+	return bare != "" && (strings.Contains(list, " "+name+" ") || strings.Contains(list, " "+bare+" "))
 }
 
 // Word is what of an argument a launcher may look for on PATH: all of it, or what
@@ -59,19 +62,35 @@ func Word(arg string) string {
 // is the first argument that names a file, or a program on PATH that starts no
 // other one in its turn.
 func ProgramNames(args []string) []string {
-	names := []string{filepath.Base(args[0])}
+	names, _ := walk(args)
+	return names
+}
+
+// Own is how many of a launcher's arguments are its own, the program that it starts
+// and what stands before that; all if no program is found.
+func Own(args []string) int {
+	_, own := walk(args)
+	return own
+}
+
+func walk(args []string) (names []string, own int) {
+	names = []string{filepath.Base(args[0])}
 	if !IsLauncher(args[0]) {
-		return names
+		return names, 0
 	}
 	// These have a file of their own before the program.
-	own := slices.Contains([]string{"flock", "apptainer", "singularity"}, names[0])
-	for _, arg := range args[1:] {
+	before := slices.Contains([]string{"flock", "apptainer", "singularity"}, names[0])
+	interpreter := among(interpreters, names[0])
+	for i, arg := range args[1:] {
 		if info, err := os.Stat(arg); err == nil && info.Mode().IsRegular() {
-			if own {
-				own = false
+			if before {
+				before = false
 				continue
 			}
-			return append(names, filepath.Base(arg))
+			return append(names, filepath.Base(arg)), i + 1
+		}
+		if interpreter && i > 0 && isText(args[i]) {
+			return names, i + 1
 		}
 		if Word(arg) != arg || arg == "" {
 			continue
@@ -79,9 +98,20 @@ func ProgramNames(args []string) []string {
 		if _, err := exec.LookPath(arg); err == nil || errors.Is(err, exec.ErrDot) {
 			names = append(names, arg)
 			if !IsLauncher(arg) {
-				break
+				return names, i + 1
 			}
+			interpreter = among(interpreters, arg)
 		}
 	}
-	return names
+	return names, len(args) - 1
+}
+
+// isText reports whether the argument behind an interpreter's option is what it
+// runs: a text, or a module.
+func isText(option string) bool {
+	switch option {
+	case "--eval", "--module", "--command", "--print", "--expression":
+		return true
+	}
+	return len(option) > 1 && option[0] == '-' && option[1] != '-' && strings.ContainsAny(option[len(option)-1:], "cmeEp")
 }

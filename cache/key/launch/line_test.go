@@ -192,3 +192,40 @@ func TestIsLauncher(t *testing.T) {
 		}
 	}
 }
+
+func TestProgramNames(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, name := range []string{"train.py", "lock", "bin/tool"} {
+		os.MkdirAll(filepath.Dir(name), 0o755)
+		if err := os.WriteFile(name, nil, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", "bin")
+	for _, name := range []string{"python3", "timeout"} {
+		os.WriteFile("bin/"+name, nil, 0o755)
+	}
+	for _, tt := range []struct {
+		args, names string
+		own         int
+	}{
+		{"./train.sh --x train.py", "train.sh", 0},
+		{"python3 train.py --x 1", "python3 train.py", 1},
+		{"python3 -u ./train.py --x tool", "python3 train.py", 2},
+		{"/usr/bin/env A=1 timeout 60 python3 -u train.py --x 1", "env timeout python3 train.py", 6},
+		{"nice -n 5 tool train.py", "nice tool", 3},
+		{"flock lock python3 train.py 1", "flock python3 train.py", 3},
+		{"python3 -m module --seed 1", "python3", 2},
+		{"timeout 5 python3 -um module --seed 1", "timeout python3", 4},
+		{"sh -c text sh 1", "sh", 2},
+		{"perl -ne text x", "perl", 2},
+		{"timeout -k 5 60 tool 1", "timeout tool", 4},
+		{"uv run nowhere.py --x 1", "uv", 4},
+	} {
+		args := strings.Fields(tt.args)
+		if names := strings.Join(ProgramNames(args), " "); names != tt.names || Own(args) != tt.own {
+			t.Errorf("%s: %s, %d", tt.args, names, Own(args))
+		}
+	}
+}
