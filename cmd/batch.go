@@ -21,6 +21,7 @@ import (
 	"dvlcache/exec"
 	"dvlcache/exec/number"
 	"dvlcache/exec/process"
+	"dvlcache/internal/plain"
 )
 
 // batchFlags are the flags that only batch has.
@@ -118,7 +119,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	if f.input != "" {
 		file, err := os.Open(f.input)
 		if err != nil {
-			return usage(fmt.Errorf("--input %s: %w", f.input, plain(err)), "")
+			return usage(fmt.Errorf("--input %s: %w", f.input, plain.Error(err)), "")
 		}
 		defer file.Close()
 		in = file

@@ -14,6 +14,7 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/config"
+	"dvlcache/internal/plain"
 )
 
 func newImport(ui *terminal) *cobra.Command {
@@ -100,7 +101,7 @@ const (
 func (im *importer) open(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
-		return usage(fmt.Errorf("%s: %w", name, plain(err)), "")
+		return usage(fmt.Errorf("%s: %w", name, plain.Error(err)), "")
 	}
 	defer f.Close()
 	return im.read(name, f)
@@ -112,7 +113,7 @@ func (im *importer) read(name string, from io.Reader) error {
 	for number := 1; ; number++ {
 		line, err := r.ReadBytes('\n')
 		if err != nil && err != io.EOF {
-			return fmt.Errorf("%s: %w", name, plain(err))
+			return fmt.Errorf("%s: %w", name, plain.Error(err))
 		}
 		last := err == io.EOF
 		if line = bytes.TrimSpace(line); len(line) > 0 {

@@ -17,15 +17,15 @@ import (
 var arrows = map[string][]string{
 	"":                              {"cmd"},
 	"cmd/internal/release":          {"cmd"},
-	"cmd":                           {"config", "exec", "exec/process", "exec/number", "cache", "cache/key", "cache/key/launch", "cache/stats", "cache/bolt", "cache/inputs", "cache/memcached", "cache/durable"},
+	"cmd":                           {"config", "exec", "exec/process", "exec/number", "cache", "cache/key", "cache/key/launch", "cache/stats", "cache/bolt", "cache/inputs", "cache/memcached", "cache/durable", "internal/plain"},
 	"config":                        {},
 	"exec":                          {"exec/process", "exec/process/watch", "exec/number", "cache", "cache/inputs", "cache/key", "cache/key/launch", "cache/stats"},
-	"exec/process":                  {"exec/process/watch"},
+	"exec/process":                  {"exec/process/watch", "internal/plain"},
 	"exec/process/watch":            {},
 	"exec/number":                   {},
 	"cache":                         {"cache/key", "cache/stats", "cache/internal/wire"},
 	"cache/inputs":                  {"cache/key", "cache/internal/digest", "cache/internal/files", "cache/internal/wire"},
-	"cache/key":                     {"cache/key/launch", "cache/internal/digest", "cache/internal/files", "cache/internal/folder", "cache/internal/wire", "cache/internal/witness"},
+	"cache/key":                     {"cache/key/launch", "cache/internal/digest", "cache/internal/files", "cache/internal/folder", "cache/internal/wire", "cache/internal/witness", "internal/plain"},
 	"cache/key/launch":              {"cache/internal/files"},
 	"cache/stats":                   {"cache/internal/files"},
 	"cache/bolt":                    {"cache", "cache/key", "cache/bolt/pages", "cache/internal/files", "cache/internal/wire", "cache/durable"},
@@ -39,6 +39,7 @@ var arrows = map[string][]string{
 	"cache/internal/witness":        {"cache/internal/digest"},
 	"cache/internal/wire":           {},
 	"cache/durable":                 {},
+	"internal/plain":                {},
 }
 
 const (

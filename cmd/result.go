@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -19,6 +18,7 @@ import (
 	"dvlcache/cache/durable"
 	"dvlcache/exec"
 	"dvlcache/exec/number"
+	"dvlcache/internal/plain"
 )
 
 // formatAnswer makes the line that is printed.
@@ -112,15 +112,6 @@ func writeResult(text, file string) error {
 	return errors.Join(err, finish(err == nil))
 }
 
-// plain is what happened to a file, without its name.
-func plain(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
-}
-
 // createWhole creates a file that is there whole or not at all: finish(true)
 // puts it in place, and has it outlast a power cut; finish(false) removes what was
 // written. A device or a pipe can't be replaced, nor must what stdout leads to: it is
@@ -130,7 +121,7 @@ func createWhole(file string) (w io.Writer, finish func(good bool) error, err er
 		if err == nil {
 			return nil
 		}
-		return fmt.Errorf("--output %s: %w", file, plain(err))
+		return fmt.Errorf("--output %s: %w", file, plain.Error(err))
 	}
 	if info, err := os.Stat(file); namesOpenFile(file) || err == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0)

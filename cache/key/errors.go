@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"dvlcache/internal/plain"
 )
 
 // UnreadableError is a file whose contents should count and can't be read: the
@@ -14,7 +16,7 @@ type UnreadableError struct {
 }
 
 func (e *UnreadableError) Error() string {
-	return fmt.Sprintf("%s can't be read: %v", e.Path, plain(e.Err))
+	return fmt.Sprintf("%s can't be read: %v", e.Path, plain.Error(e.Err))
 }
 
 // Unwrap returns the cause.
@@ -31,15 +33,6 @@ func unreadable(path string, err error) error {
 
 // errPipe: what a pipe holds can be read once only, and that is the program's.
 var errPipe = errors.New("it is a pipe or a socket, and what it holds can't be looked at beforehand")
-
-// plain takes the operation and path off a file system's error.
-func plain(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
-}
 
 // MissingDependencyError is a --depends-on that isn't there.
 type MissingDependencyError struct{ Path string }

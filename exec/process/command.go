@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"dvlcache/internal/plain"
 )
 
 // ArrayIndices are the variables by which schedulers number the tasks of an
@@ -35,7 +37,7 @@ func LookPath(command string) (string, error) {
 	if errors.As(err, &inner) {
 		err = inner.Err
 	}
-	return "", &StartError{Command: command, Err: plain(err), NotFound: missing}
+	return "", &StartError{Command: command, Err: plain.Error(err), NotFound: missing}
 }
 
 // Command is a program to run.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"dvlcache/internal/plain"
 )
 
 // StartError is a program that could not be started.
@@ -80,17 +82,8 @@ func Scarce(err error) bool {
 	return false
 }
 
-// plain takes the operation and path off a file system's error.
-func plain(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
-}
-
 func startError(name string, err error) error {
-	err = plain(err)
+	err = plain.Error(err)
 	switch {
 	case errors.Is(err, syscall.E2BIG):
 		err = errors.New("its arguments are longer than the system takes")
