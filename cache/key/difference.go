@@ -47,7 +47,7 @@ func (d Difference) String() string { return d.What + " " + d.How }
 // stored. It looks at when files were changed, and runs nothing. most bounds
 // how many are told apart: arguments in which there are more count as one.
 func (c *Call) Differences(stored *Command, most int) []Difference {
-	d := &differ{now: c.Parts, stored: stored.Parts, most: most, call: c, own: c.launchers()}
+	d := &differ{now: c.Parts, stored: stored.Parts, most: most, call: c, own: c.launchers(), storedArgs: stored.Args}
 	if stored.Args == nil {
 		d.now = hidden(c.Parts)
 	}
@@ -120,7 +120,8 @@ type differ struct {
 	call        *Call
 	now, stored []Part
 	most        int
-	own         int // arguments that are a launcher's own: there is no rule for them
+	own         int      // arguments that are a launcher's own: there is no rule for them
+	storedArgs  []string // nil: not recorded
 	differences []Difference
 }
 
@@ -169,29 +170,65 @@ func (d *differ) changed(path string) {
 
 func (d *differ) programs() {
 	now, stored := ofKind(d.now, PartProgram, PartInterpreter), ofKind(d.stored, PartProgram, PartInterpreter)
-	for i := range max(len(now), len(stored)) {
-		what := "the program"
-		if i > 0 {
-			what = "the interpreter"
+	what := "the program"
+	for len(now) > 0 || len(stored) > 0 {
+		d.program(what, now[:min(1, len(now))], stored[:min(1, len(stored))])
+		now, stored = now[min(1, len(now)):], stored[min(1, len(stored)):]
+		if what != "the interpreter" {
+			now, stored = d.others(now, stored)
 		}
+		what = "the interpreter"
+	}
+}
+
+// others compares the interpreters that both calls have, and returns those which
+// only one has, without those that an argument names which the other call doesn't
+// have: that is a difference of its own.
+func (d *differ) others(now, stored []Part) (a, b []Part) {
+	for i := range now {
+		it := now[i].Items[0]
+		at := slices.IndexFunc(stored, func(p Part) bool { return p.Items[0].Text == it.Text })
 		switch {
-		case i >= len(now):
-			d.add(Difference{What: what, Stored: stored[i].Items[0].Text})
-		case i >= len(stored):
-			d.add(Difference{What: what, Now: now[i].Items[0].Text})
-		default:
-			a, b := now[i].Items[0], stored[i].Items[0]
-			switch {
-			case a.Text != b.Text:
-				x := Difference{What: what, Now: a.Text, Stored: b.Text}
-				if same(a.Digest, b.Digest) && filepath.Base(a.Text) == filepath.Base(b.Text) {
-					x.Hint = "--paths project, or none"
-				}
-				d.add(x)
-			case !same(a.Digest, b.Digest):
-				d.changed(a.Text)
-			}
+		case at >= 0 && !same(it.Digest, stored[at].Items[0].Digest):
+			d.changed(it.Text)
+		case at < 0 && !named(it.Text, d.call.args, d.storedArgs):
+			a = append(a, now[i])
 		}
+	}
+	for i := range stored {
+		text := stored[i].Items[0].Text
+		if !slices.ContainsFunc(now, func(p Part) bool { return p.Items[0].Text == text }) && !named(text, d.storedArgs, d.call.args) {
+			b = append(b, stored[i])
+		}
+	}
+	return a, b
+}
+
+// named reports whether arguments name a program that others don't.
+func named(path string, args, others []string) bool {
+	names := func(arg string) bool { return launch.Word(arg) == filepath.Base(path) }
+	return slices.ContainsFunc(args, names) && !slices.ContainsFunc(others, names)
+}
+
+// program compares one program, or none, of each call.
+func (d *differ) program(what string, now, stored []Part) {
+	switch {
+	case len(now) == 0:
+		d.add(Difference{What: what, Stored: stored[0].Items[0].Text})
+		return
+	case len(stored) == 0:
+		d.add(Difference{What: what, Now: now[0].Items[0].Text})
+		return
+	}
+	switch a, b := now[0].Items[0], stored[0].Items[0]; {
+	case a.Text != b.Text:
+		x := Difference{What: what, Now: a.Text, Stored: b.Text}
+		if same(a.Digest, b.Digest) && filepath.Base(a.Text) == filepath.Base(b.Text) {
+			x.Hint = "--paths project, or none"
+		}
+		d.add(x)
+	case !same(a.Digest, b.Digest):
+		d.changed(a.Text)
 	}
 }
 
