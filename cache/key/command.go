@@ -52,8 +52,8 @@ func (c *Call) Command(record bool) *Command {
 func hidden(parts []Part) []Part {
 	parts = slices.Clone(parts)
 	for i, p := range parts {
-		switch p.Kind {
-		case PartArgument, PartEnvironment:
+		switch {
+		case p.Kind == PartArgument, p.Kind == PartEnvironment, p.Style == styleExpanded:
 			sum := sha256.Sum256(p.encode(nil))
 			h := Part{Kind: p.Kind, Form: p.Form, Items: []Item{{Text: "#" + hex.EncodeToString(sum[:ShortDigest])}}, Flag: p.Flag, Hint: p.Hint, Place: p.Place}
 			if p.Kind == PartEnvironment {

@@ -3,6 +3,7 @@ package key
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -72,6 +73,9 @@ func (c *Call) addProgram(ctx context.Context, kind PartKind, path string, s *st
 	return c.addInterpreter(ctx, path, s)
 }
 
+// styleExpanded marks arguments that env makes of variables on a #! line.
+const styleExpanded = "-S"
+
 // addInterpreter adds what the #! line of a script starts: the interpreter, where
 // the kernel finds it, and whatever that may find in its turn among the words that
 // follow it, as env does.
@@ -82,6 +86,9 @@ func (c *Call) addInterpreter(ctx context.Context, script string, s *start) erro
 	}
 	if l.Interpreter == "" {
 		return nil
+	}
+	if len(l.Expanded) > 0 {
+		c.add(Part{Kind: PartInterpreter, Style: styleExpanded, Items: []Item{{Text: fmt.Sprintf("%q", l.Expanded)}}})
 	}
 	inner := s.with(c.seen.finder.Paths(l.Interpreter, l.Words))
 	defer func() { s.done = inner.done }()

@@ -121,6 +121,28 @@ func TestKeyOfEmptyPath(t *testing.T) {
 	}
 }
 
+// TestKeyOfExpandedLines: what env makes of variables on a #! line are arguments.
+func TestKeyOfExpandedLines(t *testing.T) {
+	project(t, "wrapper")
+	writeFile(t, "train.sh", "#!/usr/bin/env -S A=${OTHER} sh -${OPTION}\n")
+	for _, call := range [][]string{{"./train.sh"}, {"./wrapper", "./train.sh"}} {
+		key := func(option, other string) Key {
+			t.Setenv("OPTION", option)
+			t.Setenv("OTHER", other)
+			return identify(t, CallSpec{Program: call[0]}, call[1:]...).Key
+		}
+		if key("e", "") == key("x", "") {
+			t.Errorf("%q: an option does not count", call)
+		}
+		if c := identify(t, CallSpec{Program: call[0]}, call[1:]...); strings.Contains(fmt.Sprint(c.Command(false).Parts), `"sh"`) {
+			t.Errorf("%q: what isn't to be recorded is", call)
+		}
+		if key("e", "1") != key("e", "2") {
+			t.Errorf("%q: a variable that is set counts", call)
+		}
+	}
+}
+
 // TestKeyOfUnknownLines: what a #! line starts that can't be told has no key.
 func TestKeyOfUnknownLines(t *testing.T) {
 	project(t, "env", "wrapper")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"dvlcache/cache/internal/files"
@@ -14,6 +15,7 @@ import (
 type Line struct {
 	Interpreter string   // as the kernel takes it: a path, be it without a slash; "": no script
 	Words       []string // what follows it
+	Expanded    []string // arguments that env makes of a text with variables in it
 	Err         error    // it can't be told
 }
 
@@ -32,26 +34,30 @@ func (f *Finder) Line(script string) *Line {
 	if l == nil {
 		l = &Line{}
 		f.lines[script] = l
-		l.Interpreter, l.Words, l.Err = readLine(script)
+		var split []string
+		l.Interpreter, l.Words, split, l.Err = readLine(script)
+		if slices.ContainsFunc(l.Words, func(w string) bool { return strings.Contains(w, "${") }) {
+			l.Expanded = slices.DeleteFunc(slices.Clone(split), func(w string) bool { return !strings.HasPrefix(w, "-") && strings.Contains(w, "=") })
+		}
 	}
 	return l
 }
 
-func readLine(script string) (interpreter string, words []string, err error) {
+func readLine(script string) (interpreter string, words, split []string, err error) {
 	f, err := files.OpenRegular(script, os.O_RDONLY, 0)
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	defer f.Close()
 	var head [lineLength]byte
 	n, _ := f.Read(head[:])
 	text, ok := bytes.CutPrefix(head[:n], []byte("#!"))
 	if !ok {
-		return "", nil, nil
+		return "", nil, nil, nil
 	}
 	text, _, ended := bytes.Cut(text, []byte("\n"))
 	if !ended && n == len(head) {
-		return "", nil, errLongLine
+		return "", nil, nil, errLongLine
 	}
 	// Blanks and tabs separate, nothing else; a NUL ends.
 	text, _, _ = bytes.Cut(text, []byte{0})
@@ -62,21 +68,22 @@ func readLine(script string) (interpreter string, words []string, err error) {
 	}
 	interpreter, arg := rest[:at], strings.TrimLeft(rest[at:], " \t")
 	if interpreter == "" {
-		return "/bin/sh", nil, nil // as execvp(3) has it
+		return "/bin/sh", nil, nil, nil // as execvp(3) has it
 	}
 	if arg == "" {
-		return interpreter, nil, nil
+		return interpreter, nil, nil, nil
 	}
 	// Linux hands on one argument, other systems several.
 	words = []string{arg}
-	if split := strings.Fields(arg); len(split) > 1 {
-		words = append(words, split...)
+	if fields := strings.Fields(arg); len(fields) > 1 {
+		words = append(words, fields...)
 	}
-	more, err := SplitStrings(interpreter, []string{arg})
-	if err == nil && changesFolder(interpreter, append(more, words...)) {
+	split, err = SplitStrings(interpreter, []string{arg})
+	words = append(words, split...)
+	if err == nil && (changesFolder(interpreter, split) || changesFolder(interpreter, words)) {
 		err = errChdir
 	}
-	return interpreter, append(words, more...), err
+	return interpreter, words, split, err
 }
 
 // changesFolder reports whether env gets an option that takes it to another folder.
