@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache/key"
+	"dvlcache/cache/key/difference"
 	"dvlcache/config"
 	"dvlcache/exec"
 )
@@ -241,10 +242,10 @@ func explanationJSON(s *config.Settings, x exec.Explanation) any {
 		How   string `json:"how,omitempty"`
 	}
 	type near struct {
-		Key         string           `json:"key"`
-		Namespace   string           `json:"namespace"`
-		Command     string           `json:"command"`
-		Differences []key.Difference `json:"differences"`
+		Key         string                  `json:"key"`
+		Namespace   string                  `json:"namespace"`
+		Command     string                  `json:"command"`
+		Differences []difference.Difference `json:"differences"`
 	}
 	out := struct {
 		Hit       bool   `json:"hit"`

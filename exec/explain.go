@@ -11,6 +11,7 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/key"
+	"dvlcache/cache/key/difference"
 	"dvlcache/cache/key/launch"
 	"dvlcache/exec/number"
 	"dvlcache/exec/process"
@@ -35,7 +36,7 @@ type Explanation struct {
 type Near struct {
 	ID          cache.ID
 	Entry       *cache.Entry
-	Differences []key.Difference
+	Differences []difference.Difference
 }
 
 // nearest is how many stored calls an explanation shows, and mostDifferences in
@@ -199,7 +200,7 @@ func (c *call) whyNone(ctx context.Context, x *Explanation) error {
 			return nil
 		}
 		calls++
-		x.Near = append(x.Near, Near{id, e, c.key.Differences(stored, mostDifferences)})
+		x.Near = append(x.Near, Near{id, e, difference.Between(c.key, stored, mostDifferences)})
 		if len(x.Near) > 10*nearest { // each may hold on to a whole part of the file
 			x.Near = closest(x.Near)
 		}
@@ -213,7 +214,7 @@ func (c *call) whyNone(ctx context.Context, x *Explanation) error {
 		return nil
 	}
 	for _, n := range x.Near {
-		c.key.Try(n.Entry.Command(), n.Differences)
+		difference.Try(c.key, n.Entry.Command(), n.Differences)
 	}
 	near := x.Near[0]
 	x.Reason, x.Hint = "differs in "+phrase(near.Differences), hints(near.Differences)
@@ -233,7 +234,7 @@ func (c *call) whyNone(ctx context.Context, x *Explanation) error {
 }
 
 // phrase lists differences in a line.
-func phrase(all []key.Difference) string {
+func phrase(all []difference.Difference) string {
 	var list []string
 	for _, d := range all {
 		list = append(list, d.String())
@@ -243,7 +244,7 @@ func phrase(all []key.Difference) string {
 
 // hints are the flags with which there would be no difference, if there are such
 // for all.
-func hints(all []key.Difference) string {
+func hints(all []difference.Difference) string {
 	var list []string
 	for _, d := range all {
 		if d.Hint == "" {

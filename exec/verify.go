@@ -12,6 +12,7 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/key"
+	"dvlcache/cache/key/difference"
 	"dvlcache/exec/number"
 	"dvlcache/exec/process"
 )
@@ -111,7 +112,7 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 		return verdict(Changed, "%v", err)
 	}
 	if call.Key != id.Key {
-		if d := call.Differences(r.Command, mostDifferences); len(d) > 0 {
+		if d := difference.Between(call, r.Command, mostDifferences); len(d) > 0 {
 			return verdict(Changed, "%v", d[0])
 		}
 		return verdict(Changed, "its key is another now")

@@ -43,13 +43,13 @@ func (c *Call) Command(record bool) *Command {
 	if record {
 		cmd.Args = c.args
 	} else {
-		cmd.Parts = hidden(c.Parts)
+		cmd.Parts = Hidden(c.Parts)
 	}
 	return cmd
 }
 
-// hidden puts digests in the place of what may be secret.
-func hidden(parts []Part) []Part {
+// Hidden puts digests in the place of what may be secret.
+func Hidden(parts []Part) []Part {
 	parts = slices.Clone(parts)
 	for i, p := range parts {
 		switch {
@@ -72,13 +72,13 @@ func (c *Command) Rules() (r Rules) {
 			continue
 		}
 		rule, name, _ := strings.Cut(p.Items[0].Text, " ")
-		r = r.and(ruleOf(rule, name))
+		r = r.And(RuleOf(rule, name))
 	}
 	return r
 }
 
-// ruleOf is one rule by the name of its flag.
-func ruleOf(rule, name string) (r Rules) {
+// RuleOf is one rule by the name of its flag.
+func RuleOf(rule, name string) (r Rules) {
 	switch rule {
 	case "ignore":
 		r.Ignore = []string{name}

@@ -51,7 +51,7 @@ type Call struct {
 	ways    [][]digest.Identity // to each of files; see Watch
 	witness *witness.Witness    // of what happens to files; see Watch
 	seen    *sight
-	own     *int // see launchers
+	own     *int // see Own
 
 	latePath, lateHint string // one of absent that was there before the run
 }
@@ -190,6 +190,12 @@ func (x *Identifier) arguments(ctx context.Context, c *Call, p *parser, args []s
 	}
 	return parts, matched, nil
 }
+
+// Spec is what the call was identified by. It is not to be changed.
+func (c *Call) Spec() *CallSpec { return c.spec }
+
+// Args are COMMAND and its arguments.
+func (c *Call) Args() []string { return c.args }
 
 func ruleParts(matched []string) []Part {
 	if len(matched) == 0 {

@@ -90,6 +90,9 @@ func (p *Part) encode(b []byte) []byte {
 	return b
 }
 
+// Counting is what of the part counts: two parts count alike if it is the same.
+func (p *Part) Counting() string { return string(p.encode(nil)) }
+
 func appendDigest(b []byte, d *Digest) []byte {
 	if d == nil {
 		return append(b, 0)

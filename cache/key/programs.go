@@ -192,33 +192,17 @@ func (x *Identifier) addLaunched(ctx context.Context, c *Call, parts []Part, nam
 // outputHint is the flag that would ignore a file of an argument, which may be an
 // output, or empty where it is a program: to ignore one gives wrong numbers for ever.
 func (c *Call) outputHint(path, hint string) string {
-	if hint == "" || isSource(path) || slices.Contains(launch.ProgramNames(c.args), filepath.Base(path)) {
+	if hint == "" || launch.IsSource(path) || slices.Contains(launch.ProgramNames(c.args), filepath.Base(path)) {
 		return ""
 	}
 	return hint
 }
 
-// sources are the ends of names of what is run, or compiled.
-const sources = " .py .pyw .pyc .ipynb .sh .bash .zsh .ksh .fish .csh .R .r .Rmd .jl .pl .pm .rb .lua .php .js .mjs .cjs .ts .tsx .m .do .sas .awk .sed .tcl .scm .lisp .hs .ml .ex .exs .erl .go .rs .c .h .cc .cpp .hpp .cu .f .f90 .java .scala .kt .swift .jar .war .class .so .dll .exe .mk .cmake .nix .smk .nf .sql .stan "
-
-// isSource reports whether a file is a program or a script: by the end of its name,
-// or by how it begins. Its mode says nothing where all files may be executed.
-func isSource(path string) bool {
-	path = strings.TrimLeft(path, "@")
-	if end := filepath.Ext(path); end != "" && strings.Contains(sources, " "+end+" ") {
-		return true
+// Own is how many arguments are a launcher's own, see launch.Own.
+func (c *Call) Own() int {
+	if c.own == nil {
+		n := launch.Own(c.args)
+		c.own = &n
 	}
-	f, err := files.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	var head [4]byte
-	n, _ := f.Read(head[:])
-	for _, magic := range []string{"#!", "\x7fELF", "\xcf\xfa\xed\xfe", "\xca\xfe\xba\xbe", "MZ"} {
-		if strings.HasPrefix(string(head[:n]), magic) {
-			return true
-		}
-	}
-	return false
+	return *c.own
 }

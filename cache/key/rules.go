@@ -23,8 +23,8 @@ type Rules struct {
 	Unordered []string
 }
 
-// and is r with other rules besides.
-func (r Rules) and(o Rules) Rules {
+// And is r with other rules besides.
+func (r Rules) And(o Rules) Rules {
 	return Rules{slices.Concat(r.Ignore, o.Ignore), slices.Concat(r.IgnoreArg, o.IgnoreArg), slices.Concat(r.IgnoreSwitch, o.IgnoreSwitch), slices.Concat(r.Unordered, o.Unordered)}
 }
 
@@ -258,6 +258,13 @@ func (w *parser) parse(r Rules, args []string) (parts []Part, matched []string) 
 	}
 	slices.Sort(matched)
 	return parts, matched
+}
+
+// ParseArguments makes parts of the arguments behind COMMAND, as Identify does, but
+// looks at no files.
+func ParseArguments(r Rules, args []string) []Part {
+	parts, _ := (&parser{}).parse(r, args)
+	return parts
 }
 
 // ignore blanks the part's value; what it was is kept for messages alone.

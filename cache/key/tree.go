@@ -177,10 +177,10 @@ func (t *tree) target(text string) string {
 	return "to " + text
 }
 
-// youngest names, of a dependency, what is the likeliest to have changed since it
+// Youngest names, of a dependency, what is the likeliest to have changed since it
 // was seen last: the file below it that was changed last, or the folder where
 // something came or went after that.
-func (c *Call) youngest(dependency string) (path string) {
+func (c *Call) Youngest(dependency string) (path string) {
 	last := int64(-1)
 	path = dependency
 	for _, f := range c.files {

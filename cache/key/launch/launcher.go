@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"dvlcache/cache/internal/files"
 )
 
 // interpreters are programs that start a script.
@@ -114,4 +116,29 @@ func isText(option string) bool {
 		return true
 	}
 	return len(option) > 1 && option[0] == '-' && option[1] != '-' && strings.ContainsAny(option[len(option)-1:], "cmeEp")
+}
+
+// sources are the ends of names of what is run, or compiled.
+const sources = " .py .pyw .pyc .ipynb .sh .bash .zsh .ksh .fish .csh .R .r .Rmd .jl .pl .pm .rb .lua .php .js .mjs .cjs .ts .tsx .m .do .sas .awk .sed .tcl .scm .lisp .hs .ml .ex .exs .erl .go .rs .c .h .cc .cpp .hpp .cu .f .f90 .java .scala .kt .swift .jar .war .class .so .dll .exe .mk .cmake .nix .smk .nf .sql .stan "
+
+// IsSource reports whether a file is a program or a script: by the end of its name,
+// or by how it begins. Its mode says nothing where all files may be executed.
+func IsSource(path string) bool {
+	path = strings.TrimLeft(path, "@")
+	if end := filepath.Ext(path); end != "" && strings.Contains(sources, " "+end+" ") {
+		return true
+	}
+	f, err := files.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var head [4]byte
+	n, _ := f.Read(head[:])
+	for _, magic := range []string{"#!", "\x7fELF", "\xcf\xfa\xed\xfe", "\xca\xfe\xba\xbe", "MZ"} {
+		if strings.HasPrefix(string(head[:n]), magic) {
+			return true
+		}
+	}
+	return false
 }

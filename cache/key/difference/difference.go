@@ -1,4 +1,5 @@
-package key
+// Package difference says how a call differs from a stored one, for people.
+package difference
 
 import (
 	"fmt"
@@ -7,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"dvlcache/cache/key"
 	"dvlcache/cache/key/launch"
 )
 
@@ -43,21 +45,21 @@ const (
 
 func (d Difference) String() string { return d.What + " " + d.How }
 
-// Differences says in what a call that is made now differs from one that is
+// Between says in what a call that is made now differs from one that is
 // stored. It looks at when files were changed, and runs nothing. most bounds
 // how many are told apart: arguments in which there are more count as one.
-func (c *Call) Differences(stored *Command, most int) []Difference {
-	d := &differ{now: c.Parts, stored: stored.Parts, most: most, call: c, own: c.launchers(), storedArgs: stored.Args}
+func Between(c *key.Call, stored *key.Command, most int) []Difference {
+	d := &differ{now: c.Parts, stored: stored.Parts, most: most, call: c, own: c.Own(), storedArgs: stored.Args}
 	if stored.Args == nil {
-		d.now = hidden(c.Parts)
+		d.now = key.Hidden(c.Parts)
 	}
 	d.programs()
-	if c.spec.Paths != stored.Paths {
-		d.add(Difference{What: "--paths", Now: string(c.spec.Paths), Stored: string(stored.Paths), Hint: "--paths " + string(stored.Paths)})
+	if c.Spec().Paths != stored.Paths {
+		d.add(Difference{What: "--paths", Now: string(c.Spec().Paths), Stored: string(stored.Paths), Hint: "--paths " + string(stored.Paths)})
 	}
-	if c.spec.TrackArgs != stored.TrackArgs {
+	if c.Spec().TrackArgs != stored.TrackArgs {
 		track := map[bool]string{true: "args", false: "none"}
-		d.add(Difference{What: "--track", Now: track[c.spec.TrackArgs], Stored: track[stored.TrackArgs], Hint: "--track " + track[stored.TrackArgs]})
+		d.add(Difference{What: "--track", Now: track[c.Spec().TrackArgs], Stored: track[stored.TrackArgs], Hint: "--track " + track[stored.TrackArgs]})
 	}
 	d.rules()
 	d.arguments()
@@ -72,19 +74,19 @@ func (c *Call) Differences(stored *Command, most int) []Difference {
 // they say: rules for arguments with which as many arguments would differ, since
 // what stands there in the stored call is no value of that flag, say. Where the
 // stored arguments aren't recorded it leaves the hints as they are.
-func (c *Call) Try(stored *Command, differences []Difference) {
+func Try(c *key.Call, stored *key.Command, differences []Difference) {
 	if len(stored.Args) == 0 {
 		return
 	}
-	both := c.spec.Rules.and(stored.Rules())
-	apart := func(r Rules) (n int) {
-		now, _ := (&parser{}).parse(r, c.args[1:])
-		then, _ := (&parser{}).parse(r, stored.Args[1:])
+	both := c.Spec().Rules.And(stored.Rules())
+	apart := func(r key.Rules) (n int) {
+		now := key.ParseArguments(r, c.Args()[1:])
+		then := key.ParseArguments(r, stored.Args[1:])
 		if len(now) != len(then) {
 			return max(len(now), len(then))
 		}
 		for i := range now {
-			if string(now[i].encode(nil)) != string(then[i].encode(nil)) {
+			if now[i].Counting() != then[i].Counting() {
 				n++
 			}
 		}
@@ -98,7 +100,7 @@ func (c *Call) Try(stored *Command, differences []Difference) {
 		}
 		flag, _, _ := strings.Cut(strings.TrimPrefix(d.Hint, "--"), ",")
 		rule, name, _ := strings.Cut(flag, " ")
-		rules, err := both.and(ruleOf(rule, name)).Normalize()
+		rules, err := both.And(key.RuleOf(rule, name)).Normalize()
 		if err != nil {
 			d.Hint = ""
 		} else if after := apart(rules); after >= before || d.all && after > 0 {
@@ -107,18 +109,9 @@ func (c *Call) Try(stored *Command, differences []Difference) {
 	}
 }
 
-// launchers is how many arguments are a launcher's own.
-func (c *Call) launchers() int {
-	if c.own == nil {
-		n := launch.Own(c.args)
-		c.own = &n
-	}
-	return *c.own
-}
-
 type differ struct {
-	call        *Call
-	now, stored []Part
+	call        *key.Call
+	now, stored []key.Part
 	most        int
 	own         int      // arguments that are a launcher's own: there is no rule for them
 	storedArgs  []string // nil: not recorded
@@ -141,7 +134,7 @@ func (d *differ) add(x Difference) {
 	d.differences = append(d.differences, x)
 }
 
-func ofKind(parts []Part, kinds ...PartKind) (out []Part) {
+func ofKind(parts []key.Part, kinds ...key.PartKind) (out []key.Part) {
 	for _, p := range parts {
 		if slices.Contains(kinds, p.Kind) {
 			out = append(out, p)
@@ -152,11 +145,11 @@ func ofKind(parts []Part, kinds ...PartKind) (out []Part) {
 
 // same reports whether two digests, of which one may be short, are of the same
 // contents.
-func same(a, b *Digest) bool {
+func same(a, b *key.Digest) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return string(a[:ShortDigest]) == string(b[:ShortDigest])
+	return string(a[:key.ShortDigest]) == string(b[:key.ShortDigest])
 }
 
 // changed says that a file's contents differ.
@@ -169,7 +162,7 @@ func (d *differ) changed(path string) {
 }
 
 func (d *differ) programs() {
-	now, stored := ofKind(d.now, PartProgram, PartInterpreter), ofKind(d.stored, PartProgram, PartInterpreter)
+	now, stored := ofKind(d.now, key.PartProgram, key.PartInterpreter), ofKind(d.stored, key.PartProgram, key.PartInterpreter)
 	what := "the program"
 	for len(now) > 0 || len(stored) > 0 {
 		d.program(what, now[:min(1, len(now))], stored[:min(1, len(stored))])
@@ -184,20 +177,20 @@ func (d *differ) programs() {
 // others compares the interpreters that both calls have, and returns those which
 // only one has, without those that an argument names which the other call doesn't
 // have: that is a difference of its own.
-func (d *differ) others(now, stored []Part) (a, b []Part) {
+func (d *differ) others(now, stored []key.Part) (a, b []key.Part) {
 	for i := range now {
 		it := now[i].Items[0]
-		at := slices.IndexFunc(stored, func(p Part) bool { return p.Items[0].Text == it.Text })
+		at := slices.IndexFunc(stored, func(p key.Part) bool { return p.Items[0].Text == it.Text })
 		switch {
 		case at >= 0 && !same(it.Digest, stored[at].Items[0].Digest):
 			d.changed(it.Text)
-		case at < 0 && !named(it.Text, d.call.args, d.storedArgs):
+		case at < 0 && !named(it.Text, d.call.Args(), d.storedArgs):
 			a = append(a, now[i])
 		}
 	}
 	for i := range stored {
 		text := stored[i].Items[0].Text
-		if !slices.ContainsFunc(now, func(p Part) bool { return p.Items[0].Text == text }) && !named(text, d.storedArgs, d.call.args) {
+		if !slices.ContainsFunc(now, func(p key.Part) bool { return p.Items[0].Text == text }) && !named(text, d.storedArgs, d.call.Args()) {
 			b = append(b, stored[i])
 		}
 	}
@@ -211,7 +204,7 @@ func named(path string, args, others []string) bool {
 }
 
 // program compares one program, or none, of each call.
-func (d *differ) program(what string, now, stored []Part) {
+func (d *differ) program(what string, now, stored []key.Part) {
 	switch {
 	case len(now) == 0:
 		d.add(Difference{What: what, Stored: stored[0].Items[0].Text})
@@ -233,8 +226,8 @@ func (d *differ) program(what string, now, stored []Part) {
 }
 
 func (d *differ) rules() {
-	texts := func(parts []Part) (list []string) {
-		for _, p := range ofKind(parts, PartRule) {
+	texts := func(parts []key.Part) (list []string) {
+		for _, p := range ofKind(parts, key.PartRule) {
 			list = append(list, "--"+p.Items[0].Text)
 		}
 		return list
@@ -253,15 +246,15 @@ func (d *differ) rules() {
 }
 
 func (d *differ) directories() {
-	now, stored := written(ofKind(d.now, PartDirectory)), written(ofKind(d.stored, PartDirectory))
+	now, stored := written(ofKind(d.now, key.PartDirectory)), written(ofKind(d.stored, key.PartDirectory))
 	if now != stored {
 		d.add(Difference{What: "the working directory", Now: now, Stored: stored, Hint: "--paths project, or none"})
 	}
 }
 
 func (d *differ) dependencies() {
-	now, stored := ofKind(d.now, PartDependency), ofKind(d.stored, PartDependency)
-	find := func(parts []Part, text string) *Part {
+	now, stored := ofKind(d.now, key.PartDependency), ofKind(d.stored, key.PartDependency)
+	find := func(parts []key.Part, text string) *key.Part {
 		for i := range parts {
 			if parts[i].Items[0].Text == text {
 				return &parts[i]
@@ -275,7 +268,7 @@ func (d *differ) dependencies() {
 		case old == nil:
 			d.add(Difference{What: "--depends-on", Now: it.Text})
 		case !same(it.Digest, old.Items[0].Digest):
-			d.changed(d.call.youngest(it.Text))
+			d.changed(d.call.Youngest(it.Text))
 		}
 	}
 	for _, p := range stored {
@@ -286,23 +279,23 @@ func (d *differ) dependencies() {
 }
 
 func (d *differ) environment() {
-	value := func(parts []Part, name string) (text string, form Form, counts bool) {
-		for _, p := range ofKind(parts, PartEnvironment) {
+	value := func(parts []key.Part, name string) (text string, form key.Form, counts bool) {
+		for _, p := range ofKind(parts, key.PartEnvironment) {
 			switch {
 			case p.Name != name:
-			case p.Form == FormUnset:
+			case p.Form == key.FormUnset:
 				return "(unset)", p.Form, true
 			default:
 				return shown(p.Items[0].Text), p.Form, true
 			}
 		}
-		return "", FormKept, false
+		return "", key.FormKept, false
 	}
 	var names []string
-	for _, p := range ofKind(slices.Concat(d.now, d.stored), PartEnvironment) {
+	for _, p := range ofKind(slices.Concat(d.now, d.stored), key.PartEnvironment) {
 		names = append(names, p.Name)
 	}
-	for _, name := range sortedSet(names) {
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
 		now, form, counts := value(d.now, name)
 		stored, storedForm, counted := value(d.stored, name)
 		if now == stored && form == storedForm && counts == counted {
@@ -320,7 +313,7 @@ func (d *differ) environment() {
 }
 
 func (d *differ) stdin() {
-	now, stored := ofKind(d.now, PartStdin), ofKind(d.stored, PartStdin)
+	now, stored := ofKind(d.now, key.PartStdin), ofKind(d.stored, key.PartStdin)
 	switch {
 	case len(now) > len(stored):
 		d.add(Difference{What: "stdin", How: "counts, and did not in the stored call"})

@@ -1,13 +1,16 @@
-package key
+package difference
 
 import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"dvlcache/cache/key"
+	"dvlcache/cache/key/launch"
 )
 
 func (d *differ) arguments() {
-	now, stored := ofKind(d.now, PartArgument), ofKind(d.stored, PartArgument)
+	now, stored := ofKind(d.now, key.PartArgument), ofKind(d.stored, key.PartArgument)
 	first := 0
 	for first < min(len(now), len(stored)) && alike(&now[first], &stored[first]) {
 		first++
@@ -40,13 +43,13 @@ func (d *differ) arguments() {
 
 // alike reports whether two arguments count alike, be it under other rules:
 // those are a difference of their own.
-func alike(a, b *Part) bool {
-	if a.Form == FormIgnored || b.Form == FormIgnored {
+func alike(a, b *key.Part) bool {
+	if a.Form == key.FormIgnored || b.Form == key.FormIgnored {
 		return a.Name == b.Name
 	}
-	if a.Form == FormSorted && b.Form == FormKept || a.Form == FormKept && b.Form == FormSorted {
+	if a.Form == key.FormSorted && b.Form == key.FormKept || a.Form == key.FormKept && b.Form == key.FormSorted {
 		x, y := *a, *b
-		if x.Form == FormKept {
+		if x.Form == key.FormKept {
 			x, y = y, x
 		}
 		if len(y.Items) != 1 {
@@ -57,26 +60,26 @@ func alike(a, b *Part) bool {
 	return a.Form == b.Form && a.Name == b.Name && a.Style == b.Style && same(a.File, b.File) && sameItems(a.Items, b.Items)
 }
 
-func sameItems(a, b []Item) bool {
-	return slices.EqualFunc(a, b, func(x, y Item) bool { return x.Text == y.Text && x.Path == y.Path && same(x.Digest, y.Digest) })
+func sameItems(a, b []key.Item) bool {
+	return slices.EqualFunc(a, b, func(x, y key.Item) bool { return x.Text == y.Text && x.Path == y.Path && same(x.Digest, y.Digest) })
 }
 
 // written is how arguments are shown.
-func written(parts []Part) string {
+func written(parts []key.Part) string {
 	var words []string
 	for i := range parts {
-		words = append(words, parts[i].written())
+		words = append(words, writtenPart(&parts[i]))
 	}
 	return strings.Join(words, " ")
 }
 
-func (p *Part) written() string {
+func writtenPart(p *key.Part) string {
 	switch p.Form {
-	case FormSorted:
+	case key.FormSorted:
 		if p.Whole != "" {
 			return p.Name + p.Whole
 		}
-	case FormIgnored:
+	case key.FormIgnored:
 		return p.Name + "…"
 	}
 	var words []string
@@ -87,8 +90,8 @@ func (p *Part) written() string {
 }
 
 // readsFile reports whether an argument names a file.
-func (p *Part) readsFile() bool {
-	return p.File != nil || slices.ContainsFunc(p.Items, func(it Item) bool { return it.Digest != nil })
+func readsFile(p *key.Part) bool {
+	return p.File != nil || slices.ContainsFunc(p.Items, func(it key.Item) bool { return it.Digest != nil })
 }
 
 // shown makes an empty text visible.
@@ -101,7 +104,7 @@ func shown(text string) string {
 
 // inserted describes arguments that are there in one call alone, behind as many that
 // both have.
-func (d *differ) inserted(at int, now, stored []Part) {
+func (d *differ) inserted(at int, now, stored []key.Part) {
 	x := Difference{What: "the arguments", Now: written(now), Stored: written(stored), Weight: weightArguments}
 	switch {
 	case len(stored) == 0:
@@ -126,17 +129,17 @@ func (d *differ) inserted(at int, now, stored []Part) {
 
 // reordered describes arguments that are the stored ones in another order, and
 // reports whether they are.
-func (d *differ) reordered(now, stored []Part) bool {
+func (d *differ) reordered(now, stored []key.Part) bool {
 	if len(now) < 2 {
 		return false
 	}
-	texts := func(parts []Part) []string {
+	texts := func(parts []key.Part) []string {
 		var list []string
 		for i := range parts {
-			text := parts[i].written()
+			text := writtenPart(&parts[i])
 			for _, it := range parts[i].Items {
 				if it.Digest != nil {
-					text += string(it.Digest[:ShortDigest])
+					text += string(it.Digest[:key.ShortDigest])
 				}
 			}
 			list = append(list, text)
@@ -147,7 +150,7 @@ func (d *differ) reordered(now, stored []Part) bool {
 		return false
 	}
 	x := Difference{What: "the arguments", Now: written(now), Stored: written(stored), Weight: weightOrder}
-	if flag := now[0].Flag; flag != "" && !slices.ContainsFunc(now, func(p Part) bool { return p.Flag != flag }) {
+	if flag := now[0].Flag; flag != "" && !slices.ContainsFunc(now, func(p key.Part) bool { return p.Flag != flag }) {
 		x.What = "the order of the values of " + flag
 		x.Hint = "--unordered " + strings.TrimLeft(flag, "-") + "..."
 		x.rule, x.all = true, true
@@ -159,8 +162,8 @@ func (d *differ) reordered(now, stored []Part) bool {
 }
 
 // argument describes one argument that has another value.
-func (d *differ) argument(now, stored *Part) {
-	x := Difference{What: fmt.Sprintf("argument %d", now.Place), Now: shown(now.written()), Stored: shown(stored.written()), Weight: weightArgument}
+func (d *differ) argument(now, stored *key.Part) {
+	x := Difference{What: fmt.Sprintf("argument %d", now.Place), Now: shown(writtenPart(now)), Stored: shown(writtenPart(stored)), Weight: weightArgument}
 	if name, ok := strings.CutPrefix(now.Hint, "--ignore "); ok {
 		x.What = "--" + name
 		if now.Flag == "" && now.Name != stored.Name {
@@ -168,7 +171,7 @@ func (d *differ) argument(now, stored *Part) {
 		}
 	}
 	// A list may be the very subset.
-	if now.Hint != "" && !strings.Contains(x.Now+x.Stored, ",") && now.Form == FormKept && !now.readsFile() && !stored.readsFile() && now.Place > d.own {
+	if now.Hint != "" && !strings.Contains(x.Now+x.Stored, ",") && now.Form == key.FormKept && !readsFile(now) && !readsFile(stored) && now.Place > d.own {
 		x.Hint = now.Hint + ", if it can't change the number"
 		x.rule = true
 	}
@@ -178,7 +181,7 @@ func (d *differ) argument(now, stored *Part) {
 		x.What = now.Flag
 	case assigned:
 		x.What = strings.TrimSuffix(now.Name, "=")
-		x.Now, x.Stored = shown(strings.TrimPrefix(now.written(), now.Name)), shown(strings.TrimPrefix(stored.written(), now.Name))
+		x.Now, x.Stored = shown(strings.TrimPrefix(writtenPart(now), now.Name)), shown(strings.TrimPrefix(writtenPart(stored), now.Name))
 	case strings.HasPrefix(x.Now, "-") && strings.HasPrefix(x.Stored, "-"):
 		x.What, x.Hint = "the flag", ""
 	}
@@ -194,7 +197,7 @@ func (d *differ) argument(now, stored *Part) {
 		switch {
 		case b.Digest == nil:
 			output := ""
-			if now.Hint != "" && now.Place > d.own && !isSource(a.Text) {
+			if now.Hint != "" && now.Place > d.own && !launch.IsSource(a.Text) {
 				output = now.Hint + ", if it is an output"
 			}
 			d.add(Difference{What: a.Text, How: "is a file now, and was none before the stored evaluation", Hint: output})

@@ -1,0 +1,68 @@
+package difference
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"dvlcache/cache/key"
+)
+
+// call identifies a call of ./train.sh in the working directory.
+func call(t *testing.T, dependsOn []string, args ...string) *key.Call {
+	t.Helper()
+	c, err := key.Identify(context.Background(), key.CallSpec{
+		Args: append([]string{"./train.sh"}, args...), Program: "./train.sh", TrackArgs: true, Paths: key.PathsAbsolute, DependsOn: dependsOn,
+	}, key.NewDigests(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestBetween names what differs, and gives the hints that do no harm.
+func TestBetween(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		name             string
+		before, after    []string // arguments
+		path, what, hint string   // a file that is written in between
+	}{
+		{"a value", []string{"--x", "1"}, []string{"--x", "2"}, "", "--x", "--ignore x, if it can't change the number"},
+		{"an input", []string{"--x", "data"}, []string{"--x", "data"}, "data", "data", ""},
+		{"a script", []string{"helper.py"}, []string{"helper.py"}, "helper.py", "helper.py", ""},
+		{"an output", []string{"--x", "new"}, []string{"--x", "new"}, "new", "new", "--ignore x, if it is an output"},
+		{"a script that comes", []string{"--x", "new.py"}, []string{"--x", "new.py"}, "new.py", "new.py", ""},
+		{"another file", []string{"--x", "data"}, []string{"--x", "helper.py"}, "", "--x", ""},
+		{"no file any more", []string{"--x", "data"}, []string{"--x", "none"}, "", "--x", ""},
+		{"a program", nil, nil, "train.sh", filepath.Join(dir, "train.sh"), ""},
+		{"a file of a folder", nil, nil, "lib/sub/module", "lib/sub/module", ""},
+	} {
+		for _, path := range []string{"train.sh", "data", "helper.py", "lib/sub/module"} {
+			write(path, path)
+		}
+		os.Remove("new")
+		os.Remove("new.py")
+		stored := call(t, []string{"lib"}, tt.before...).Command(true)
+		if tt.path != "" {
+			write(tt.path, "another")
+		}
+		now := call(t, []string{"lib"}, tt.after...)
+		all := Between(now, stored, 3)
+		Try(now, stored, all)
+		if len(all) != 1 || all[0].What != tt.what && filepath.Join(dir, tt.what) != all[0].What || all[0].Hint != tt.hint {
+			t.Errorf("%s: %+v", tt.name, all)
+		}
+	}
+}
