@@ -3,7 +3,6 @@ package cache
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -70,31 +69,6 @@ type lineSample struct {
 	Value   jsonFloat `json:"value"`
 	Seconds jsonFloat `json:"seconds"`
 	Time    int64     `json:"time"`
-}
-
-type lineCommand struct {
-	Args      []text     `json:"args,omitempty"`
-	Directory text       `json:"directory"`
-	Paths     text       `json:"paths"`
-	Track     bool       `json:"track"`
-	DependsOn []text     `json:"depends_on,omitempty"`
-	Parts     []linePart `json:"parts"`
-}
-
-type linePart struct {
-	Kind   string     `json:"kind"`
-	Form   int        `json:"form,omitempty"`
-	Name   text       `json:"name,omitempty"`
-	Style  text       `json:"style,omitempty"`
-	Whole  text       `json:"whole,omitempty"`
-	Digest string     `json:"digest,omitempty"`
-	Items  []lineItem `json:"items,omitempty"`
-}
-
-type lineItem struct {
-	Text   text   `json:"text"`
-	Place  int    `json:"place,omitempty"`
-	Digest string `json:"digest,omitempty"`
 }
 
 // text is a JSON string or, where it isn't valid UTF-8, {"base64": "…"}.
@@ -170,25 +144,6 @@ func strs(list []text) (out []string) {
 		out = append(out, string(s))
 	}
 	return out
-}
-
-func digestText(d *key.Digest) string {
-	if d == nil {
-		return ""
-	}
-	return hex.EncodeToString(d[:key.ShortDigest])
-}
-
-func parseDigest(s string) (*key.Digest, error) {
-	if s == "" {
-		return nil, nil
-	}
-	d := &key.Digest{}
-	if b, err := hex.DecodeString(s); err != nil || len(b) != key.ShortDigest {
-		return nil, fmt.Errorf("%q is not the beginning of a digest", s)
-	}
-	hex.Decode(d[:], []byte(s))
-	return d, nil
 }
 
 // Export returns an entry as a line of JSON, without a newline. All that Import
@@ -395,57 +350,4 @@ func writes(text string, value float64, nonfinite bool) bool {
 		return false // hexadecimal, underscores, names
 	}
 	return v == value || math.IsNaN(v) && math.IsNaN(value)
-}
-
-func exportCommand(c *key.Command) *lineCommand {
-	l := &lineCommand{Args: texts(c.Args), Directory: text(c.Dir), Paths: text(c.Paths), Track: c.TrackArgs, DependsOn: texts(c.DependsOn), Parts: []linePart{}}
-	for _, p := range c.Parts {
-		lp := linePart{Kind: string(rune(p.Kind)), Form: int(p.Form), Name: text(p.Name), Digest: digestText(p.File)}
-		if p.Form == key.FormSorted && p.Whole != "" {
-			lp.Whole = text(p.Whole) // the rest follows from it
-		} else {
-			lp.Style = text(p.Style)
-			for _, it := range p.Items {
-				lp.Items = append(lp.Items, lineItem{text(it.Text), int(it.Path), digestText(it.Digest)})
-			}
-		}
-		l.Parts = append(l.Parts, lp)
-	}
-	return l
-}
-
-func (l *lineCommand) command() (*key.Command, error) {
-	c := &key.Command{Args: strs(l.Args), Dir: string(l.Directory), Paths: key.Paths(l.Paths), TrackArgs: l.Track, DependsOn: strs(l.DependsOn), Foreign: true}
-	for _, lp := range l.Parts {
-		p := key.Part{Form: key.Form(lp.Form), Name: string(lp.Name), Style: string(lp.Style)}
-		var err error
-		if len(lp.Kind) != 1 || lp.Form < 0 || lp.Form > 0xff {
-			return nil, fmt.Errorf("%q is no kind of a part", lp.Kind)
-		}
-		p.Kind = key.PartKind(lp.Kind[0])
-		if p.File, err = parseDigest(lp.Digest); err != nil {
-			return nil, err
-		}
-		for _, li := range lp.Items {
-			it := key.Item{Text: string(li.Text), Path: key.PathForm(li.Place)}
-			if it.Digest, err = parseDigest(li.Digest); err != nil {
-				return nil, err
-			}
-			if li.Place < 0 || li.Place > 0x7f {
-				return nil, fmt.Errorf("%d is no place", li.Place)
-			}
-			p.Items = append(p.Items, it)
-		}
-		if lp.Whole != "" {
-			p.Items = []key.Item{{Text: string(lp.Whole)}}
-			if p.Form != key.FormSorted || !p.Sort() {
-				return nil, fmt.Errorf("%q can't be sorted", lp.Whole)
-			}
-		}
-		if len(p.Items) == 0 && (p.Kind == key.PartArgument && (p.Form == key.FormKept || p.Form == key.FormSorted || p.Form == key.FormList) || p.Kind == key.PartProgram || p.Kind == key.PartInterpreter || p.Kind == key.PartDirectory || p.Kind == key.PartDependency || p.Kind == key.PartRule || p.Kind == key.PartEnvironment && p.Form != key.FormUnset) {
-			return nil, fmt.Errorf("a part of kind %q is empty", lp.Kind)
-		}
-		c.Parts = append(c.Parts, p)
-	}
-	return c, nil
 }

@@ -17,11 +17,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dvlcache/cache/plain"
 	"dvlcache/config"
 	"dvlcache/exec"
 	"dvlcache/exec/number"
 	"dvlcache/exec/process"
-	"dvlcache/internal/plain"
 )
 
 // batchFlags are the flags that only batch has.

@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
+	"dvlcache/cache/plain"
 	"dvlcache/config"
-	"dvlcache/internal/plain"
 )
 
 func newImport(ui *terminal) *cobra.Command {

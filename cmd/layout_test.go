@@ -17,15 +17,15 @@ import (
 var arrows = map[string][]string{
 	"":                              {"cmd"},
 	"cmd/internal/release":          {"cmd"},
-	"cmd":                           {"config", "exec", "exec/process", "exec/number", "cache", "cache/key", "cache/key/difference", "cache/key/launch", "cache/stats", "cache/bolt", "cache/inputs", "cache/memcached", "cache/durable", "internal/plain"},
+	"cmd":                           {"config", "exec", "exec/process", "exec/number", "cache", "cache/key", "cache/key/difference", "cache/key/launch", "cache/stats", "cache/bolt", "cache/inputs", "cache/memcached", "cache/durable", "cache/plain"},
 	"config":                        {},
 	"exec":                          {"exec/process", "exec/process/watch", "exec/number", "cache", "cache/inputs", "cache/key", "cache/key/difference", "cache/key/launch", "cache/stats"},
-	"exec/process":                  {"exec/process/watch", "internal/plain"},
+	"exec/process":                  {"exec/process/watch", "cache/plain"},
 	"exec/process/watch":            {},
 	"exec/number":                   {},
 	"cache":                         {"cache/key", "cache/stats", "cache/internal/wire"},
 	"cache/inputs":                  {"cache/key", "cache/internal/digest", "cache/internal/files", "cache/internal/wire"},
-	"cache/key":                     {"cache/key/launch", "cache/internal/digest", "cache/internal/files", "cache/internal/folder", "cache/internal/wire", "cache/internal/witness", "internal/plain"},
+	"cache/key":                     {"cache/key/launch", "cache/internal/digest", "cache/internal/files", "cache/internal/folder", "cache/internal/wire", "cache/internal/witness", "cache/plain"},
 	"cache/key/difference":          {"cache/key", "cache/key/launch"},
 	"cache/key/launch":              {"cache/internal/files"},
 	"cache/stats":                   {"cache/internal/files"},
@@ -40,7 +40,7 @@ var arrows = map[string][]string{
 	"cache/internal/witness":        {"cache/internal/digest"},
 	"cache/internal/wire":           {},
 	"cache/durable":                 {},
-	"internal/plain":                {},
+	"cache/plain":                   {},
 }
 
 const (

@@ -16,9 +16,9 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/durable"
+	"dvlcache/cache/plain"
 	"dvlcache/exec"
 	"dvlcache/exec/number"
-	"dvlcache/internal/plain"
 )
 
 // formatAnswer makes the line that is printed.

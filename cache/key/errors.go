@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 
-	"dvlcache/internal/plain"
+	"dvlcache/cache/plain"
 )
 
 // UnreadableError is a file whose contents should count and can't be read: the

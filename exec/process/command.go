@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"dvlcache/internal/plain"
+	"dvlcache/cache/plain"
 )
 
 // ArrayIndices are the variables by which schedulers number the tasks of an

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"dvlcache/internal/plain"
+	"dvlcache/cache/plain"
 )
 
 // StartError is a program that could not be started.
