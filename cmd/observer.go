@@ -3,6 +3,7 @@ package cmd
 import (
 	"os"
 	"path/filepath"
+	"slices"
 
 	"dvlcache/cache/inputs"
 	"dvlcache/cache/key"
@@ -13,7 +14,7 @@ import (
 // observer is what sees what programs read; nil where it doesn't count. Without a trace
 // it remembers nothing.
 func (o opened) observer(s *config.Settings, q exec.Query, still bool) *exec.Observer {
-	if q.Reads == exec.ReadsOff || s.Dir == "" {
+	if q.Reads == exec.ReadsOff || s.Dir == "" || o.store == nil {
 		return nil
 	}
 	dir, err := os.Getwd()
@@ -21,6 +22,14 @@ func (o opened) observer(s *config.Settings, q exec.Query, still bool) *exec.Obs
 		return nil
 	}
 	home, _ := os.UserHomeDir()
+	cache, err := filepath.Abs(s.Dir)
+	if err != nil {
+		return nil
+	}
+	untracked := q.Untracked
+	if session, _ := currentSession(); session != "" {
+		untracked = append(slices.Clip(untracked), session)
+	}
 	return &exec.Observer{
 		Options: inputs.Options{
 			Places: inputs.Places{
@@ -30,7 +39,7 @@ func (o opened) observer(s *config.Settings, q exec.Query, still bool) *exec.Obs
 				ByProject: q.Paths == key.PathsProject,
 				Dir:       dir,
 			},
-			Rules:   inputs.Rules{Untracked: q.Untracked, Cache: s.Dir},
+			Rules:   inputs.Rules{Untracked: untracked, Cache: cache},
 			Path:    os.Getenv("PATH"),
 			Digests: o.digests,
 			Marks:   o.marks,

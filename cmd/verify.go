@@ -157,6 +157,7 @@ func runVerify(ui *terminal, s *config.Settings, f verifyFlags) error {
 			v.note(func() { v.state.Done += int64(len(group)); v.tally[exec.Changed] += len(group) })
 			continue
 		}
+		v.Memo.Observer = o.observer(s, exec.Query{Reads: exec.ReadsAuto}, false)
 		v.group(ctx, group)
 	}
 	ui.endProgress()

@@ -114,7 +114,7 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 		}
 	}
 	if e.Trace != nil {
-		c.mark(ctx, e.Trace)
+		c.Observer.mark(ctx, e.Trace)
 	}
 	var noNumber *number.Error
 	if e.err != nil && !errors.As(e.err, &noNumber) {
@@ -252,6 +252,9 @@ func (c *call) unseen(ctx context.Context, run *evaluation) string {
 		return ""
 	}
 	c.trace = run.Trace
+	if by := run.Trace.StdinReader; by != "" && c.Stdin == nil && c.Observer.StdinWaits != nil && c.Observer.StdinWaits() {
+		c.Warn(by+" read its stdin, which is empty", "--stdin hands ours on; what it holds counts then")
+	}
 	var why string
 	var err error
 	run.set, why, err = c.observed(ctx, run.Trace)

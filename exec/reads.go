@@ -87,7 +87,7 @@ func (c *call) choose(ctx context.Context, e *cache.Entry) (v *cache.Variant, er
 			unwatched = candidate
 			continue
 		}
-		set, ok, err := c.Observer.load(ctx, c.Store, c.Namespace, candidate.Inputs)
+		set, ok, err := c.Observer.Load(ctx, c.Store, c.Namespace, candidate.Inputs)
 		if err != nil {
 			return nil, err
 		} else if !ok {
@@ -141,9 +141,9 @@ func listKey(list []byte) key.Key {
 	return key.Key(h.Sum(nil))
 }
 
-// load gets the set that a variant's inputs are. It reports false if a part of it isn't
+// Load gets the set that a variant's inputs are. It reports false if a part of it isn't
 // there, or can't be read. Its error is the context's.
-func (o *Observer) load(ctx context.Context, s cache.Store, namespace string, in cache.Inputs) (set inputs.Set, ok bool, err error) {
+func (o *Observer) Load(ctx context.Context, s cache.Store, namespace string, in cache.Inputs) (set inputs.Set, ok bool, err error) {
 	if in.Own != nil {
 		if set, err = inputs.Parse(in.Own); err != nil {
 			return set, false, nil
@@ -287,14 +287,14 @@ func (c *call) observed(ctx context.Context, trace *watch.Trace) (set inputs.Set
 
 // mark remembers how a watched evaluation, be it one that failed, left its state, and
 // what it made.
-func (c *call) mark(ctx context.Context, trace *watch.Trace) {
+func (o *Observer) mark(ctx context.Context, trace *watch.Trace) {
 	for i := range trace.Files {
 		switch f := &trace.Files[i]; f.Fate {
 		case watch.State:
-			c.Observer.Options.Marks.KeepState(ctx, f.Name)
+			o.Options.Marks.KeepState(ctx, f.Name)
 		case watch.Output:
-			c.Observer.Options.Marks.KeepMade(f.Name)
-			c.Observer.Options.Marks.RenewState(ctx, f.Name)
+			o.Options.Marks.KeepMade(f.Name)
+			o.Options.Marks.RenewState(ctx, f.Name)
 		}
 	}
 }

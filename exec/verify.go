@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dvlcache/cache"
+	"dvlcache/cache/inputs"
 	"dvlcache/cache/key"
 	"dvlcache/cache/key/difference"
 	"dvlcache/exec/number"
@@ -117,8 +118,21 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 		}
 		return verdict(Changed, "its key is another now")
 	}
+	mode := process.Unwatched
+	if e.Inputs.Watched() && v.Memo.Observer != nil {
+		change, err := v.inputsChanged(ctx, id, e, call)
+		if err != nil {
+			return verdict(Changed, "%v", err)
+		} else if change != "" {
+			return verdict(Changed, "%s", change)
+		}
+		mode = process.WatchIfPossible // its state is known afterwards
+	}
 	defer call.Watch()()
-	r.outcome, err = v.Memo.Runner.Run(ctx, process.Command{Path: program, Args: r.Command.Args, Env: v.environment(env), Timeout: v.Timeout})
+	r.outcome, err = v.Memo.Runner.Run(ctx, process.Command{Path: program, Args: r.Command.Args, Env: v.environment(env), Timeout: v.Timeout, Watch: mode})
+	if r.outcome.Trace != nil {
+		v.Memo.Observer.mark(ctx, r.outcome.Trace)
+	}
 	if r.Err = err; err != nil {
 		return verdict(Failed, "%v", err)
 	}
@@ -147,6 +161,25 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 		}
 	}
 	return r
+}
+
+// inputsChanged says what has changed of the inputs under which an entry was evaluated
+// last, or nothing.
+func (v *Verifier) inputsChanged(ctx context.Context, id cache.ID, e *cache.Entry, call *key.Call) (string, error) {
+	set, ok, err := v.Memo.Observer.Load(ctx, v.Memo.Store, id.Namespace, e.Inputs)
+	if err != nil {
+		return "", err
+	} else if !ok {
+		return "what it read is not recorded any more", nil
+	}
+	options := v.Memo.Observer.Options
+	options.Rules.Untracked, options.Rules.Ignored = e.Command().Untracked(), call.Ignored()
+	options.Places.ByProject = e.Command().Paths == key.PathsProject
+	m, err := inputs.NewChecker(options).Check(ctx, set)
+	if m == nil || err != nil {
+		return "", err
+	}
+	return m.String(), nil
 }
 
 // near reports whether a number is the stored one, within the tolerance.
