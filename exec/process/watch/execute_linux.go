@@ -86,7 +86,7 @@ func (r *reader) opened(rec *record, here found) (script, runs bool) {
 // first sees the execution of the command itself, which the keeper lets
 // through.
 func (r *reader) first() {
-	r.n.pid = uint32(r.tid)
+	r.n.pid = uint32(r.starterID)
 	folder := string(r.folderOf(unix.AT_FDCWD))
 	if dir := r.cmd.Dir; dir != "" {
 		folder = behind(folder, dir)

@@ -23,7 +23,7 @@ func (w *Watch) Finish() *Trace {
 	}
 	// The thread that started the command counts as one who is left.
 	for range 1000 {
-		if unix.Tgkill(unix.Getpid(), w.tid, 0) == unix.ESRCH {
+		if unix.Tgkill(unix.Getpid(), w.starterID, 0) == unix.ESRCH {
 			break
 		}
 		time.Sleep(20 * time.Microsecond)

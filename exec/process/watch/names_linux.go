@@ -291,7 +291,7 @@ func (r *reader) folderOf(fd int32) []byte {
 	if (errno != 0 || bytes.HasPrefix(target, []byte("(unreachable)"))) && r.alive() {
 		r.seen.unseen("a program's folder can't be named")
 	}
-	if len(target) == 0 || target[0] != '/' {
+	if len(target) == 0 || target[0] != '/' || bytes.HasSuffix(target, []byte(" (deleted)")) {
 		return nil
 	}
 	return target

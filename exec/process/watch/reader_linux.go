@@ -3,7 +3,10 @@
 package watch
 
 import (
+	"fmt"
+	"os"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +20,7 @@ type reader struct {
 	*Watch
 	n    *notification
 	slot int
+	tid  atomic.Int32
 	busy atomic.Uint64 // the call at hand
 	// waits is set for a call that may wait for something of its own, and opens
 	// is the name that is opened.
@@ -38,6 +42,7 @@ func (w *Watch) newReader(slot int) *reader {
 func (r *reader) run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	r.tid.Store(int32(unix.Gettid()))
 	for {
 		switch errno := receive(r.listener, r.n); errno {
 		case 0:
@@ -55,7 +60,7 @@ func (r *reader) run() {
 		if r.resting.Load() {
 			r.rouse()
 		}
-		last := int(r.n.pid) == r.tid && r.stopping.Load()
+		last := int(r.n.pid) == r.starterID && r.stopping.Load()
 		if !last {
 			r.mu.Lock()
 			r.waits, r.opens = false, nil
@@ -121,13 +126,21 @@ func (w *Watch) watchdog() {
 			same, idle = 0, 0
 		default:
 			idle = 0
-			if same++; same >= steps {
+			if same++; same >= steps && r.sleeps() {
 				w.replace(r, now)
 				same = 0
 			}
 		}
 		id = now
 	}
+}
+
+// sleeps reports whether the reader waits for the system, and not only for a
+// processor.
+func (r *reader) sleeps() bool {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/stat", r.tid.Load()))
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(rest, "R")
 }
 
 func (w *Watch) rouse() {

@@ -23,7 +23,7 @@ type Watch struct {
 	keeper     *keeper
 	restricted bool
 	late       time.Duration
-	tid        int // of the thread that started the command
+	starterID  int // of the thread that started the command
 	stdin      int // the empty one that we gave the command, or -1
 	process    int // a descriptor of the command's process, or -1
 	stop       chan struct{}
@@ -107,7 +107,7 @@ func (w *Watch) Wait() error {
 
 // starter is the thread that starts the command. It ends with the watch.
 func (w *Watch) starter(installed chan<- error, tested chan<- struct{}, begin <-chan bool, started chan<- error) {
-	w.tid = unix.Gettid()
+	w.starterID = unix.Gettid()
 	var err error
 	w.listener, w.restricted, err = install()
 	installed <- err

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -164,4 +165,53 @@ func uses(t *Trace, name string, u Use) bool {
 		}
 	}
 	return false
+}
+
+// TestInherited: what whoever started us left open is told of.
+func TestInherited(t *testing.T) {
+	dir := folderToTrace(t)
+	f, err := os.Open(dir + "/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	fd, err := syscall.Dup(int(f.Fd())) // which is not closed at an exec
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	all, err := Inherited()
+	if err != nil || !slices.Contains(all, Descriptor{Number: fd, Name: dir + "/a", Regular: true}) {
+		t.Errorf("%+v, %v", all, err)
+	}
+	for _, d := range all {
+		if d.Number == int(f.Fd()) {
+			t.Errorf("%+v is not inherited", d)
+		}
+	}
+}
+
+// TestStopped: a watcher that is stopped holds the program up, and no more.
+func TestStopped(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(self, "sh", "-c", `i=0; while [ $i -lt 20000 ]; do i=$((i+1)); [ -f /etc/passwd ] || echo missed; done; echo $i`)
+	cmd.Env = append(os.Environ(), helperVariable+"="+dir+"/trace")
+	var out strings.Builder
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		time.Sleep(5 * time.Millisecond)
+		cmd.Process.Signal(syscall.SIGSTOP)
+		time.Sleep(5 * time.Millisecond)
+		cmd.Process.Signal(syscall.SIGCONT)
+	}
+	if err := cmd.Wait(); err != nil || out.String() != "20000\n" {
+		t.Errorf("%v: %q", err, out.String())
+	}
 }

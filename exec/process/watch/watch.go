@@ -148,3 +148,14 @@ type Options struct {
 	// system that doesn't answer; 0 is 100 ms.
 	Late time.Duration
 }
+
+// Descriptor is one that commands inherit.
+type Descriptor struct {
+	Number int
+	// Name is what it is open on: a file's name, or pipe:[123].
+	Name string
+	// Regular files can be read again, from Offset on; what comes out of
+	// anything else comes once.
+	Regular bool
+	Offset  int64
+}
