@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -76,10 +77,7 @@ func (r *reader) mayInterrupt(c *call, n *notification) {
 		if n.args[0] == unix.PTRACE_TRACEME {
 			target = task.tgid
 		}
-		r.guardsMu.Lock()
-		guarded := r.guarded[target]
-		r.guardsMu.Unlock()
-		if guarded {
+		if r.isGuarded(target) {
 			r.giveUp(task.program.name + " traces a program that is guarded from signals")
 		}
 	}
@@ -160,36 +158,39 @@ func traced(tgid uint32) bool {
 
 // guard guards a process from now on until it executes another program or ends.
 func (w *Watch) guard(tgid uint32) error {
-	w.guardsMu.Lock()
-	defer w.guardsMu.Unlock()
-	if w.guarded[tgid] {
+	if w.isGuarded(tgid) {
 		return nil
 	}
 	seized := make(chan error)
 	go onFreshThread(func() {
-		err := seize(tgid)
+		err := w.seize(tgid)
 		seized <- err
 		if err == nil {
-			w.attend(int(tgid))
+			w.attend()
 		}
-		w.guardsMu.Lock()
-		delete(w.guarded, tgid)
-		w.guardsMu.Unlock()
 		// What is still traced is let go by the end of the thread.
 	})
-	err := <-seized
-	if err == nil {
-		if w.guarded == nil {
-			w.guarded, w.last = map[uint32]bool{}, map[uint32]lastCall{}
-		}
-		w.guarded[tgid] = true
+	return <-seized
+}
+
+// setGuarded notes whether a process has a guard.
+func (w *Watch) setGuarded(tgid uint32, is bool) {
+	w.guardsMu.Lock()
+	defer w.guardsMu.Unlock()
+	if w.guarded == nil {
+		w.guarded, w.last = map[uint32]bool{}, map[uint32]lastCall{}
 	}
-	return err
+	if is {
+		w.guarded[tgid] = true
+	} else {
+		delete(w.guarded, tgid)
+	}
 }
 
 // seize makes this thread the tracer of all threads of a process.
-func seize(tgid uint32) error {
-	const options = unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEEXEC
+func (w *Watch) seize(tgid uint32) error {
+	// Forked processes have the handlers still, until they execute something.
+	const options = unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEEXEC
 	have := map[string]bool{}
 	for {
 		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", tgid))
@@ -210,14 +211,21 @@ func seize(tgid uint32) error {
 			}
 		}
 		if !more {
+			w.setGuarded(tgid, true)
 			return nil
 		}
 	}
 }
 
+func (w *Watch) isGuarded(tgid uint32) bool {
+	w.guardsMu.Lock()
+	defer w.guardsMu.Unlock()
+	return w.guarded[tgid]
+}
+
 // attend is what a guard does: it lets go on what stops, and has interrupted
 // calls begin anew.
-func (w *Watch) attend(tgid int) {
+func (w *Watch) attend() {
 	for {
 		var info [128]byte // siginfo_t
 		const options = unix.WSTOPPED | unix.WEXITED | unix.WNOWAIT | unix.WALL | unix.WNOTHREAD
@@ -231,9 +239,11 @@ func (w *Watch) attend(tgid int) {
 		tid := int(int32(binary.NativeEndian.Uint32(info[16:])))
 		switch code := int32(binary.NativeEndian.Uint32(info[8:])); code {
 		case 1, 2, 3: // it has ended
+			w.setGuarded(uint32(tid), false)
 			if tid == w.cmd.Process.Pid {
 				// The command itself is our child: to wait for it is up to Wait.
-				return
+				time.Sleep(time.Millisecond)
+				continue
 			}
 			unix.Wait4(tid, nil, unix.WALL|unix.WNOTHREAD, nil)
 			continue
@@ -249,7 +259,13 @@ func (w *Watch) attend(tgid int) {
 			ptrace(unix.PTRACE_LISTEN, tid, 0, 0) // it stays stopped, as it shall
 		case event == unix.PTRACE_EVENT_EXEC:
 			// Its handlers are gone.
+			w.setGuarded(uint32(tid), false)
 			ptrace(unix.PTRACE_DETACH, tid, 0, 0)
+		case event == unix.PTRACE_EVENT_FORK:
+			if child, err := unix.PtraceGetEventMsg(tid); err == nil {
+				w.setGuarded(uint32(child), true)
+			}
+			fallthrough
 		case event != 0:
 			ptrace(unix.PTRACE_CONT, tid, 0, 0)
 		default:

@@ -39,7 +39,8 @@ var testPrograms = []testProgram{
 i=0; while [ $i -lt 50 ]; do i=$((i+1)); echo $i | cat >> list & done; wait
 sort -n list | uniq | wc -l; grep -c 1 list; exit 3`, files: false, user: true},
 	{name: "children that end while names are looked up", script: `
-n=0; i=0; while [ $i -lt 300 ]; do i=$((i+1)); (exit 0) & (exit 1) & [ -f /etc/passwd ] || n=$((n+1)); true >/dev/null; done; wait; echo "missed $n"`, user: true},
+n=0; i=0; while [ $i -lt 300 ]; do i=$((i+1)); (exit 0) & (exit 1) & [ -f /etc/passwd ] || n=$((n+1)); true >/dev/null; done; wait; echo "missed $n"
+i=0; while [ $i -lt 300 ]; do i=$((i+1)); ( (exit 0) & [ -f /etc/passwd ] || echo missed; (exit 1) & [ -f /etc/passwd ] || echo missed ); done; sh -c 'strace -o /dev/null true 2>/dev/null; echo done'`, user: true},
 	{name: "python", needs: []string{"python3"}, script: `/usr/bin/python3 -c '
 import json, subprocess, tempfile, os, concurrent.futures
 with tempfile.TemporaryDirectory() as d:
