@@ -129,6 +129,8 @@ func partText(p *key.Part) (what, value, how string) {
 		if p.Form != key.FormUnset {
 			value = p.Name + "=" + p.Items[0].Text
 		}
+	case key.PartDescriptor:
+		what = "descriptor"
 	case key.PartStdin:
 		what, value = "stdin", "-"
 	case key.PartRule:

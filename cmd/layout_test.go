@@ -17,7 +17,7 @@ import (
 var arrows = map[string][]string{
 	"":                              {"cmd"},
 	"cmd/internal/release":          {"cmd"},
-	"cmd":                           {"config", "exec", "exec/process", "exec/number", "cache", "cache/key", "cache/key/difference", "cache/key/launch", "cache/stats", "cache/bolt", "cache/inputs", "cache/memcached", "cache/durable", "cache/plain"},
+	"cmd":                           {"exec/process/watch", "config", "exec", "exec/process", "exec/number", "cache", "cache/key", "cache/key/difference", "cache/key/launch", "cache/stats", "cache/bolt", "cache/inputs", "cache/memcached", "cache/durable", "cache/plain"},
 	"config":                        {},
 	"exec":                          {"exec/process", "exec/process/watch", "exec/number", "cache", "cache/inputs", "cache/key", "cache/key/difference", "cache/key/launch", "cache/stats"},
 	"exec/process":                  {"exec/process/watch", "cache/plain"},

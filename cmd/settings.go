@@ -17,6 +17,7 @@ import (
 	"dvlcache/config"
 	"dvlcache/exec"
 	"dvlcache/exec/number"
+	"dvlcache/exec/process/watch"
 )
 
 // flagValue is a flag for a setting.
@@ -175,6 +176,7 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 		Gitignore:       s.Gitignore,
 		Leave:           s.Dir,
 		Env:             env,
+		Descriptors:     inheritedDescriptors(track),
 		PassEnv:         s.PassEnv,
 		Namespace:       s.Namespace,
 		Extraction:      extraction,
@@ -218,6 +220,24 @@ func trackOf(s *config.Settings, origins []config.Origin, names []string) string
 		}
 	}
 	return s.Track
+}
+
+// inheritedDescriptors are those that COMMAND gets from whoever started us, and that
+// it could read.
+func inheritedDescriptors(track string) (list []key.Descriptor) {
+	if track == "none" {
+		return nil
+	}
+	all, err := watch.Inherited()
+	if err != nil {
+		return nil // this system doesn't tell
+	}
+	for _, d := range all {
+		if d.Regular || d.Once {
+			list = append(list, key.Descriptor{Number: d.Number, Name: d.Name, Offset: d.Offset, Once: d.Once})
+		}
+	}
+	return list
 }
 
 // loaders are the variables that say where programs load code from.

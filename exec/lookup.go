@@ -16,17 +16,18 @@ import (
 // spec is what the key of a query is made of.
 func (q *Query) spec(program string) key.CallSpec {
 	spec := key.CallSpec{
-		Args:      q.Args,
-		Program:   program,
-		Rules:     q.Rules,
-		TrackArgs: q.TrackArgs,
-		Paths:     q.Paths,
-		DependsOn: q.DependsOn,
-		Untracked: q.Untracked,
-		Gitignore: q.Gitignore,
-		Leave:     q.Leave,
-		Env:       q.Env,
-		LookupEnv: os.LookupEnv,
+		Args:        q.Args,
+		Program:     program,
+		Rules:       q.Rules,
+		TrackArgs:   q.TrackArgs,
+		Paths:       q.Paths,
+		DependsOn:   q.DependsOn,
+		Untracked:   q.Untracked,
+		Gitignore:   q.Gitignore,
+		Leave:       q.Leave,
+		Env:         q.Env,
+		LookupEnv:   os.LookupEnv,
+		Descriptors: q.Descriptors,
 	}
 	if q.Stdin != nil {
 		spec.Stdin = &q.Stdin.Digest

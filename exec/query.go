@@ -26,7 +26,9 @@ type Query struct {
 	Leave     string
 	Env       []string
 	Stdin     *Input // nil: empty, and doesn't count
-	Namespace string
+	// Descriptors are those that COMMAND inherits; see key.CallSpec.
+	Descriptors []key.Descriptor
+	Namespace   string
 
 	PassEnv []string // array indices handed on without counting
 

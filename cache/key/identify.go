@@ -32,6 +32,8 @@ type CallSpec struct {
 	Env       []string // names of variables
 	LookupEnv func(string) (string, bool)
 	Stdin     *Digest // nil: stdin does not count
+	// Descriptors are those above 2 that COMMAND gets from whoever started us.
+	Descriptors []Descriptor
 	// Leave is a folder that no dependency includes: the cache's own.
 	Leave string
 }
@@ -115,6 +117,9 @@ func NewIdentifier(ctx context.Context, spec CallSpec, digests *Digests) (*Ident
 	}
 	if spec.Stdin != nil {
 		x.tail.add(Part{Kind: PartStdin, File: spec.Stdin})
+	}
+	if err := x.tail.addDescriptors(ctx, spec.Descriptors); err != nil {
+		return nil, err
 	}
 	x.headBytes, x.tailBytes = encodeAll(nil, x.head.Parts), encodeAll(nil, x.tail.Parts)
 	x.scratch = *x.newCall()

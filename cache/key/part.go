@@ -20,6 +20,7 @@ const (
 	PartDependency  PartKind = 'f' // a --depends-on: name and contents
 	PartEnvironment PartKind = 'e' // an environment variable
 	PartStdin       PartKind = 'i' // what stdin holds
+	PartDescriptor  PartKind = 'o' // a file that was left open for COMMAND: its number, its contents, and where it is read from
 	PartRule        PartKind = 'r' // a rule that matched
 )
 

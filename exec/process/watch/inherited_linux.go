@@ -31,7 +31,15 @@ func Inherited() ([]Descriptor, error) {
 		if err := unix.Fstat(fd, &st); err != nil {
 			continue
 		}
-		d.Regular = st.Mode&unix.S_IFMT == unix.S_IFREG
+		switch st.Mode & unix.S_IFMT {
+		case unix.S_IFREG:
+			d.Regular = true
+		case unix.S_IFIFO:
+			flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+			d.Once = err != nil || flags&unix.O_ACCMODE != unix.O_WRONLY
+		case unix.S_IFSOCK:
+			d.Once = true
+		}
 		all = append(all, d)
 	}
 	return all, nil

@@ -158,4 +158,6 @@ type Descriptor struct {
 	// anything else comes once.
 	Regular bool
 	Offset  int64
+	// Once says that it is a pipe that can be read from, or a socket.
+	Once bool
 }
