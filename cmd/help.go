@@ -11,8 +11,13 @@ import (
 
 // setHelp has help written by us, since cobra breaks no lines. (By functions: a
 // template of one's own would keep the linker from leaving things out.)
-func setHelp(root *cobra.Command) {
-	root.SetHelpFunc(func(c *cobra.Command, _ []string) { io.WriteString(c.OutOrStdout(), helpText(c, helpWidth())) })
+// What can't be written is kept in unwritten: cobra's help has no error.
+func setHelp(root *cobra.Command, unwritten *error) {
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
+		if _, err := io.WriteString(c.OutOrStdout(), helpText(c, helpWidth())); err != nil {
+			*unwritten = fmt.Errorf("the help can't be written: %w", err)
+		}
+	})
 	root.SetUsageFunc(func(c *cobra.Command) error {
 		_, err := io.WriteString(c.OutOrStderr(), usageText(c, helpWidth()))
 		return err

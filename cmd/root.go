@@ -20,7 +20,7 @@ import (
 func Main(args []string) int {
 	growStack(len(args))
 	ui := &terminal{}
-	err := execute(newRoot(ui, args), args)
+	err := errors.Join(execute(newRoot(ui, args), args), ui.unwritten)
 	ui.report(err)
 	raise(err)
 	return meaningOf(err).status
@@ -79,7 +79,7 @@ is not there; 128+N it was ended by signal N.`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	setHelp(root)
+	setHelp(root, &ui.unwritten)
 	root.SetFlagErrorFunc(flagError)
 	if len(args) > 0 && args[0] == "run" {
 		// A hit doesn't wait for commands to be made that aren't called.

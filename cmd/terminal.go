@@ -25,6 +25,8 @@ type terminal struct {
 	said map[string]bool
 	safe sync.Once // see say
 	line bool      // a progress line stands on stderr
+
+	unwritten error // help that stdout didn't take
 }
 
 // message prints a line, and more of them, and a hint if there is one.

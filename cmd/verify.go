@@ -256,7 +256,9 @@ func (v *verification) verify(ctx context.Context, id cache.ID) {
 		case r.Verdict == exec.Differs:
 			v.state.Failed++
 			v.ui.endProgress()
-			fmt.Fprint(v.out, differsText(id.Key.String(), r, widthOf(os.Stdout)))
+			if _, wrong := io.WriteString(v.out, differsText(id.Key.String(), r, widthOf(os.Stdout))); wrong != nil && v.failure == nil {
+				v.failure = fmt.Errorf("the result can't be written: %w", wrong)
+			}
 			if errors.Is(err, cache.ErrSuperseded) {
 				v.ui.message(fmt.Sprintf("%.12s was cleared or refreshed meanwhile, and is left as it is", id.Key), "")
 				err = nil
