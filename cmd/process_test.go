@@ -539,27 +539,6 @@ exit 1
 	wg.Wait()
 }
 
-// TestNohup: a signal that we are told to ignore is ignored.
-func TestNohup(t *testing.T) {
-	t.Parallel()
-	b := newWorkbench(t)
-	b.write("train.sh", "#!/bin/sh\necho $$ >>pids\nwhile ! test -e go; do sleep 0.01; done\necho 1\n")
-	c := osexec.Command("sh", "-c", `trap '' HUP; exec "$0" run -- ./train.sh`, b.binary)
-	c.Dir, c.Env = b.dir, slices.Clone(b.env)
-	var out bytes.Buffer
-	c.Stdout = &out
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	b.wait("it runs", func() bool { return len(b.lines("pids")) == 1 })
-	c.Process.Signal(syscall.SIGHUP)
-	time.Sleep(50 * time.Millisecond)
-	b.write("go", "")
-	if err := c.Wait(); err != nil || out.String() != "1\n" {
-		t.Errorf("%v, %q", err, out.String())
-	}
-}
-
 // TestCtrlZ: a stopped dvlcache stops its program, and continues it.
 func TestCtrlZ(t *testing.T) {
 	t.Parallel()

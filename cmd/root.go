@@ -20,6 +20,7 @@ import (
 func Main(args []string) int {
 	growStack(len(args))
 	ui := &terminal{}
+	keepIgnored()
 	err := errors.Join(execute(newRoot(ui, args), args), ui.unwritten)
 	ui.report(err)
 	raise(err)

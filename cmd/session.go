@@ -99,7 +99,7 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 	}
 	// Until the session is saved, no signal ends us.
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, passedOn...)
+	notify(signals, passedOn...)
 	defer signal.Stop(signals)
 	err = runBelow(path, args, env, signals)
 	counters := stats.New(filepath.Join(dir, "stats"))

@@ -32,6 +32,10 @@ func watchSignals(ctx context.Context, runner *process.Runner) (watched context.
 
 var passedOn = []os.Signal{os.Interrupt}
 
+func notify(to chan<- os.Signal, signals ...os.Signal) { signal.Notify(to, signals...) }
+
+func keepIgnored() {}
+
 func fromTerminal(os.Signal) bool { return false }
 
 func ignoreBrokenPipe() {}

@@ -26,12 +26,7 @@ import (
 func watchSignals(ctx context.Context, runner *process.Runner) (watched context.Context, stop func() error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 16)
-	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGUSR1, syscall.SIGUSR2} {
-		if !signal.Ignored(s) {
-			signal.Notify(signals, s)
-		}
-	}
-	signal.Notify(signals, syscall.SIGCONT)
+	notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGCONT)
 	ignoreBrokenPipe() // or --tee could end us before the number is stored
 	done := make(chan struct{})
 	go func() {
@@ -99,8 +94,8 @@ var brokenPipe = make(chan os.Signal, 1)
 // a shell sees that and ends its loop.
 func raise(err error) {
 	var e *signalError
-	if !errors.As(err, &e) || e.signal == syscall.SIGQUIT {
-		return // Go's own answer to that one is to print its stacks
+	if !errors.As(err, &e) || e.signal == syscall.SIGQUIT || signal.Ignored(e.signal) {
+		return // Go's own answer to SIGQUIT is to print its stacks
 	}
 	signal.Reset(e.signal)
 	syscall.Kill(os.Getpid(), e.signal)
