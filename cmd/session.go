@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	osexec "os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/gofrs/flock"
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
@@ -72,7 +71,15 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 	if err != nil {
 		return err
 	}
-	begin := makeSession
+	// Until the session is saved, and its folder gone, no signal ends us.
+	signals := make(chan os.Signal, 16)
+	notify(signals, passedOn...)
+	defer signal.Stop(signals)
+	var saves string
+	if save {
+		saves = settingsGiven(origins, func(o config.Origin) bool { return o.From != "default" })
+	}
+	begin := func() (string, func(), error) { return makeSession(ui, save, saves) }
 	if resume != "" {
 		begin = func() (string, func(), error) { return resumeSession(resume) }
 	}
@@ -97,11 +104,10 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 		}
 		env = append(env, o.Setting.Variable()+"="+value)
 	}
-	// Until the session is saved, no signal ends us.
-	signals := make(chan os.Signal, 16)
-	notify(signals, passedOn...)
-	defer signal.Stop(signals)
-	err = runBelow(path, args, env, signals)
+	last, err := runBelow(path, args, env, signals)
+	if late := awaitUsers(ui, dir, signals, last); late != nil && err == nil {
+		err = late
+	}
 	counters := stats.New(filepath.Join(dir, "stats"))
 	counts, _ := counters.Read(nil)
 	if save {
@@ -113,7 +119,7 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 			if kept, ok := keepSession(dir); ok {
 				end = func() {}
 				text += "; what is new is kept in " + kept
-				hint = fmt.Sprintf("%sdvlcache session --resume %s -- true saves it, once the cache is in order", settingsGiven(origins), kept)
+				hint = fmt.Sprintf("%sdvlcache session --resume %s -- true saves it, once the cache is in order", settingsGiven(origins, func(o config.Origin) bool { return strings.HasPrefix(o.From, "flag ") }), kept)
 			}
 			ui.message(text, hint)
 			// COMMAND's own error is the one to end with. And a cache that was
@@ -129,14 +135,19 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 	return err
 }
 
-// settingsGiven are the settings that flags gave, as they stand before a command
-// for a shell.
-func settingsGiven(origins []config.Origin) string {
+// settingsGiven are the settings of the store that were given in some way, as they
+// stand before a command for a shell.
+func settingsGiven(origins []config.Origin, given func(config.Origin) bool) string {
 	var b strings.Builder
 	for _, o := range origins {
-		if strings.HasPrefix(o.From, "flag ") {
-			b.WriteString(o.Setting.Variable() + "=" + wordsText([]string{o.Value}) + " ")
+		if !slices.Contains(config.StoreSettings, o.Setting) || !given(o) {
+			continue
 		}
+		value := o.Value
+		if abs, err := filepath.Abs(value); err == nil && o.Setting.IsPath() {
+			value = abs
+		}
+		b.WriteString(o.Setting.Variable() + "=" + wordsText([]string{value}) + " ")
 	}
 	return b.String()
 }
@@ -145,6 +156,9 @@ func settingsGiven(origins []config.Origin) string {
 // counts into those there. What a session that is resumed can't save is not lost
 // by that: it may be another store's.
 func saveSession(ui *terminal, s *config.Settings, counters *stats.Stats, resumed bool) error {
+	if endedSession(os.Getenv(sessionVariable)) {
+		return errors.New("its folder is gone")
+	}
 	o, err := openExisting(ui, s)
 	if err != nil {
 		return err
@@ -153,9 +167,6 @@ func saveSession(ui *terminal, s *config.Settings, counters *stats.Stats, resume
 	overlay, ok := o.store.(*cache.Overlay)
 	if !ok {
 		panic("a session that saves has no store to save to")
-	}
-	if _, err := os.Stat(filepath.Join(os.Getenv(sessionVariable), "alive")); err != nil {
-		return errors.New("its folder is gone")
 	}
 	_, refused, err := overlay.Save(context.Background())
 	if err != nil {
@@ -175,11 +186,12 @@ func saveSession(ui *terminal, s *config.Settings, counters *stats.Stats, resume
 
 // runBelow runs the command in our own group, since it may want the terminal.
 // What the terminal sends reaches it as it does us; what is sent to us alone is
-// passed on. Its errors are as those of a program that run runs.
-func runBelow(path string, args, env []string, signals <-chan os.Signal) error {
+// passed on; last is the latest of those. Its errors are as those of a program that
+// run runs.
+func runBelow(path string, args, env []string, signals <-chan os.Signal) (last os.Signal, err error) {
 	c := &osexec.Cmd{Path: path, Args: args, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	if err := c.Start(); err != nil {
-		return &process.StartError{Command: args[0], Err: err}
+		return nil, &process.StartError{Command: args[0], Err: err}
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
@@ -187,113 +199,18 @@ func runBelow(path string, args, env []string, signals <-chan os.Signal) error {
 		select {
 		case s := <-signals:
 			if !fromTerminal(s) {
+				if ends(s) {
+					last = s
+				}
 				c.Process.Signal(s)
 			}
 		case <-ended:
 			err := process.ExitErrorOf(args[0], c.ProcessState)
 			var exit *process.ExitError
 			if errors.As(err, &exit) && exit.Signal != 0 {
-				return &signalError{exit.Signal} // so that a shell above us sees it, too
+				err = &signalError{exit.Signal} // so that a shell above us sees it, too
 			}
-			return err
+			return last, err
 		}
 	}
-}
-
-const (
-	sessionPrefix = "dvlcache-session-"
-	keptPrefix    = "dvlcache-unsaved-"
-)
-
-// isEmptySession reports whether nothing was stored in a session whose folder is
-// there still.
-func isEmptySession(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "alive"))
-	_, none := os.Stat(filepath.Join(dir, "cache.db"))
-	return err == nil && errors.Is(none, fs.ErrNotExist)
-}
-
-// keepSession gives a session's folder a name under which no other session
-// clears it away.
-func keepSession(dir string) (kept string, ok bool) {
-	kept = filepath.Join(filepath.Dir(dir), keptPrefix+strings.TrimPrefix(strings.TrimPrefix(filepath.Base(dir), sessionPrefix), keptPrefix))
-	if _, err := os.Stat(filepath.Join(dir, "cache.db")); err != nil {
-		return "", false // there is nothing new
-	}
-	if kept == dir {
-		return dir, true
-	}
-	if os.Rename(dir, kept) != nil {
-		return dir, true // and may not last beyond the next session
-	}
-	return kept, true
-}
-
-// resumeSession takes a folder that keepSession has kept.
-func resumeSession(dir string) (abs string, end func(), err error) {
-	if abs, err = filepath.Abs(dir); err != nil {
-		return "", nil, err
-	}
-	alive := filepath.Join(abs, "alive")
-	// It is removed at the end, so it has to be one of ours.
-	ours := strings.HasPrefix(filepath.Base(abs), keptPrefix) || strings.HasPrefix(filepath.Base(abs), sessionPrefix)
-	if info, err := os.Lstat(alive); err != nil || !info.Mode().IsRegular() || !ours {
-		return "", nil, usage(fmt.Errorf("%s is not the folder of a session", dir), "")
-	}
-	l := flock.New(alive)
-	if ok, err := l.TryLock(); err != nil {
-		return "", nil, err
-	} else if !ok {
-		return "", nil, usage(fmt.Errorf("%s is in use", dir), "")
-	}
-	return abs, func() {
-		os.RemoveAll(abs)
-		l.Unlock()
-	}, nil
-}
-
-// makeSession makes a folder for a session, in memory where the system has such
-// a place, and removes those of sessions that were killed. end removes it.
-func makeSession() (dir string, end func(), err error) {
-	root := os.TempDir()
-	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
-		root = "/dev/shm"
-	}
-	prefix := fmt.Sprintf("%s%d-", sessionPrefix, os.Getuid())
-	left, _ := filepath.Glob(filepath.Join(root, prefix+"*"))
-	for _, old := range left {
-		// Who lives holds the lock of its folder. What isn't as we make
-		// it is somebody else's business.
-		alive, err := os.Lstat(filepath.Join(old, "alive"))
-		if err != nil || !alive.Mode().IsRegular() {
-			continue
-		}
-		l := flock.New(filepath.Join(old, "alive"), flock.SetFlag(os.O_RDONLY))
-		if ok, err := l.TryLock(); ok && err == nil {
-			os.RemoveAll(old)
-			l.Unlock()
-		}
-	}
-	for range 10 {
-		if dir, err = os.MkdirTemp(root, prefix+"*"); err != nil {
-			root = os.TempDir()
-			if dir, err = os.MkdirTemp(root, prefix+"*"); err != nil {
-				return "", nil, err
-			}
-		}
-		alive := filepath.Join(dir, "alive")
-		l := flock.New(alive)
-		if ok, err := l.TryLock(); ok && err == nil {
-			if _, err := os.Stat(alive); err == nil {
-				return dir, func() {
-					os.RemoveAll(dir)
-					l.Unlock()
-				}, nil
-			}
-			l.Unlock()
-		}
-		// Another session took it for one that is dead.
-		os.RemoveAll(dir)
-	}
-	return "", nil, fmt.Errorf("no folder in %s can be locked", root)
 }

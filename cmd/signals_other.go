@@ -36,6 +36,8 @@ func notify(to chan<- os.Signal, signals ...os.Signal) { signal.Notify(to, signa
 
 func keepIgnored() {}
 
+func ends(os.Signal) bool { return true }
+
 func fromTerminal(os.Signal) bool { return false }
 
 func ignoreBrokenPipe() {}

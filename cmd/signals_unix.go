@@ -49,6 +49,7 @@ func watchSignals(ctx context.Context, runner *process.Runner) (watched context.
 					runner.Signal(syscall.SIGKILL)
 				}
 				cancel(&signalError{s})
+				leavingSession()
 			}
 		}
 	}()
@@ -63,6 +64,9 @@ func watchSignals(ctx context.Context, runner *process.Runner) (watched context.
 
 // passedOn are the signals that a session passes on to its command.
 var passedOn = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2}
+
+// ends reports whether a signal that is passed on asks to end.
+func ends(s os.Signal) bool { return s != syscall.SIGUSR1 && s != syscall.SIGUSR2 }
 
 // fromTerminal reports whether a signal is one that the terminal sends to all
 // of its foreground group, which we are in.

@@ -81,7 +81,12 @@ func openWith(ui *terminal, s *config.Settings, digests func(path string) *key.D
 		o.stats.Notice = notice
 	}
 	dir, save := currentSession()
+	if dir != "" && endedSession(dir) {
+		ui.warn(fmt.Sprintf("%s names %s, where no session of yours is any more; going on with the cache that the settings name", sessionVariable, dir), "unset "+sessionVariable)
+		dir = ""
+	}
 	if dir != "" {
+		joinSession(dir)
 		o.stats = stats.New(filepath.Join(dir, "stats"))
 		session := bolt.NewSession(dir, s.LockTimeout, notice)
 		if !save {
