@@ -131,16 +131,13 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	lines.check = sameRules(s, q.Args)
 	var out io.Writer
 	finish := func(bool) error { return nil }
-	if f.output != "" {
-		if out, finish, err = createWhole(f.output); err != nil {
-			return err
-		}
-	}
 	debug.SetGCPercent(200) // what a line leaves behind is garbage at once
 	runner := &process.Runner{Stderr: os.Stderr, Grace: s.Grace}
 	ctx, stop := watchSignals(context.Background(), runner)
 	if f.output == "" {
 		out = impatient(ctx, os.Stdout)
+	} else if out, finish, err = createWhole(f.output); err != nil {
+		return errors.Join(err, stop())
 	}
 	o, err := openCache(ui, s)
 	if err != nil {

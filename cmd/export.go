@@ -50,7 +50,7 @@ import needs, or as CSV, a line for each number, for R and pandas. Without
 			out := io.Writer(os.Stdout)
 			finish := func(bool) error { return nil }
 			if output != "" {
-				if out, finish, err = createWhole(output); err != nil {
+				if out, finish, err = createGuarded(output); err != nil {
 					return err
 				}
 			}

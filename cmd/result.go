@@ -104,7 +104,7 @@ func writeResult(text, file string) error {
 		}
 		return nil
 	}
-	w, finish, err := createWhole(file)
+	w, finish, err := createGuarded(file)
 	if err != nil {
 		return err
 	}
