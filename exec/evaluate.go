@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -69,8 +68,7 @@ func (c *call) evaluate(ctx context.Context, ended func()) (Answer, error) {
 func (c *call) run(ctx context.Context) (e evaluation) {
 	var extra []string
 	if c.key != nil {
-		active := strings.TrimPrefix(os.Getenv(ActiveVariable)+" "+c.id.String(), " ")
-		extra = append(extra, ActiveVariable+"="+active)
+		extra = append(extra, ActiveVariable+"="+c.activeWith())
 	}
 	cmd := process.Command{
 		Path:    c.program,

@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 
 	"dvlcache/cache"
 	"dvlcache/cache/inputs"
@@ -17,11 +15,6 @@ import (
 	"dvlcache/exec/process"
 	"dvlcache/exec/process/watch"
 )
-
-// ActiveVariable lists, in a program's environment, the calls that it is an
-// evaluation of, so that one that calls itself gets an error and not a
-// deadlock.
-const ActiveVariable = "DVLCACHE_ACTIVE"
 
 // Memo answers queries. It may be used by many goroutines, if Warn may.
 type Memo struct {
@@ -82,8 +75,9 @@ type result struct {
 	// unstored says why the latest evaluation isn't stored; see Answer.
 	unstored string
 	// changed says, with a path, if that is why it isn't stored, which file changed.
-	changed ChangedError
-	waited  bool // for another's evaluation
+	changed   ChangedError
+	inDistant bool // a part of an evaluation of it that may be under way elsewhere
+	waited    bool // for another's evaluation
 	// trace is what the latest evaluation was seen to use; unwatched says why there
 	// is none.
 	trace     *watch.Trace
@@ -139,6 +133,9 @@ func (c *call) takeTurn(ctx context.Context) (Answer, error) {
 		return a, err
 	}
 	if lease != nil && lease.State == cache.LeaseTimeout {
+		if c.inDistant {
+			return Answer{}, &RecursionError{c.Args[0]}
+		}
 		c.warn(fmt.Sprintf("another process has been evaluating this call for longer than --wait-timeout %v; evaluating it as well", c.WaitTimeout), "")
 	}
 	return c.evaluateUnder(ctx, lease, nil)
@@ -207,14 +204,6 @@ func giveBack(ctx context.Context, lease *cache.Lease) {
 	} else {
 		lease.Release()
 	}
-}
-
-// recursion is a *RecursionError if we are a part of this call's evaluation.
-func (c *call) recursion() error {
-	if strings.Contains(os.Getenv(ActiveVariable), c.id.String()) {
-		return &RecursionError{c.Args[0]}
-	}
-	return nil
 }
 
 // warn is Warn with what is said of this call alone; of one in a batch its line is
