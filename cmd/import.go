@@ -110,6 +110,9 @@ func (im *importer) open(name string) error {
 // read reads lines, each as long as it is.
 func (im *importer) read(name string, from io.Reader) error {
 	r := bufio.NewReaderSize(from, 1<<16)
+	if err := skipMark(r); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
 	for number := 1; ; number++ {
 		line, err := r.ReadBytes('\n')
 		if err != nil && err != io.EOF {

@@ -92,13 +92,12 @@ func newLineReader(format string, r io.Reader, args []string) (*lineReader, erro
 		}
 		l.command = append(l.command, template{{field: true}})
 	}
+	var err error
 	if format == "csv" || format == "tsv" {
-		// Spreadsheets begin their files with a byte order mark.
-		if head, _ := l.in.Peek(3); string(head) == "\ufeff" {
-			l.in.Discard(3)
+		if err = skipMark(l.in); err != nil {
+			return nil, err
 		}
 	}
-	var err error
 	switch format {
 	case "csv":
 		l.csv = csv.NewReader(l.in)
@@ -164,6 +163,25 @@ func (l *lineReader) group() (group []exec.Line, more bool, err error) {
 	return group, more, nil
 }
 
+// skipMark skips the byte order mark with which spreadsheets and editors begin their
+// files. It waits for no byte more than it needs: who sent one line may be waiting for
+// its answer.
+func skipMark(in *bufio.Reader) error {
+	const mark = "\ufeff"
+	for n := 1; n <= len(mark); n++ {
+		head, _ := in.Peek(n)
+		if s := string(head); n == 2 && (s == "\xff\xfe" || s == "\xfe\xff") {
+			return usage(errors.New("the input is in UTF-16"), "save it in UTF-8; iconv -f UTF-16 -t UTF-8 makes that of it")
+		} else if n == 1 && (s == "\xff" || s == "\xfe") {
+			continue
+		} else if s != mark[:n] {
+			return nil
+		}
+	}
+	_, err := in.Discard(len(mark))
+	return err
+}
+
 func (l *lineReader) end() byte {
 	if l.format == "null" {
 		return 0
@@ -188,6 +206,11 @@ func (l *lineReader) more() bool {
 func (l *lineReader) read() (exec.Line, error) {
 	if l.csv != nil {
 		return l.readCSV()
+	}
+	if l.number == 0 && (l.format == "lines" || l.format == "json") {
+		if err := skipMark(l.in); err != nil {
+			return exec.Line{}, err
+		}
 	}
 	text, err := l.in.ReadString(l.end())
 	if err != nil && (err != io.EOF || text == "") {
