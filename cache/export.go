@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"reflect"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
 
 	"dvlcache/cache/key"
 	"dvlcache/cache/stats"
@@ -158,7 +161,7 @@ func Export(id ID, e *Entry) []byte {
 	if err != nil {
 		panic(err) // there is nothing in it that can't be encoded
 	}
-	return b
+	return EscapeControls(b)
 }
 
 func exportVariant(v *Variant) lineVariant {
@@ -200,6 +203,9 @@ func ParseExport(b []byte) (id ID, e *Entry, err error) {
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return id, nil, errors.New("there is more behind it")
+	}
+	if name := lacks(gjson.ParseBytes(b), reflect.TypeFor[line]()); name != "" {
+		return id, nil, fmt.Errorf("there is no %s", name)
 	}
 	at, err := key.ParseKey(l.Key)
 	if err != nil {

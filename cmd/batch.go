@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dvlcache/cache"
 	"dvlcache/cache/plain"
 	"dvlcache/config"
 	"dvlcache/exec"
@@ -234,9 +235,10 @@ func (b *batchWriter) line(a exec.LineAnswer) error {
 			b.header = true
 			b.csv.Write([]string{"input", "value", "stderr", "count", "cached", "seconds", "status"})
 		}
-		row := []string{a.Input, value, "NA", "0", "false", "NA", strconv.Itoa(status)}
+		input := csvCell(a.Input)
+		row := []string{input, value, "NA", "0", "false", "NA", strconv.Itoa(status)}
 		if a.Err == nil {
-			row = []string{a.Input, value, spreadText(a.Moments, a.Stderr()), strconv.FormatInt(a.Count, 10), strconv.FormatBool(a.Cached), number(a.Seconds), "0"}
+			row = []string{input, value, spreadText(a.Moments, a.Stderr()), strconv.FormatInt(a.Count, 10), strconv.FormatBool(a.Cached), number(a.Seconds), "0"}
 		}
 		b.csv.Write(row)
 		b.csv.Flush()
@@ -259,7 +261,7 @@ func (b *batchWriter) line(a exec.LineAnswer) error {
 	if err != nil {
 		return err
 	}
-	b.w.Write(line)
+	b.w.Write(cache.EscapeControls(line))
 	return b.w.WriteByte('\n')
 }
 

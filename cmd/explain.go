@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dvlcache/cache"
 	"dvlcache/cache/key"
 	"dvlcache/cache/key/difference"
 	"dvlcache/config"
@@ -282,5 +283,5 @@ func writeJSON(v any) error {
 	if err != nil {
 		return fmt.Errorf("the result can't be encoded: %w", err)
 	}
-	return writeResult(string(line)+"\n", "")
+	return writeResult(string(cache.EscapeControls(line))+"\n", "")
 }

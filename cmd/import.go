@@ -9,12 +9,14 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
 	"dvlcache/cache/plain"
 	"dvlcache/config"
+	"dvlcache/exec/number"
 )
 
 func newImport(ui *terminal) *cobra.Command {
@@ -113,7 +115,7 @@ func (im *importer) read(name string, from io.Reader) error {
 	if err := skipMark(r); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	for number := 1; ; number++ {
+	for at := 1; ; at++ {
 		line, err := r.ReadBytes('\n')
 		if err != nil && err != io.EOF {
 			return fmt.Errorf("%s: %w", name, plain.Error(err))
@@ -122,7 +124,10 @@ func (im *importer) read(name string, from io.Reader) error {
 		if line = bytes.TrimSpace(line); len(line) > 0 {
 			id, e, err := cache.ParseExport(line)
 			if err != nil {
-				return fmt.Errorf("%s: line %d is no entry that export prints: %w; the lines before it are imported", name, number, err)
+				return fmt.Errorf("%s: line %d is no entry that export prints: %w; the lines before it are imported", name, at, err)
+			}
+			if err := knownExtractions(e); err != nil {
+				return fmt.Errorf("%s: line %d is no entry that export prints: %w; the lines before it are imported", name, at, err)
 			}
 			if im.namespace != nil {
 				id.Namespace = *im.namespace
@@ -139,6 +144,17 @@ func (im *importer) read(name string, from io.Reader) error {
 			return nil
 		}
 	}
+}
+
+// knownExtractions refuses a series that no --extract names.
+func knownExtractions(e *cache.Entry) error {
+	for i := range e.Series {
+		name, nonfinite := strings.CutPrefix(e.Series[i].Extraction, "nonfinite:")
+		if _, err := number.ParseExtraction(name, nonfinite); err != nil {
+			return fmt.Errorf("series: %w", err)
+		}
+	}
+	return nil
 }
 
 func (im *importer) flush() error {

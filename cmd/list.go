@@ -340,7 +340,7 @@ func (l *lister) printJSON(r *row) {
 		l.err = err
 		return
 	}
-	l.w.Write(line)
+	l.w.Write(cache.EscapeControls(line))
 	l.w.WriteByte('\n')
 }
 

@@ -54,7 +54,7 @@ func formatAnswer(format string, a exec.Answer) string {
 		if err != nil {
 			panic(err) // numbers, booleans and strings alone
 		}
-		return string(line) + "\n"
+		return string(cache.EscapeControls(line)) + "\n"
 	default:
 		return a.Text + "\n"
 	}
