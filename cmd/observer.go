@@ -14,7 +14,7 @@ import (
 // observer is what sees what programs read; nil where it doesn't count. Without a trace
 // it remembers nothing.
 func (o opened) observer(s *config.Settings, q exec.Query, still bool) *exec.Observer {
-	if q.Reads == exec.ReadsOff || s.Dir == "" || o.store == nil {
+	if q.Reads == exec.ReadsOff || s.Dir == "" || o.store == nil || foreignDir(s) != nil {
 		return nil
 	}
 	dir, err := os.Getwd()
@@ -30,12 +30,13 @@ func (o opened) observer(s *config.Settings, q exec.Query, still bool) *exec.Obs
 	if session, _ := currentSession(); session != "" {
 		untracked = append(slices.Clip(untracked), session)
 	}
+	project, _ := key.ProjectRoot(dir, s.SafeDirectory)
 	return &exec.Observer{
 		Options: inputs.Options{
 			Places: inputs.Places{
 				Home:      home,
 				Tmp:       os.TempDir(),
-				Project:   key.ProjectRoot(dir),
+				Project:   project,
 				ByProject: q.Paths == key.PathsProject,
 				Dir:       dir,
 			},

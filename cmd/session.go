@@ -96,13 +96,7 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 		if !strings.HasPrefix(o.From, "flag ") {
 			continue
 		}
-		value := o.Value
-		if o.Setting.IsPath() { // COMMAND may go elsewhere
-			if value, err = filepath.Abs(value); err != nil {
-				return err
-			}
-		}
-		env = append(env, o.Setting.Variable()+"="+value)
+		env = append(env, o.Setting.Variable()+"="+fromAnywhere(o)) // COMMAND may go elsewhere
 	}
 	last, err := runBelow(path, args, env, signals)
 	if late := awaitUsers(ui, dir, signals, last); late != nil && err == nil {
@@ -143,13 +137,26 @@ func settingsGiven(origins []config.Origin, given func(config.Origin) bool) stri
 		if !slices.Contains(config.StoreSettings, o.Setting) || !given(o) {
 			continue
 		}
-		value := o.Value
-		if abs, err := filepath.Abs(value); err == nil && o.Setting.IsPath() {
-			value = abs
-		}
-		b.WriteString(o.Setting.Variable() + "=" + wordsText([]string{value}) + " ")
+		b.WriteString(o.Setting.Variable() + "=" + wordsText([]string{fromAnywhere(o)}) + " ")
 	}
 	return b.String()
+}
+
+// fromAnywhere is the value of a setting, with absolute paths.
+func fromAnywhere(o config.Origin) string {
+	if !o.Setting.IsPath() || o.Value == "" {
+		return o.Value
+	}
+	values := []string{o.Value}
+	if o.Setting.Repeated() {
+		values = strings.Split(o.Value, ",")
+	}
+	for i, v := range values {
+		if abs, err := filepath.Abs(v); err == nil && v != "*" {
+			values[i] = abs
+		}
+	}
+	return strings.Join(values, ",")
 }
 
 // saveSession merges what is new into the store below the session, and its

@@ -74,12 +74,12 @@ func without(settings []*config.Setting, names ...string) []*config.Setting {
 // listSettings are those of a command that goes through entries, which
 // memcached can't do.
 func listSettings() []*config.Setting {
-	return only(config.StoreSettings, "backend", "dir", "namespace", "lock-timeout")
+	return only(config.StoreSettings, "backend", "dir", "namespace", "lock-timeout", "safe-directory")
 }
 
 // fileSettings are those of a command that is about the cache's file.
 func fileSettings() []*config.Setting {
-	return only(config.StoreSettings, "backend", "dir", "lock-timeout")
+	return only(config.StoreSettings, "backend", "dir", "lock-timeout", "safe-directory")
 }
 
 // namespaceMeans has the help of a command say what its --namespace does, where the
@@ -112,6 +112,12 @@ func load(ui *terminal, cmd *cobra.Command) (*config.Settings, []config.Origin, 
 	s, origins, err := config.Load(given)
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, w := range s.Warnings {
+		ui.warn(w.Error(), w.Hint)
+	}
+	for _, w := range s.Warnings {
+		ui.warn(w.Error(), w.Hint)
 	}
 	if s.Namespace == "" {
 		return nil, nil, badSetting(origins, "namespace", errors.New("the name is empty"))
@@ -175,6 +181,7 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 		Untracked:       s.Untracked,
 		Gitignore:       s.Gitignore,
 		Leave:           s.Dir,
+		Safe:            s.SafeDirectory,
 		Env:             env,
 		Descriptors:     inheritedDescriptors(track),
 		PassEnv:         s.PassEnv,

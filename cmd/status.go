@@ -60,6 +60,7 @@ func meaningOf(err error) meaning {
 		project *key.NoProjectError
 		lines   *failedLines
 		changed *exec.ChangedError
+		foreign *foreignError
 	)
 	switch {
 	case errors.As(err, &exit):
@@ -92,6 +93,8 @@ func meaningOf(err error) meaning {
 		return meaning{statusUsage, setting.Hint}
 	case errors.As(err, &rule), errors.As(err, &missing), errors.As(err, &project):
 		return meaning{statusUsage, ""}
+	case errors.As(err, &foreign):
+		return meaning{statusInternal, foreign.hint}
 	default:
 		return meaning{statusInternal, ""}
 	}

@@ -18,6 +18,7 @@ import (
 	"dvlcache/cache/memcached"
 	"dvlcache/cache/stats"
 	"dvlcache/config"
+	"dvlcache/trust"
 )
 
 // opened is what a command needs of the cache.
@@ -74,7 +75,13 @@ func openWith(ui *terminal, s *config.Settings, digests func(path string) *key.D
 	none := opened{digests: key.NewDigests("")}
 	o := none
 	notice := func(text string) { ui.warn(text, "") }
-	if s.Dir != "" {
+	foreign := foreignDir(s)
+	if foreign != nil && s.Backend == "memcached" {
+		ui.warn(foreign.Error()+"; going on without its statistics and digests", foreign.hint)
+		without := *s
+		without.Dir = ""
+		s = &without
+	} else if foreign == nil && s.Dir != "" {
 		o.digests = digests(filepath.Join(s.Dir, "digests"))
 		o.marks = inputs.NewMarks(filepath.Join(s.Dir, "marks"))
 		o.stats = stats.New(filepath.Join(s.Dir, "stats"))
@@ -106,6 +113,36 @@ func openWith(ui *terminal, s *config.Settings, digests func(path string) *key.D
 	}
 	o.store = store
 	return o, nil
+}
+
+// foreignError is a cache in a folder that isn't to be trusted.
+type foreignError struct {
+	doubt *trust.Doubt
+	hint  string
+}
+
+func (e *foreignError) Error() string { return "the cache isn't used, since " + e.doubt.Error() }
+
+// foreignDir says why the cache's folder isn't to be trusted: it is somebody else's, who
+// could answer any number. Where a project's file names it, nobody else may write to it
+// either, nor to a folder on the way.
+func foreignDir(s *config.Settings) *foreignError {
+	if s.Dir == "" {
+		return nil
+	}
+	dir, err := filepath.Abs(s.Dir)
+	if err != nil {
+		return nil
+	}
+	safe := trust.Places(s.SafeDirectory)
+	doubt := safe.Folder(dir)
+	if doubt == nil && s.DirByProject {
+		doubt = safe.File(dir)
+	}
+	if doubt == nil {
+		return nil
+	}
+	return &foreignError{doubt, "set DVLCACHE_DIR to a folder of your own, or, if what is there may be trusted, DVLCACHE_SAFE_DIRECTORY=" + dir}
 }
 
 // openFile opens the cache for a command that is about its file.
@@ -158,6 +195,9 @@ func openBase(ui *terminal, s *config.Settings) (cache.Store, error) {
 	}
 	if s.Dir == "" {
 		return nil, usage(errNoDir, dirHint)
+	}
+	if foreign := foreignDir(s); foreign != nil {
+		return nil, foreign
 	}
 	if info, err := os.Stat(s.Dir); err == nil && !info.IsDir() {
 		return nil, fmt.Errorf("%s is not a folder", s.Dir)

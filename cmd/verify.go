@@ -144,7 +144,7 @@ func runVerify(ui *terminal, s *config.Settings, f verifyFlags) error {
 	v := &verification{
 		ui: ui, out: impatient(ctx, os.Stdout), flags: f, keepOutput: int(s.KeepOutput), reader: reader,
 		Verifier: exec.Verifier{Memo: &exec.Memo{Store: o.store, Digests: o.digests, Runner: runner, Warn: ui.warn},
-			Timeout: s.Timeout, Tolerance: f.tolerance, Trust: f.trust, Leave: s.Dir},
+			Timeout: s.Timeout, Tolerance: f.tolerance, Trust: f.trust, Leave: s.Dir, Safe: s.SafeDirectory},
 		progress: ui.batchProgress(batchFlags{quiet: f.quiet, progress: "auto"}),
 		state:    exec.BatchState{Read: int64(len(all))},
 		tally:    map[exec.Verdict]int{},

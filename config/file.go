@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -19,60 +16,20 @@ import (
 // viper takes dots in keys for levels and folds their case.
 const programsKey = "programs"
 
-// userFile is the user's own file, or "".
-func userFile() string {
-	dir, err := os.UserConfigDir()
-	if err != nil {
-		return ""
-	}
-	return filepath.Join(dir, "dvlcache", "config.yaml")
-}
-
-// projectFile is the nearest dvlcache.yaml, in this folder or above, or "".
-func projectFile() string {
-	dir, err := os.Getwd()
-	for err == nil {
-		path := filepath.Join(dir, "dvlcache.yaml")
-		if _, err := os.Lstat(path); err == nil {
-			return path
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			break
-		}
-		dir = up
-	}
-	return ""
-}
-
 // file is a file of settings.
 type file struct {
 	path     string
+	user     bool           // it is the user's own
 	values   map[string]any // a []string each
 	programs []Program
-}
-
-// readFile reads and checks a file. nil means that there is none.
-func readFile(path string) (*file, error) {
-	if path == "" {
-		return nil, nil
-	}
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOTDIR) {
-		return nil, nil
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, &Error{Where: path, Reason: errors.Unwrap(err).Error()}
-	}
-	return parseFile(path, data)
 }
 
 // parseFile checks what a file holds.
 //
 // It parses the YAML itself and hands texts to viper, which would fold the case
 // of keys, pass over keys without a value, and make 7 of a namespace 007.
-func parseFile(path string, data []byte) (*file, error) {
-	f := &file{path: path, values: map[string]any{}}
+func parseFile(path string, data []byte, user bool) (*file, error) {
+	f := &file{path: path, user: user, values: map[string]any{}}
 	var doc, second yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	err := decoder.Decode(&doc)
@@ -100,6 +57,9 @@ func parseFile(path string, data []byte) (*file, error) {
 		s := find(settings, key)
 		if s == nil {
 			return f.unknown(key, key, settings, programsKey)
+		}
+		if s.byUser && !f.user {
+			return f.wrong(key, "it counts in your own file, the environment and flags alone")
 		}
 		values, err := f.parse(s, s.field(&Settings{}), key, value)
 		f.values[key] = values
@@ -185,9 +145,12 @@ func (f *file) parse(s *Setting, ptr any, as string, value *yaml.Node) ([]string
 	if err != nil {
 		return nil, err
 	}
+	if values, err = s.expand(values); err != nil {
+		return nil, f.wrong(as, err.Error())
+	}
 	if s.isPath {
 		for i, path := range values {
-			if path != "" && !filepath.IsAbs(path) {
+			if path != "" && path != everywhere && !filepath.IsAbs(path) {
 				values[i] = filepath.Join(filepath.Dir(f.path), path)
 			}
 		}

@@ -41,33 +41,27 @@ func (e *Error) Error() string {
 // given, a list each. Its error is an *Error.
 func Load(flags map[string][]string) (*Settings, []Origin, error) {
 	settings := All()
-	var files []*file
-	for _, path := range []string{userFile(), projectFile()} {
-		f, err := readFile(path)
-		if err != nil {
-			return nil, nil, err
-		}
-		if f == nil {
-			continue
-		}
-		files = append(files, f)
-	}
 	environment := environ()
-	var v *viper.Viper // only where there is something to choose from
 	out := &Settings{}
+	files, err := out.readFiles(flags, environment)
+	if err != nil {
+		return nil, nil, err
+	}
+	var v *viper.Viper // only where there is something to choose from
 	origins := make([]Origin, 0, len(settings))
 	for _, s := range settings {
 		values := texts(s, s.Default)
 		from := s.origin(flags, environment, files)
 		if from != byDefault {
 			if v == nil {
-				var err error
 				if v, err = newViper(flags, files); err != nil {
 					return nil, nil, err
 				}
 			}
 			v.BindEnv(append([]string{s.Name, s.Variable()}, s.aliases...)...)
-			values = texts(s, v.Get(s.Name))
+			if values, err = s.expand(texts(s, v.Get(s.Name))); err != nil {
+				return nil, nil, &Error{Where: from, Key: s.Name, Reason: err.Error()}
+			}
 		}
 		if err := s.set(s.field(out), values); err != nil {
 			return nil, nil, &Error{Where: from, Key: s.Name, Reason: err.Error()}
@@ -77,11 +71,21 @@ func Load(flags map[string][]string) (*Settings, []Origin, error) {
 		}
 		origins = append(origins, Origin{s, strings.Join(values, ","), from})
 	}
-	for _, f := range files {
-		out.Programs = append(out.Programs, f.programs...)
-	}
 	shown := func(name string) *Origin {
 		return &origins[slices.IndexFunc(settings, func(s *Setting) bool { return s.Name == name })]
+	}
+	for _, f := range files {
+		if _, ok := f.values["dir"]; ok && !f.user && shown("dir").From == f.path {
+			out.DirByProject = true
+		}
+		out.Programs = append(out.Programs, f.programs...)
+	}
+	for i, place := range out.SafeDirectory {
+		if place != everywhere {
+			if out.SafeDirectory[i], err = filepath.Abs(place); err != nil {
+				return nil, nil, &Error{Where: "safe-directory", Reason: err.Error()}
+			}
+		}
 	}
 	if out.Dir == "" {
 		if dir, err := os.UserCacheDir(); err == nil {

@@ -21,6 +21,7 @@ type Settings struct {
 	MemcachedCA   string
 	MemcachedCert string
 	MemcachedKey  string
+	SafeDirectory []string
 	TTL           time.Duration
 
 	Ignore       []string
@@ -61,6 +62,11 @@ type Settings struct {
 	OnlyCached bool
 	NoCache    bool
 	Verbose    bool
+
+	// DirByProject says that a project's file gives Dir.
+	DirByProject bool
+	// Warnings are what was passed over.
+	Warnings []*Error
 
 	// Programs are the rules of dvlcache.yaml for single programs.
 	Programs []Program
@@ -111,6 +117,7 @@ type Setting struct {
 	program func(*Program) any  // … and into a Program, where there may be one
 	choices []string
 	aliases []string                // further environment variables
+	byUser  bool                    // no project's file may give it
 	isPath  bool                    // in a file, relative to the file's folder
 	check   func(item string) error // of a list, if not any text will do
 }

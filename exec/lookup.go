@@ -25,6 +25,7 @@ func (q *Query) spec(program string) key.CallSpec {
 		Untracked:   q.Untracked,
 		Gitignore:   q.Gitignore,
 		Leave:       q.Leave,
+		Safe:        q.Safe,
 		Env:         q.Env,
 		LookupEnv:   os.LookupEnv,
 		Descriptors: q.Descriptors,

@@ -24,6 +24,7 @@ type Query struct {
 	Untracked []string
 	Gitignore bool
 	Leave     string
+	Safe      []string
 	Env       []string
 	Stdin     *Input // nil: empty, and doesn't count
 	// Descriptors are those that COMMAND inherits; see key.CallSpec.

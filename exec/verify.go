@@ -62,8 +62,9 @@ type Verifier struct {
 	// Tolerance is how far a number may be from the stored one, absolutely
 	// or relative to it.
 	Tolerance float64
-	Trust     bool   // run what was imported, too
-	Leave     string // see key.CallSpec
+	Trust     bool     // run what was imported, too
+	Leave     string   // see key.CallSpec
+	Safe      []string // likewise
 }
 
 // Verify runs the command of an entry again, as it was called, and compares. gen
@@ -108,6 +109,7 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 			return "", false
 		},
 		Leave: v.Leave,
+		Safe:  v.Safe,
 	}, v.Memo.Digests)
 	if err != nil {
 		return verdict(Changed, "%v", err)

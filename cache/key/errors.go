@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"dvlcache/cache/plain"
+	"dvlcache/trust"
 )
 
 // UnreadableError is a file whose contents should count and can't be read: the
@@ -42,8 +43,15 @@ func (e *MissingDependencyError) Error() string {
 }
 
 // NoProjectError says that Paths is PathsProject and there is no project.
-type NoProjectError struct{ Dir string }
+type NoProjectError struct {
+	Dir   string
+	Doubt *trust.Doubt // why one that is there doesn't count, or nil
+}
 
 func (e *NoProjectError) Error() string {
-	return fmt.Sprintf("--paths project: there is no dvlcache.yaml or .git in %s or above", e.Dir)
+	text := fmt.Sprintf("--paths project: there is no dvlcache.yaml or .git in %s or above", e.Dir)
+	if e.Doubt != nil {
+		text += " that may be trusted: " + e.Doubt.Error()
+	}
+	return text
 }

@@ -7,6 +7,7 @@ import (
 	"dvlcache/cache/internal/digest"
 	"dvlcache/cache/internal/witness"
 	"dvlcache/cache/key/launch"
+	"dvlcache/trust"
 )
 
 // Paths says how much of the paths of programs and files counts.
@@ -36,6 +37,8 @@ type CallSpec struct {
 	Descriptors []Descriptor
 	// Leave is a folder that no dependency includes: the cache's own.
 	Leave string
+	// Safe are folders whose projects are obeyed, whosever they are.
+	Safe trust.Places
 }
 
 // Call is a call of a utility: its key, the parts that the key is made of, and
@@ -93,7 +96,7 @@ type Identifier struct {
 // NewIdentifier looks at all that the calls have in common. Its errors are
 // those of Identify.
 func NewIdentifier(ctx context.Context, spec CallSpec, digests *Digests) (*Identifier, error) {
-	where, err := newPathNamer(spec.Paths)
+	where, err := newPathNamer(spec.Paths, spec.Safe)
 	if err != nil {
 		return nil, err
 	}

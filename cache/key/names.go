@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"dvlcache/trust"
 )
 
 // pathNamer knows how the names of files count.
@@ -15,7 +17,7 @@ type pathNamer struct {
 	roots    []string // the project's folder, in both forms
 }
 
-func newPathNamer(mode Paths) (*pathNamer, error) {
+func newPathNamer(mode Paths, safe trust.Places) (*pathNamer, error) {
 	w := &pathNamer{mode: mode}
 	var err error
 	if w.logical, err = os.Getwd(); err == nil {
@@ -29,13 +31,13 @@ func newPathNamer(mode Paths) (*pathNamer, error) {
 	if mode != PathsProject {
 		return w, nil
 	}
-	root := ProjectRoot(w.physical)
+	root, doubt := ProjectRoot(w.physical, safe)
 	if root == "" {
-		return nil, &NoProjectError{w.physical}
+		return nil, &NoProjectError{w.physical, doubt}
 	}
 	w.roots = []string{root}
 	// The project's other name, if it has one by which we came.
-	if other := ProjectRoot(w.logical); other != root {
+	if other, _ := ProjectRoot(w.logical, safe); other != root {
 		a, errA := os.Stat(root)
 		b, errB := os.Stat(other)
 		if errA == nil && errB == nil && os.SameFile(a, b) {
@@ -46,17 +48,24 @@ func newPathNamer(mode Paths) (*pathNamer, error) {
 }
 
 // ProjectRoot returns the nearest folder, dir itself or one above it, that
-// holds a dvlcache.yaml or a .git, or "".
-func ProjectRoot(dir string) string {
+// holds a dvlcache.yaml or a .git which is to be trusted, or "". doubt says why others
+// don't count.
+func ProjectRoot(dir string, safe trust.Places) (root string, doubt *trust.Doubt) {
 	for {
-		for _, mark := range []string{"dvlcache.yaml", ".git"} {
-			if _, err := os.Stat(filepath.Join(dir, mark)); err == nil {
-				return dir
+		for _, mark := range []string{"dvlcache.yaml", "dvlcache.yml", ".git"} {
+			path := filepath.Join(dir, mark)
+			if _, err := os.Stat(path); err != nil {
+				continue
 			}
+			d := safe.File(path)
+			if d == nil {
+				return dir, doubt
+			}
+			doubt = d
 		}
 		up := filepath.Dir(dir)
 		if up == dir {
-			return ""
+			return "", doubt
 		}
 		dir = up
 	}
