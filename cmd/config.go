@@ -1,9 +1,8 @@
 package cmd
 
 import (
-	"fmt"
+	"os"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -24,10 +23,9 @@ func newConfig(ui *terminal) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var b strings.Builder
-			w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+			var rows []settingRow
 			for _, o := range origins {
-				fmt.Fprintf(w, "%s\t%s\t%s\n", o.Setting.Name, oneLine(orDash(o.Value)), o.From)
+				rows = append(rows, settingRow{o.Setting.Name, oneLine(orDash(o.Value)), oneLine(o.From)})
 			}
 			for _, p := range s.Programs {
 				var rules []string
@@ -36,14 +34,55 @@ func newConfig(ui *terminal) *cobra.Command {
 						rules = append(rules, set.Name+": "+strings.Join(values, ","))
 					}
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\n", oneLine("for "+p.Name), oneLine(orDash(strings.Join(rules, "; "))), p.From)
+				rows = append(rows, settingRow{oneLine("for " + p.Name), oneLine(orDash(strings.Join(rules, "; "))), oneLine(p.From)})
 			}
-			w.Flush()
-			return writeResult(b.String(), "")
+			return writeResult(settingsText(rows, widthOf(os.Stdout)), "")
 		},
 	}
 	addSettings(cmd, config.StoreSettings, config.KeySettings, config.RunSettings, config.RepeatSettings)
 	return cmd
+}
+
+// settingRow is a setting, its value, and where that comes from.
+type settingRow struct{ name, value, from string }
+
+// settingsText shows settings in columns. On a terminal a row that is wider than that
+// goes on below, so that one long value, as a program's rules, breaks no other line.
+func settingsText(rows []settingRow, width int) string {
+	name, value := 0, 0
+	for _, r := range rows {
+		name = max(name, columns(r.name)+2)
+	}
+	fits := func(r settingRow, value int) bool {
+		return width == 0 || name+max(columns(r.value)+2, value)+columns(r.from) <= width
+	}
+	for _, r := range rows {
+		if fits(r, 0) {
+			value = max(value, columns(r.value)+2)
+		}
+	}
+	var b strings.Builder
+	for _, r := range rows {
+		b.WriteString(pad(r.name, name))
+		if fits(r, value) {
+			b.WriteString(pad(r.value, value) + r.from + "\n")
+			continue
+		}
+		at := name
+		for _, word := range append(strings.Split(r.value, " "), r.from) {
+			if n := columns(word); at > name && at+1+n > width {
+				b.WriteString("\n" + strings.Repeat(" ", name))
+				at = name
+			} else if at > name {
+				b.WriteByte(' ')
+				at++
+			}
+			b.WriteString(word)
+			at += columns(word)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
 
 func orDash(s string) string {
