@@ -65,11 +65,11 @@ To resume a batch, run it again.`,
 	flags := cmd.Flags()
 	flags.Lookup("jobs").Usage = "run N programs at a time"
 	flags.Lookup("only-cached").Usage = "never run COMMAND; print NA where the number is not there"
-	flags.StringVar(&f.input, "input", "", "read lines from `FILE` instead of stdin")
+	flags.Var(pathFlag{&f.input}, "input", "read lines from `FILE` instead of stdin")
 	flags.StringVar(&f.inputFormat, "input-format", "lines", "`FORMAT`: lines, null, tsv or csv (with a header), json (an object a line); {NAME} is a field's value")
 	flags.BoolVar(&f.null, "null", false, "lines end with a NUL byte, as of find -print0")
 	flags.StringVar(&f.format, "format", "tsv", "print `tsv|csv|json`: input and value, or more")
-	flags.StringVar(&f.output, "output", "", "write the results to `FILE` instead of stdout, whole or not at all")
+	flags.Var(pathFlag{&f.output}, "output", "write the results to `FILE` instead of stdout, whole or not at all")
 	flags.BoolVar(&f.unordered, "unordered-output", false, "print answers as they come, not in the order of lines")
 	flags.BoolVar(&f.halt, "halt", false, "start nothing more after a failure")
 	flags.IntVar(&f.retries, "retries", 0, "try a line that fails again, `N` times at most")

@@ -66,7 +66,7 @@ import needs, or as CSV, a line for each number, for R and pandas. Without
 	namespaceMeans(cmd, "this namespace alone (default: all)")
 	addSelection(cmd, &sel)
 	cmd.Flags().StringVar(&format, "format", "json", "`json|csv`: JSON Lines or CSV")
-	cmd.Flags().StringVar(&output, "output", "", "write to `FILE` instead of stdout, whole or not at all")
+	cmd.Flags().Var(pathFlag{&output}, "output", "write to `FILE` instead of stdout, whole or not at all")
 	complete(cmd, "format", "json", "csv")
 	return cmd
 }

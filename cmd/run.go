@@ -64,7 +64,7 @@ A TIME is 90s, 5m or 1h30m, or a number of seconds; a SIZE is 2048 or 2KiB.`,
 		},
 	}
 	addSettings(cmd, config.KeySettings, config.RunSettings, config.RepeatSettings, config.StoreSettings)
-	cmd.Flags().StringVar(&output, "output", "", "write the result to `FILE` instead of stdout, whole or not at all")
+	cmd.Flags().Var(pathFlag{&output}, "output", "write the result to `FILE` instead of stdout, whole or not at all")
 	cmd.Flags().BoolVar(&stdin, "stdin", false, "hand stdin on to COMMAND; what it holds counts")
 	return cmd
 }

@@ -62,7 +62,7 @@ and --resume goes on with it.`,
 	}
 	addSettings(cmd, config.StoreSettings)
 	cmd.Flags().BoolVar(&save, "save", false, "merge what is new into the cache at the end")
-	cmd.Flags().StringVar(&resume, "resume", "", "go on with the session kept in `FOLDER`, which could not be saved, and save it")
+	cmd.Flags().Var(pathFlag{&resume}, "resume", "go on with the session kept in `FOLDER`, which could not be saved, and save it")
 	return cmd
 }
 
