@@ -92,6 +92,7 @@ type batch struct {
 	err       error // ours, not a line's
 	unread    error // why lines may be missing
 	counts    stats.Counts
+	tally     *tally
 }
 
 // Run answers the lines that read returns until its error, which is io.EOF where
@@ -106,16 +107,16 @@ func (q *Batch) Run(ctx context.Context, read func() (lines []Line, more bool, e
 		works: works{pending: map[cache.ID]*work{}}, refreshed: map[cache.ID]bool{}}
 	b.stepped.L = &b.mu
 	memo := *q.Memo
+	b.tally = &tally{namespace: q.Query.Namespace}
 	if memo.Store != nil {
+		b.tally.stats = memo.Stats
 		b.committer = newCommitter(memo.Store)
 		defer b.committer.stop()
 		memo.Store = b.committer
 	}
 	b.finder = finder{memo: &memo, query: &q.Query, reader: memo.newCall(q.Query)}
 	err := b.run(ctx, read)
-	if q.Memo.Store != nil {
-		q.Memo.Stats.Add(q.Query.Namespace, b.counts)
-	}
+	b.tally.tell(b.counts, true)
 	return b.state, err
 }
 
@@ -183,7 +184,8 @@ func (b *batch) stepLocked(ctx context.Context, change func()) {
 	if b.over {
 		return
 	}
-	if b.err == nil { // or it is no longer known what was handed on
+	b.tally.tell(b.counts, false) // before what was counted is printed
+	if b.err == nil {             // or it is no longer known what was handed on
 		b.err = b.emit()
 	}
 	if b.err != nil {

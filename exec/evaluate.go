@@ -58,6 +58,9 @@ func (c *call) evaluate(ctx context.Context, ended func()) (Answer, error) {
 		if err := c.record(ctx, e); err != nil && failure == nil {
 			failure = err
 		}
+		if c.tally != nil {
+			c.tally.tell(c.counts, false)
+		}
 		if c.Progress != nil && c.Repeat.on() {
 			c.Progress(c.series.Moments)
 		}

@@ -43,6 +43,8 @@ type call struct {
 	result // what came of it
 
 	line int // of a batch; 0: none
+	// tally, if not nil, takes the counts while evaluations are made.
+	tally *tally
 }
 
 // lookup is where the number of a call lies, and what the latest look found there.
@@ -92,10 +94,12 @@ type result struct {
 // Strict, where it is a *StoreError: the program is run.
 func (m *Memo) Answer(ctx context.Context, q Query) (Answer, error) {
 	c := m.newCall(q)
-	a, err := c.orDefault(c.answer(ctx))
+	c.tally = &tally{namespace: q.Namespace}
 	if m.Store != nil {
-		m.Stats.Add(q.Namespace, c.counts)
+		c.tally.stats = m.Stats
 	}
+	a, err := c.orDefault(c.answer(ctx))
+	c.tally.tell(c.counts, true)
 	return a, err
 }
 
