@@ -125,6 +125,21 @@ func (v *victim) took(c victimCommand, i int, r ending) {
 	}
 }
 
+// forgetSessions removes what is kept of this victim's sessions that were killed
+// before they were saved: it lies in memory.
+func (v *victim) forgetSessions() {
+	for _, prefix := range []string{sessionPrefix, keptPrefix} {
+		for _, root := range []string{"/dev/shm", os.TempDir()} {
+			folders, _ := filepath.Glob(filepath.Join(root, prefix+"*"))
+			for _, folder := range folders {
+				if saves, _ := os.ReadFile(filepath.Join(folder, savesFile)); strings.Contains(string(saves), v.dir+"/") {
+					os.RemoveAll(folder)
+				}
+			}
+		}
+	}
+}
+
 // killFaults: SIGKILL at any moment, beside others that go on.
 func killFaults() (kinds []faultKind) {
 	for _, c := range victimCommands {

@@ -509,6 +509,7 @@ func (tor *torture) inject(f plannedFault) {
 	v := tor.newVictim(f.number)
 	v.fault = f
 	defer os.RemoveAll(v.dir)
+	defer v.forgetSessions()
 	f.inject(v)
 	tor.mu.Lock()
 	tor.counts[f.kind]++
