@@ -3,6 +3,7 @@
 package cmd
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -44,5 +45,36 @@ func TestSomebodyElsesCache(t *testing.T) {
 	}
 	if len(b.lines("calls")) != before {
 		t.Error("it is evaluated again")
+	}
+}
+
+// TestSomebodyElsesSession: a folder that DVLCACHE_SESSION names is used if it is ours
+// alone.
+func TestSomebodyElsesSession(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "alive"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SUDO_UID", "")
+	for _, c := range []struct {
+		what   string
+		change func() error
+		ended  bool
+	}{
+		{"ours", func() error { return os.Chmod(dir, 0o700) }, false},
+		{"one that others may write to", func() error { return os.Chmod(dir, 0o777) }, true},
+		{"another's", func() error { return errors.Join(os.Chmod(dir, 0o700), os.Chown(dir, 12345, 12345)) }, true},
+		{"the one's who called us by sudo", func() error { t.Setenv("SUDO_UID", "12345"); return nil }, false},
+		{"one without its lock", func() error { return os.Remove(filepath.Join(dir, "alive")) }, true},
+	} {
+		if strings.Contains(c.what, "'s") && os.Geteuid() != 0 {
+			continue
+		}
+		if err := c.change(); err != nil {
+			t.Fatal(err)
+		}
+		if endedSession(dir) != c.ended {
+			t.Errorf("%s: ended is %v", c.what, !c.ended)
+		}
 	}
 }

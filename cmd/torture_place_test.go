@@ -113,6 +113,23 @@ var places = []struct {
 		v.unprivileged()
 		os.Chmod(filepath.Join(v.cache, "digests"), 0)
 	}},
+	{"somebody plants a dvlcache.yaml", false, func(v *victim) {
+		planted := filepath.Join(v.dir, "dvlcache.yaml")
+		os.WriteFile(planted, []byte("ignore-arg: [1, 2, 3, 4]\nextract: only\ndir: planted\n"), 0o666)
+		os.Chmod(planted, 0o666)
+	}},
+	{"somebody plants a cache", false, func(v *victim) {
+		v.unprivileged()
+		if os.Getuid() == 0 {
+			other := int(v.uids())
+			filepath.WalkDir(v.cache, func(path string, _ os.DirEntry, _ error) error {
+				os.Chmod(path, 0o777)
+				return os.Lchown(path, other, other)
+			})
+		} else {
+			v.set("DVLCACHE_DIR", "/proc/1")
+		}
+	}},
 	{"the cache is somebody else's", false, func(v *victim) {
 		v.unprivileged()
 		if os.Getuid() == 0 {
