@@ -43,6 +43,22 @@ func TestKilledSession(t *testing.T) {
 			syscall.Kill(-s.Process.Pid, syscall.SIGKILL)
 			s.Wait()
 			os.RemoveAll(dir)
+			// Who still uses it keeps it.
+			user := b.command("batch", "--", "echo")
+			user.Env = append(user.Env, "DVLCACHE_SESSION="+copied)
+			in, err := user.StdinPipe()
+			if err == nil {
+				err = user.Start()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.wait("it is in use", func() bool { return len(users(copied)) == 1 && users(copied)[0].pid == user.Process.Pid })
+			if text, _ := clearSession(copied); text != "" || endedSession(copied) {
+				t.Errorf("it is gone while it is in use: %s", text)
+			}
+			in.Close()
+			user.Wait()
 			text, hint := clearSession(copied)
 			if _, err := os.Stat(copied); err == nil {
 				t.Error("its folder stays under its name")
