@@ -17,6 +17,7 @@ import (
 	"dvlcache/config"
 	"dvlcache/exec"
 	"dvlcache/exec/number"
+	"dvlcache/exec/process"
 	"dvlcache/exec/process/watch"
 )
 
@@ -106,7 +107,7 @@ func load(ui *terminal, cmd *cobra.Command) (*config.Settings, []config.Origin, 
 			given[f.Name] = v.values
 		}
 	})
-	for _, stray := range config.Strays([]string{secretVariable, sessionVariable, saveVariable, exec.ActiveVariable}) {
+	for _, stray := range config.Strays([]string{secretVariable, sessionVariable, saveVariable, process.ActiveVariable}) {
 		ui.warn(stray.Error(), stray.Hint)
 	}
 	s, origins, err := config.Load(given)
@@ -118,6 +119,10 @@ func load(ui *terminal, cmd *cobra.Command) (*config.Settings, []config.Origin, 
 	}
 	for _, w := range s.Warnings {
 		ui.warn(w.Error(), w.Hint)
+	}
+	if foreign := foreignDir(s); foreign != nil && s.Backend == "memcached" {
+		ui.warn(foreign.Error()+"; going on with memcached alone", foreign.hint)
+		s.Dir = ""
 	}
 	if s.Namespace == "" {
 		return nil, nil, badSetting(origins, "namespace", errors.New("the name is empty"))

@@ -75,13 +75,7 @@ func openWith(ui *terminal, s *config.Settings, digests func(path string) *key.D
 	none := opened{digests: key.NewDigests("")}
 	o := none
 	notice := func(text string) { ui.warn(text, "") }
-	foreign := foreignDir(s)
-	if foreign != nil && s.Backend == "memcached" {
-		ui.warn(foreign.Error()+"; going on without its statistics and digests", foreign.hint)
-		without := *s
-		without.Dir = ""
-		s = &without
-	} else if foreign == nil && s.Dir != "" {
+	if s.Dir != "" && foreignDir(s) == nil {
 		o.digests = digests(filepath.Join(s.Dir, "digests"))
 		o.marks = inputs.NewMarks(filepath.Join(s.Dir, "marks"))
 		o.stats = stats.New(filepath.Join(s.Dir, "stats"))

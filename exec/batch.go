@@ -92,7 +92,7 @@ type batch struct {
 	err       error // ours, not a line's
 	unread    error // why lines may be missing
 	counts    stats.Counts
-	tally     *tally
+	tally     *stats.Tally
 }
 
 // Run answers the lines that read returns until its error, which is io.EOF where
@@ -107,16 +107,16 @@ func (q *Batch) Run(ctx context.Context, read func() (lines []Line, more bool, e
 		works: works{pending: map[cache.ID]*work{}}, refreshed: map[cache.ID]bool{}}
 	b.stepped.L = &b.mu
 	memo := *q.Memo
-	b.tally = &tally{namespace: q.Query.Namespace}
+	b.tally = &stats.Tally{Namespace: q.Query.Namespace}
 	if memo.Store != nil {
-		b.tally.stats = memo.Stats
+		b.tally.Stats = memo.Stats
 		b.committer = newCommitter(memo.Store)
 		defer b.committer.stop()
 		memo.Store = b.committer
 	}
 	b.finder = finder{memo: &memo, query: &q.Query, reader: memo.newCall(q.Query)}
 	err := b.run(ctx, read)
-	b.tally.tell(b.counts, true)
+	b.tally.Tell(b.counts, true)
 	return b.state, err
 }
 
@@ -184,7 +184,7 @@ func (b *batch) stepLocked(ctx context.Context, change func()) {
 	if b.over {
 		return
 	}
-	b.tally.tell(b.counts, false) // before what was counted is printed
+	b.tally.Tell(b.counts, false) // before what was counted is printed
 	if b.err == nil {             // or it is no longer known what was handed on
 		b.err = b.emit()
 	}

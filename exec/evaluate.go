@@ -58,9 +58,7 @@ func (c *call) evaluate(ctx context.Context, ended func()) (Answer, error) {
 		if err := c.record(ctx, e); err != nil && failure == nil {
 			failure = err
 		}
-		if c.tally != nil {
-			c.tally.tell(c.counts, false)
-		}
+		c.tally.Tell(c.counts, false)
 		if c.Progress != nil && c.Repeat.on() {
 			c.Progress(c.series.Moments)
 		}
@@ -71,7 +69,7 @@ func (c *call) evaluate(ctx context.Context, ended func()) (Answer, error) {
 func (c *call) run(ctx context.Context) (e evaluation) {
 	var extra []string
 	if c.key != nil {
-		extra = append(extra, ActiveVariable+"="+c.activeWith())
+		extra = append(extra, process.ActiveVariable+"="+process.ActiveWith(c.id.String()))
 	}
 	cmd := process.Command{
 		Path:    c.program,

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"dvlcache/cache"
 	"dvlcache/cache/inputs"
@@ -42,9 +43,8 @@ type call struct {
 	lookup // where its number lies, and what was found there
 	result // what came of it
 
-	line int // of a batch; 0: none
-	// tally, if not nil, takes the counts while evaluations are made.
-	tally *tally
+	line  int          // of a batch; 0: none
+	tally *stats.Tally // of a call by itself, or nil
 }
 
 // lookup is where the number of a call lies, and what the latest look found there.
@@ -89,17 +89,17 @@ type result struct {
 
 // Answer answers a query. Its errors are, besides those of the context and the
 // system: *process.StartError, *process.ExitError, *process.TimeoutError,
-// *number.Error, ErrNotCached, *RecursionError, and those of key.Identify that say
+// *number.Error, ErrNotCached, *process.RecursionError, and those of key.Identify that say
 // that the query is wrong. A store that is out of order is no error, but under
 // Strict, where it is a *StoreError: the program is run.
 func (m *Memo) Answer(ctx context.Context, q Query) (Answer, error) {
 	c := m.newCall(q)
-	c.tally = &tally{namespace: q.Namespace}
+	c.tally = &stats.Tally{Namespace: q.Namespace}
 	if m.Store != nil {
-		c.tally.stats = m.Stats
+		c.tally.Stats = m.Stats
 	}
 	a, err := c.orDefault(c.answer(ctx))
-	c.tally.tell(c.counts, true)
+	c.tally.Tell(c.counts, true)
 	return a, err
 }
 
@@ -138,7 +138,7 @@ func (c *call) takeTurn(ctx context.Context) (Answer, error) {
 	}
 	if lease != nil && lease.State == cache.LeaseTimeout {
 		if c.inDistant {
-			return Answer{}, &RecursionError{c.Args[0]}
+			return Answer{}, &process.RecursionError{Command: c.Args[0]}
 		}
 		c.warn(fmt.Sprintf("another process has been evaluating this call for longer than --wait-timeout %v; evaluating it as well", c.WaitTimeout), "")
 	}
@@ -208,6 +208,20 @@ func giveBack(ctx context.Context, lease *cache.Lease) {
 	} else {
 		lease.Release()
 	}
+}
+
+// recursion is a *process.RecursionError if we are a part of this call's evaluation. Of one
+// that may be under way elsewhere its lease tells: it is waited for a moment only, and
+// who holds it then is taken for it.
+func (c *call) recursion() error {
+	in := process.Within(c.id.String())
+	if in == process.Alive {
+		return &process.RecursionError{Command: c.Args[0]}
+	}
+	if c.inDistant = in == process.Distant; c.inDistant {
+		c.WaitTimeout = time.Second
+	}
+	return nil
 }
 
 // warn is Warn with what is said of this call alone; of one in a batch its line is

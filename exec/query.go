@@ -97,13 +97,6 @@ type Answer struct {
 // ErrNotCached is Query.OnlyCached's answer where there is no number.
 var ErrNotCached = errors.New("not cached, and --only-cached is given")
 
-// RecursionError is a program whose evaluation asks for its own number.
-type RecursionError struct{ Command string }
-
-func (e *RecursionError) Error() string {
-	return fmt.Sprintf("%s calls itself through dvlcache with the same key", e.Command)
-}
-
 // ChangedError is a line of a batch that could not be evaluated, since a file that
 // counts changed during each of its evaluations.
 type ChangedError struct {

@@ -1,30 +1,31 @@
-package exec
+package stats
 
 import (
 	"sync"
 	"time"
-
-	"dvlcache/cache/stats"
 )
 
 // tallyEvery is how often the counts of what goes on for long are added to the
 // statistics, at most: a kill loses those since.
 const tallyEvery = 100 * time.Millisecond
 
-// tally adds counts to the statistics as they grow. It may be used by many goroutines.
-type tally struct {
-	stats     *stats.Stats // nil: none are kept
-	namespace string
+// Tally adds counts to the statistics as they grow. It may be used by many goroutines.
+type Tally struct {
+	Stats     *Stats // nil: none are kept
+	Namespace string
 
 	mu           sync.Mutex // over all that follows
-	told, latest stats.Counts
+	told, latest Counts
 	at           time.Time // when they were told
 	due          bool      // they will be, soon
 }
 
-// tell adds what has been counted since the last time: now, or soon, if the last time
+// Tell adds what has been counted since the last time: now, or soon, if the last time
 // was just now and it is not the end.
-func (t *tally) tell(counts stats.Counts, end bool) {
+func (t *Tally) Tell(counts Counts, end bool) {
+	if t == nil {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.latest = counts
@@ -43,7 +44,7 @@ func (t *tally) tell(counts stats.Counts, end bool) {
 	}
 }
 
-func (t *tally) add() {
+func (t *Tally) add() {
 	if t.latest == t.told {
 		return
 	}
@@ -51,6 +52,6 @@ func (t *tally) add() {
 	for i, n := range t.told {
 		delta[i] -= n
 	}
-	t.stats.Add(t.namespace, delta)
+	t.Stats.Add(t.Namespace, delta)
 	t.told, t.at = t.latest, time.Now()
 }

@@ -1,4 +1,4 @@
-package exec
+package process
 
 import (
 	"bytes"
@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// ourselves are we, as no other process is called while the machine is up: the boot,
+// Self is this process, as no other process is called while the machine is up: the boot,
 // the namespace that our ID is of, the ID, and when we began, since IDs come again.
-var ourselves = sync.OnceValue(func() string {
+var Self = sync.OnceValue(func() string {
 	pid := os.Getpid()
 	began, _ := beginning(pid)
 	return place() + "." + strconv.Itoa(pid) + "." + began
@@ -36,24 +36,24 @@ func beginning(pid int) (at string, ok bool) {
 	return string(fields[19]), fields[0][0] != 'Z' && fields[0][0] != 'X'
 }
 
-// livenessOf says whether what ourselves was elsewhere is there still.
-func livenessOf(process string) liveness {
+// LivenessOf says whether what Self was elsewhere is there still.
+func LivenessOf(process string) Liveness {
 	words := strings.Split(process, ".")
 	if len(words) != 3 {
-		return alive
+		return Alive
 	}
 	pid, err := strconv.Atoi(words[1])
 	switch {
 	case err != nil || pid < 1:
-		return alive
+		return Alive
 	case words[0] != place():
-		return distant
+		return Distant
 	case errors.Is(syscall.Kill(pid, 0), syscall.ESRCH):
-		return dead
+		return Dead
 	}
 	// Where others' processes are hidden, that it is there has to do.
 	if began, living := beginning(pid); began != "" && (began != words[2] || !living) {
-		return dead
+		return Dead
 	}
-	return alive
+	return Alive
 }
