@@ -18,7 +18,7 @@ import (
 	"dvlcache/cache/memcached"
 	"dvlcache/cache/stats"
 	"dvlcache/config"
-	"dvlcache/trust"
+	"dvlcache/config/trust"
 )
 
 // opened is what a command needs of the cache.

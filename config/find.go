@@ -9,7 +9,7 @@ import (
 	"strings"
 	"syscall"
 
-	"dvlcache/trust"
+	"dvlcache/config/trust"
 )
 
 // A file of settings has one of these endings.

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 
 	"dvlcache/cache/plain"
-	"dvlcache/trust"
+	"dvlcache/config/trust"
 )
 
 // UnreadableError is a file whose contents should count and can't be read: the

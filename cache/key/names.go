@@ -6,7 +6,7 @@ import (
 	"strings"
 	"syscall"
 
-	"dvlcache/trust"
+	"dvlcache/config/trust"
 )
 
 // pathNamer knows how the names of files count.
