@@ -17,10 +17,11 @@ import (
 var arrows = map[string][]string{
 	"":                              {"cmd"},
 	"cmd/internal/release":          {"cmd"},
-	"cmd":                           {"exec/process/watch", "config", "exec", "exec/process", "exec/number", "cache", "cache/key", "cache/key/difference", "cache/key/launch", "cache/stats", "cache/bolt", "cache/inputs", "cache/memcached", "cache/durable", "cache/plain", "config/trust"},
+	"cmd":                           {"exec/observe", "exec/process/watch", "config", "exec", "exec/process", "exec/number", "cache", "cache/key", "cache/key/difference", "cache/key/launch", "cache/stats", "cache/bolt", "cache/inputs", "cache/memcached", "cache/durable", "cache/plain", "config/trust"},
 	"config":                        {"config/trust"},
 	"config/trust":                  {},
-	"exec":                          {"exec/process", "exec/process/watch", "exec/number", "cache", "cache/inputs", "cache/key", "cache/key/difference", "cache/key/launch", "cache/stats"},
+	"exec/observe":                  {"exec/process/watch", "cache", "cache/inputs", "cache/key"},
+	"exec":                          {"exec/observe", "exec/process", "exec/process/watch", "exec/number", "cache", "cache/inputs", "cache/key", "cache/key/difference", "cache/key/launch", "cache/stats"},
 	"exec/process":                  {"exec/process/watch", "cache/plain"},
 	"exec/process/watch":            {},
 	"exec/number":                   {},

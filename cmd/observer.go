@@ -9,11 +9,12 @@ import (
 	"dvlcache/cache/key"
 	"dvlcache/config"
 	"dvlcache/exec"
+	"dvlcache/exec/observe"
 )
 
 // observer is what sees what programs read; nil where it doesn't count. Without a trace
 // it remembers nothing.
-func (o opened) observer(s *config.Settings, q exec.Query, still bool) *exec.Observer {
+func (o opened) observer(s *config.Settings, q exec.Query, still bool) *observe.Observer {
 	if q.Reads == exec.ReadsOff || s.Dir == "" || o.store == nil || foreignDir(s) != nil {
 		return nil
 	}
@@ -31,7 +32,7 @@ func (o opened) observer(s *config.Settings, q exec.Query, still bool) *exec.Obs
 		untracked = append(slices.Clip(untracked), session)
 	}
 	project, _ := key.ProjectRoot(dir, s.SafeDirectory)
-	return &exec.Observer{
+	return &observe.Observer{
 		Options: inputs.Options{
 			Places: inputs.Places{
 				Home:      home,

@@ -12,6 +12,7 @@ import (
 	"dvlcache/cache/inputs"
 	"dvlcache/cache/stats"
 	"dvlcache/exec/number"
+	"dvlcache/exec/observe"
 	"dvlcache/exec/process"
 )
 
@@ -113,7 +114,7 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 		}
 	}
 	if e.Trace != nil {
-		c.Observer.mark(ctx, e.Trace)
+		c.Observer.Mark(ctx, e.Trace)
 	}
 	var noNumber *number.Error
 	if e.err != nil && !errors.As(e.err, &noNumber) {
@@ -193,7 +194,7 @@ func (c *call) unite(ctx context.Context, e evaluation) (was, is known, err erro
 			}
 		}
 	}
-	is.inputs, err = c.storeSet(ctx, is.set)
+	is.inputs, err = c.Observer.Store(ctx, c.Store, c.Namespace, is.set)
 	return was, is, err
 }
 
@@ -256,7 +257,7 @@ func (c *call) unseen(ctx context.Context, run *evaluation) string {
 	}
 	var why string
 	var err error
-	run.set, why, err = c.observed(ctx, run.Trace)
+	run.set, why, err = observe.Set(ctx, c.inputsOptions(), run.Trace)
 	var changed *inputs.ChangedError
 	switch {
 	case errors.As(err, &changed):

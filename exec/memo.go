@@ -13,6 +13,7 @@ import (
 	"dvlcache/cache/key"
 	"dvlcache/cache/stats"
 	"dvlcache/exec/number"
+	"dvlcache/exec/observe"
 	"dvlcache/exec/process"
 	"dvlcache/exec/process/watch"
 )
@@ -24,7 +25,7 @@ type Memo struct {
 	Digests *key.Digests
 	Runner  *process.Runner
 	// Observer sees what evaluations use; nil: nothing is seen, as under ReadsOff.
-	Observer *Observer
+	Observer *observe.Observer
 	// Warn is told, in one line, what went wrong and was got over, and
 	// what would mend it, if that is known.
 	Warn func(message, hint string)

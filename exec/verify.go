@@ -133,7 +133,7 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 	defer call.Watch()()
 	r.outcome, err = v.Memo.Runner.Run(ctx, process.Command{Path: program, Args: r.Command.Args, Env: v.environment(env), Timeout: v.Timeout, Watch: mode})
 	if r.outcome.Trace != nil {
-		v.Memo.Observer.mark(ctx, r.outcome.Trace)
+		v.Memo.Observer.Mark(ctx, r.outcome.Trace)
 	}
 	if r.Err = err; err != nil {
 		return verdict(Failed, "%v", err)

@@ -1,0 +1,152 @@
+// Package observe makes sets of inputs of what evaluations were seen to use, and keeps
+// them in a store.
+package observe
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+	"sync"
+
+	"dvlcache/cache"
+	"dvlcache/cache/inputs"
+	"dvlcache/cache/key"
+)
+
+// Observer sees to it that what evaluations use counts: it makes sets of inputs of
+// traces, and looks whether they hold. It may be used by many goroutines.
+type Observer struct {
+	// Options are those of all calls; the ignored values are each call's own.
+	Options inputs.Options
+	// StdinWaits reports whether our stdin holds something that nobody has read; it
+	// may be nil.
+	StdinWaits func() bool
+
+	mu    sync.Mutex
+	lists map[key.Key]inputs.Set // that are known to be stored; they never change
+}
+
+// listKey is the key under which a shared list lies.
+func listKey(list []byte) key.Key {
+	h := sha256.New()
+	h.Write([]byte("dvlcache list of inputs 1\n"))
+	h.Write(list)
+	return key.Key(h.Sum(nil))
+}
+
+// Load gets the set that a variant's inputs are. It reports false if a part of it isn't
+// there, or can't be read. Its error is the context's.
+func (o *Observer) Load(ctx context.Context, s cache.Store, namespace string, in cache.Inputs) (set inputs.Set, ok bool, err error) {
+	if in.Own != nil {
+		if set, err = inputs.Parse(in.Own); err != nil {
+			return set, false, nil
+		}
+	}
+	var missing []cache.ID
+	o.mu.Lock()
+	sets := make([]inputs.Set, 0, len(in.Shared))
+	for _, k := range in.Shared {
+		if list, ok := o.lists[k]; ok {
+			sets = append(sets, list)
+		} else {
+			missing = append(missing, cache.ID{Namespace: namespace, Key: k})
+		}
+	}
+	o.mu.Unlock()
+	if len(missing) > 0 {
+		for i, got := range getAll(ctx, s, missing) {
+			if ctx.Err() != nil {
+				return set, false, context.Cause(ctx)
+			}
+			if got.Entry == nil || got.Entry.List == nil || listKey(got.Entry.List) != missing[i].Key {
+				return set, false, nil
+			}
+			list, err := inputs.Parse(got.Entry.List)
+			if err != nil {
+				return set, false, nil
+			}
+			o.keep(missing[i].Key, list)
+			sets = append(sets, list)
+		}
+	}
+	for _, list := range sets {
+		if set, ok = inputs.Unite(set, list); !ok {
+			return set, false, nil
+		}
+	}
+	return set, true, nil
+}
+
+// getAll is cache.GetAll, without a trace where the store can be read so.
+func getAll(ctx context.Context, s cache.Store, ids []cache.ID) []cache.Got {
+	if l, ok := s.(cache.Lister); ok {
+		return l.PeekAll(ctx, ids)
+	}
+	return cache.GetAll(ctx, s, ids)
+}
+
+func (o *Observer) keep(k key.Key, list inputs.Set) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.lists == nil {
+		o.lists = map[key.Key]inputs.Set{}
+	}
+	o.lists[k] = list
+}
+
+// has reports whether a list is known to be stored.
+func (o *Observer) has(k key.Key) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, ok := o.lists[k]
+	return ok
+}
+
+// largestOwn is how long an encoded set of one entry's own is at most, in bytes, that
+// lies in its record.
+const largestOwn = 4 << 10
+
+// Store makes the inputs of a set, and stores what is to be shared of it. Its error is
+// the store's.
+func (o *Observer) Store(ctx context.Context, s cache.Store, namespace string, set inputs.Set) (in cache.Inputs, err error) {
+	shared, own := set.Split(o.Options.Places)
+	in.Own = own.Encode([]byte{})
+	parts := map[key.Key]inputs.Set{}
+	if len(in.Own) > largestOwn {
+		parts[listKey(in.Own)], in.Own = own, nil
+	}
+	if shared.Len() > 0 {
+		parts[listKey(shared.Encode(nil))] = shared
+	}
+	for k := range parts {
+		in.Shared = append(in.Shared, k)
+	}
+	slices.SortFunc(in.Shared, func(a, b key.Key) int { return slices.Compare(a[:], b[:]) })
+	var ids []cache.ID
+	for _, k := range in.Shared {
+		if !o.has(k) {
+			ids = append(ids, cache.ID{Namespace: namespace, Key: k})
+		}
+	}
+	for i, got := range cache.GetAll(ctx, s, ids) {
+		var bad *cache.RecordError
+		if got.Err != nil && !errors.As(got.Err, &bad) {
+			return in, got.Err
+		}
+		list := parts[ids[i].Key]
+		if got.Entry == nil {
+			err := s.Update(ctx, ids[i], got.Gen, func(old *cache.Entry) *cache.Entry {
+				if old != nil {
+					return nil
+				}
+				return &cache.Entry{List: list.Encode(nil)}
+			})
+			if err != nil {
+				return in, err
+			}
+		}
+		o.keep(ids[i].Key, list)
+	}
+	return in, nil
+}
