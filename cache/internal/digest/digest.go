@@ -36,8 +36,7 @@ const (
 	racyWindowOpened = time.Minute
 )
 
-// racy reports whether a file of this identity may change at this time without
-// a change of its identity.
+// racy is Racy by a window.
 func (id Identity) racy(now time.Time, window time.Duration) bool {
 	return max(id.Mtime, id.Ctime) > now.Add(-window).UnixNano()
 }
@@ -111,6 +110,16 @@ func (s Seen) Again(path string) (id Identity, err error) {
 // then. The two belong together: a file that changes while it is read is read
 // again. Its error is a *fs.PathError or the context's.
 func (d *Memory) Digest(ctx context.Context, path string) (sum Digest, seen Seen, err error) {
+	return d.find(ctx, path, false)
+}
+
+// Settled is Digest for who compares identities later on: it says of small files, too,
+// how far theirs can be believed.
+func (d *Memory) Settled(ctx context.Context, path string) (sum Digest, seen Seen, err error) {
+	return d.find(ctx, path, true)
+}
+
+func (d *Memory) find(ctx context.Context, path string, settle bool) (sum Digest, seen Seen, err error) {
 	// Before all else: what changes while we read must look young to us.
 	begun := time.Now()
 	id, mode, err := statPath(path)
@@ -122,8 +131,8 @@ func (d *Memory) Digest(ctx context.Context, path string) (sum Digest, seen Seen
 	}
 	// What is remembered for this identity is right if the identity is: so
 	// that the file itself is opened only if it has to be read.
-	large := id.Size > small
-	if large && !id.racy(begun, racyWindow) {
+	settle = settle || id.Size > small
+	if settle && !id.racy(begun, racyWindow) {
 		if id.Mount == 0 {
 			id.Mount = d.fsid(path, id.Device)
 		}
@@ -131,7 +140,7 @@ func (d *Memory) Digest(ctx context.Context, path string) (sum Digest, seen Seen
 			return sum, Seen{id, mode, belief}, nil
 		}
 	}
-	if !large {
+	if !settle {
 		var buf [small + 1]byte
 		n, err := files.ReadSmall(path, buf[:])
 		if err != nil {
@@ -147,7 +156,7 @@ func (d *Memory) Digest(ctx context.Context, path string) (sum Digest, seen Seen
 	}
 	defer f.Close()
 	for range 5 {
-		if sum, seen, err = d.read(ctx, f, begun, large); !errors.Is(err, errChanges) {
+		if sum, seen, err = d.read(ctx, f, begun, settle); !errors.Is(err, errChanges) {
 			return sum, seen, err
 		}
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -156,6 +165,20 @@ func (d *Memory) Digest(ctx context.Context, path string) (sum Digest, seen Seen
 	}
 	return sum, seen, err
 }
+
+// Stat identifies what lies at a path, and says whether it is a file or a folder. Its
+// identity is one that Seen has.
+func (d *Memory) Stat(path string) (Identity, fs.FileMode, error) {
+	id, mode, err := statPath(path)
+	if err == nil && id.Mount == 0 {
+		id.Mount = d.fsid(path, id.Device)
+	}
+	return id, mode, err
+}
+
+// Racy reports whether a file of this identity may change at this time without a
+// change of its identity.
+func (id Identity) Racy(now time.Time) bool { return id.racy(now, racyWindow) }
 
 // errChanges is a file that is another after it was read than before.
 var errChanges = errors.New("it changes while it is read")

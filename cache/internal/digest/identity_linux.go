@@ -66,10 +66,14 @@ func oldStat(dir int, path string) (id Identity, mode fs.FileMode, err error) {
 	return id, modeOf(uint32(st.Mode)), nil
 }
 
-// modeOf tells regular files apart, which is all that is asked.
+// modeOf tells files and folders apart, which is all that is asked.
 func modeOf(mode uint32) fs.FileMode {
 	m := fs.FileMode(mode & 0o777)
-	if mode&unix.S_IFMT != unix.S_IFREG {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFREG:
+	case unix.S_IFDIR:
+		m |= fs.ModeDir
+	default:
 		m |= fs.ModeIrregular
 	}
 	return m
