@@ -2,12 +2,16 @@ package inputs
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"dvlcache/cache/internal/digest"
+	"dvlcache/cache/internal/files"
 	"dvlcache/cache/key"
 )
 
@@ -32,20 +36,37 @@ type Options struct {
 // Checker looks whether sets hold. It may be used by many goroutines; it looks anew
 // at each Check.
 type Checker struct {
-	o   Options
-	out *leftOut
+	o Options
+	// subject is what a memory holds for, besides its set; nil if there is none.
+	subject func() []byte
 }
 
 // NewChecker returns a Checker.
-func NewChecker(o Options) *Checker { return &Checker{o, o.Rules.ready(&o.Places, o.Marks)} }
+func NewChecker(o Options) *Checker {
+	return &Checker{o, sync.OnceValue(func() []byte {
+		boot := files.Boot()
+		if boot == "" || o.Memory == "" {
+			return nil
+		}
+		return fmt.Appendf(nil, "%q %x %d %q", boot, o.Rules.sum(), os.Getuid(), o.Places.variables())
+	})}
+}
 
 // Check returns nil if all that the sets say holds now. Else it returns what doesn't:
 // the experiment's own files before the user's and these before the system's, files
 // before listings. Its error is the context's.
 func (c *Checker) Check(ctx context.Context, sets ...Set) (*Mismatch, error) {
-	c.out.resolved.Clear() // links may have been turned
 	var best *Mismatch
-	for _, s := range sets {
+	for len(sets) > 0 {
+		s := sets[0]
+		sets = sets[1:]
+		if s.parsed == [32]byte{} && len(s.list) >= fewToRemember {
+			// What many entries share is remembered once.
+			if shared, own := s.Split(c.o.Places); shared.Len() > 0 && own.Len() > 0 {
+				sets = append([]Set{shared, own}, sets...)
+				continue
+			}
+		}
 		m, err := c.check(ctx, s)
 		if err != nil {
 			return nil, err
@@ -57,16 +78,20 @@ func (c *Checker) Check(ctx context.Context, sets ...Set) (*Mismatch, error) {
 	return best, nil
 }
 
-// fewNames is up to how many names are checked by one goroutine, without a memory of
-// their own: the digests' is fast enough.
-const fewNames = 32
+// A set of fewer names than these is checked without a memory of its own, since the
+// digests' is fast enough, and by one goroutine.
+const (
+	fewToRemember = 8
+	fewToShare    = 32
+)
 
 func (c *Checker) check(ctx context.Context, s Set) (*Mismatch, error) {
 	k := &checking{Checker: c, ctx: ctx, begun: time.Now(), list: s.list}
-	if len(s.list) > fewNames && c.o.Memory != "" {
+	k.out = sync.OnceValue(func() *leftOut { return c.o.Rules.ready(&c.o.Places, c.o.Marks) })
+	if len(s.list) >= fewToRemember && c.subject() != nil {
 		k.memory = c.recall(s)
 	}
-	workers := min(runtime.GOMAXPROCS(0), len(s.list)/fewNames)
+	workers := min(runtime.GOMAXPROCS(0), len(s.list)/fewToShare)
 	var wg sync.WaitGroup
 	for range workers - 1 {
 		wg.Go(k.work)
@@ -88,7 +113,8 @@ type checking struct {
 	ctx    context.Context
 	begun  time.Time
 	list   []Observation
-	memory *memory // or nil
+	out    func() *leftOut // what doesn't count of listings
+	memory *memory         // or nil
 	next   atomic.Int64
 	wrong  atomic.Bool // found isn't nil
 
@@ -175,12 +201,12 @@ func (k *checking) look(i int, o *Observation) (path, change string) {
 	case Link:
 		return path, k.lookLink(o, path)
 	case State:
-		if !k.o.Marks.holds(k.ctx, path) {
+		if !k.o.Marks.holds(k.ctx, k.o.Digests, path) {
 			return path, "was changed by something else, or it isn't known here how it was left"
 		}
 		return path, ""
 	}
-	st, err := stat(path)
+	id, mode, err := k.o.Digests.Stat(path)
 	switch {
 	case o.Kind == Absent && nothingThere(err):
 		return path, ""
@@ -190,29 +216,24 @@ func (k *checking) look(i int, o *Observation) (path, change string) {
 		return path, "is gone"
 	case err != nil:
 		return path, "can't be looked at: " + err.Error()
-	case o.Kind.is() == Folder && !st.Mode.IsDir():
+	case o.Kind.is() == Folder && !mode.IsDir():
 		return path, "is no folder any more"
-	case o.Kind.is() == Contents && !st.Mode.IsRegular():
+	case o.Kind.is() == Contents && !mode.IsRegular():
 		return path, "is no file any more"
 	case o.Kind == Folder:
 		return path, ""
 	case o.Kind == Stat:
-		return path, lookStat(o, path, &st)
-	case k.memory.has(i, &st):
+		return path, lookStat(o, path, &id, mode)
+	case k.memory.has(i, &id):
 		return path, ""
 	case o.Kind == Listing:
-		change = k.lookListing(o, path)
-	default:
-		change = k.lookContents(o, path, &st)
+		return path, k.lookListing(i, o, path, &id)
 	}
-	if change == "" && st.settled(k.begun) {
-		k.memory.set(i, &st)
-	}
-	return path, change
+	return path, k.lookContents(i, o, path)
 }
 
 func (k *checking) lookSearch(o *Observation) string {
-	found := search(o.Name, k.o.Path, k.o.Places.Dir)
+	found := k.o.search(o.Name)
 	kept := k.o.Places.keep(found)
 	switch {
 	case kept == o.Target:
@@ -227,7 +248,7 @@ func (k *checking) lookLink(o *Observation, path string) string {
 	target, err := os.Readlink(path)
 	switch {
 	case err != nil:
-		if _, there := stat(path); there != nil {
+		if _, _, err := k.o.Digests.Stat(path); err != nil {
 			return "is gone"
 		}
 		return "is no link any more"
@@ -237,48 +258,41 @@ func (k *checking) lookLink(o *Observation, path string) string {
 	return ""
 }
 
-func lookStat(o *Observation, path string, st *state) string {
-	if st.Size != o.Size || st.Mtime != o.Mtime {
-		return "changed since" + at(st.Mtime)
+func lookStat(o *Observation, path string, id *digest.Identity, mode fs.FileMode) string {
+	if id.Size != o.Size || id.Mtime != o.Mtime {
+		return "changed since" + at(id.Mtime)
 	}
-	if o.Unreadable && readable(path) {
+	if o.Unreadable && mayRead(path) {
 		return "can be read now"
 	}
-	return lookMode(o, st)
+	return lookMode(o, mode)
 }
 
-func lookMode(o *Observation, st *state) string {
+func lookMode(o *Observation, mode fs.FileMode) string {
 	switch {
-	case o.Executable && !st.executable():
+	case o.Executable && !executable(mode):
 		return "isn't executable any more"
-	case !o.Executable && st.executable():
+	case !o.Executable && executable(mode):
 		return "is executable now"
 	}
 	return ""
 }
 
-func (k *checking) lookListing(o *Observation, path string) string {
-	names, err := namesIn(path)
-	if err != nil {
-		return "can't be listed any more"
+func (k *checking) lookContents(i int, o *Observation, path string) string {
+	digests := k.o.Digests.Digest
+	if k.memory != nil {
+		digests = k.o.Digests.Settled
 	}
-	names = k.out.listed(path, names)
-	if sum, _ := digestNames(names); sum != o.Sum {
-		return gained(o, names)
-	}
-	return ""
-}
-
-func (k *checking) lookContents(o *Observation, path string, st *state) string {
-	sum, id, err := k.o.Digests.Digest(k.ctx, path)
+	sum, seen, err := digests(k.ctx, path)
 	switch {
 	case err != nil:
 		return "can't be read any more"
 	case sum != o.Sum:
-		return "changed since" + at(id.Mtime)
+		return "changed since" + at(seen.Mtime)
 	}
-	if !st.is(&id.Identity) {
-		st.Ctime = 1<<63 - 1 // it has just changed to what it was: not settled
+	change := lookMode(o, seen.Mode)
+	if change == "" && k.memory != nil && seen.Belief == files.BelieveStat {
+		k.memory.set(i, &seen.Identity)
 	}
-	return lookMode(o, st)
+	return change
 }

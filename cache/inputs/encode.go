@@ -4,10 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"math/bits"
 	"slices"
+	"strings"
 
+	"dvlcache/cache/internal/digest"
 	"dvlcache/cache/internal/wire"
-	"dvlcache/cache/key"
 )
 
 // An encoded set is
@@ -166,7 +168,7 @@ func Parse(b []byte) (Set, error) {
 	return s, nil
 }
 
-func takeSum(r *wire.Reader) (sum key.Digest) {
+func takeSum(r *wire.Reader) (sum digest.Digest) {
 	copy(sum[:], r.Take(len(sum)))
 	return sum
 }
@@ -190,24 +192,28 @@ func (o *Observation) valid() bool {
 // nameHash is how many bytes are kept of the hash of a listed name.
 const nameHash = 3
 
-// digestNames returns the digest of names, which it sorts, and their short hashes.
-func digestNames(names []string) (sum key.Digest, short string) {
-	slices.Sort(names)
+// digestNames returns the digest of names and their short hashes, sorted. The digest is
+// the sum of the names' own, so that single names can be taken off it.
+func digestNames(names []string) (sum digest.Digest, short string) {
 	hashes := make([]string, len(names))
-	var b []byte
 	for i, n := range names {
-		b = wire.AppendBytes(b, n)
-		hashes[i] = shortHash(n)
+		h := hashName(n)
+		sum = add(sum, h)
+		hashes[i] = string(h[:nameHash])
 	}
 	slices.Sort(hashes)
-	all := make([]byte, 0, nameHash*len(hashes))
-	for _, h := range hashes {
-		all = append(all, h...)
-	}
-	return sha256.Sum256(b), string(all)
+	return sum, strings.Join(hashes, "")
 }
 
-func shortHash(name string) string {
-	sum := sha256.Sum256([]byte(name))
-	return string(sum[:nameHash])
+func hashName(name string) digest.Digest { return sha256.Sum256([]byte(name)) }
+
+// add is the sum of two digests as numbers of 256 bits.
+func add(a, b digest.Digest) (sum digest.Digest) {
+	var carry uint64
+	for i := 0; i < len(sum); i += 8 {
+		var word uint64
+		word, carry = bits.Add64(binary.LittleEndian.Uint64(a[i:]), binary.LittleEndian.Uint64(b[i:]), carry)
+		binary.LittleEndian.PutUint64(sum[i:], word)
+	}
+	return sum
 }

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"dvlcache/cache/internal/digest"
-	"dvlcache/cache/key"
 )
 
 // Kind says what was observed of a name.
@@ -65,7 +64,7 @@ type Observation struct {
 	// By is the program that used it first: train.py.
 	By string
 	// Sum is the digest of Contents, or of the names of a Listing.
-	Sum key.Digest
+	Sum digest.Digest
 	// Names has nameHash bytes of a hash for each name of a Listing, sorted: so
 	// that a new name can be told without all of them being kept.
 	Names string
@@ -87,12 +86,13 @@ func compare(a, b Observation) int {
 	return cmp.Compare(a.Kind, b.Kind)
 }
 
-// Stamp tells one state of a file from another.
+// Stamp is what a file or a folder was seen to be.
 type Stamp struct {
 	Device, Inode uint64
 	Size          int64
 	Mtime, Ctime  int64 // nanoseconds since 1970
-	Mode          fs.FileMode
+	// Mode tells folders from files, and has permissions.
+	Mode fs.FileMode
 }
 
 // is reports whether an identity is that of the stamp.
@@ -101,14 +101,9 @@ func (s *Stamp) is(id *digest.Identity) bool {
 		s.Mtime == id.Mtime && s.Ctime == id.Ctime
 }
 
-func (s *Stamp) executable() bool { return s.Mode&0o111 != 0 }
+// executable reports whether somebody may execute a file: who, hangs on umasks.
+func executable(mode fs.FileMode) bool { return mode&0o111 != 0 }
 
 // smallFile is the size up to which a file that was only looked at counts by its
 // contents.
 const smallFile = 64 << 10
-
-// same reports whether two stamps are of one state, without their modes: who made them
-// may know more or less of these.
-func (s *Stamp) same(t *Stamp) bool {
-	return s.is(&digest.Identity{Device: t.Device, Inode: t.Inode, Size: t.Size, Mtime: t.Mtime, Ctime: t.Ctime})
-}

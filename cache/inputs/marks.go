@@ -2,9 +2,8 @@ package inputs
 
 import (
 	"context"
-	"strings"
-	"time"
 
+	"dvlcache/cache/internal/digest"
 	"dvlcache/cache/key"
 )
 
@@ -12,11 +11,23 @@ import (
 // state, which names they made, which programs can't be watched. Losing it costs
 // misses, never a wrong number. A nil Marks remembers nothing. It may be used by many
 // goroutines.
-type Marks struct{ table table }
+type Marks struct {
+	table   *table
+	program string
+}
 
 // NewMarks returns what is remembered in the file at path, which is opened at its
 // first use.
-func NewMarks(path string) *Marks { return &Marks{table{path: path}} }
+func NewMarks(path string) *Marks { return &Marks{table: &table{path: path}} }
+
+// For returns the marks as evaluations of one program have them. What others made is
+// an input in its listings: a pipeline's second stage lists what the first has made.
+func (m *Marks) For(program string) *Marks {
+	if m == nil {
+		return nil
+	}
+	return &Marks{m.table, program}
+}
 
 // Close closes the file.
 func (m *Marks) Close() error {
@@ -49,17 +60,9 @@ func (m *Marks) get(what, name string) (text string, ok bool) {
 // KeepState remembers a state as a watched evaluation has left it. Call it for each
 // state when the evaluation has ended.
 func (m *Marks) KeepState(ctx context.Context, name string) {
-	begun := time.Now()
-	text, st, ok := describe(name)
-	if ok && text != stateAbsent && !st.settled(begun) {
-		// Its timestamps can't be trusted yet, its contents can.
-		var sum key.Digest
-		if sum, ok = digestState(ctx, name, st); ok {
-			text += string(sum[:])
-		}
-	}
+	text, ok := describe(ctx, key.NewDigests(""), name)
 	if !ok {
-		text = "" // it never holds
+		text = "" // no state is described so
 	}
 	m.put(markState, name, text)
 }
@@ -72,57 +75,50 @@ func (m *Marks) RenewState(ctx context.Context, name string) {
 }
 
 // holds reports whether a state is as the last watched evaluation has left it.
-func (m *Marks) holds(ctx context.Context, name string) bool {
+func (m *Marks) holds(ctx context.Context, digests *key.Digests, name string) bool {
 	kept, known := m.get(markState, name)
-	now, st, ok := describe(name)
-	if !known || !ok || kept == "" {
-		return false
-	}
-	contents, same := strings.CutPrefix(kept, now)
-	if !same || contents == "" {
-		return same
-	}
-	sum, ok := digestState(ctx, name, st)
-	return ok && string(sum[:]) == contents
+	now, ok := describe(ctx, digests, name)
+	return known && ok && kept == now
 }
 
-// stateAbsent describes a state that was removed.
-const stateAbsent = "absent"
+// largestState is the size up to which a state is read. A larger one never holds.
+const largestState = 1 << 30
 
-// describe tells what lies at a name from what else did, as far as stat does.
-func describe(name string) (text string, st state, ok bool) {
-	st, err := stat(name)
+// describe tells what a state holds. Its stamp wouldn't do: it has just been written.
+func describe(ctx context.Context, digests *key.Digests, name string) (text string, ok bool) {
+	id, _, err := digests.Stat(name)
 	if err != nil {
-		return stateAbsent, st, nothingThere(err)
+		return "absent", nothingThere(err)
 	}
-	return string(st.append([]byte{'s'})), st, true
+	if id.Size > largestState {
+		return "", false
+	}
+	sum, _, err := digests.Digest(ctx, name)
+	return string(sum[:]), err == nil
 }
 
-// largestState is the size up to which a state is read. A larger one is not
-// remembered as long as its timestamps can't be trusted.
-const largestState = 64 << 20
-
-func digestState(ctx context.Context, name string, st state) (sum key.Digest, ok bool) {
-	if st.Mode.IsDir() || st.Size > largestState {
-		return sum, st.Mode.IsDir()
-	}
-	// No memory of digests: it would trust the timestamps.
-	sum, id, err := key.NewDigests("").Digest(ctx, name)
-	return sum, err == nil && id.Size == st.Size
-}
-
-// KeepMade remembers that a watched evaluation made a name, so that listings leave it
-// out from then on.
+// KeepMade remembers that an evaluation made a name, so that listings of the same
+// program leave it out from then on.
 func (m *Marks) KeepMade(name string) {
-	folder, base := split(name)
-	m.put(markMade, (&leftOut{}).resolve(folder)+"/"+base, "")
+	if m != nil {
+		folder, base := split(name)
+		h := hashName(base)
+		m.put(markMade, m.madeName((&leftOut{}).resolve(folder), string(h[:nameHash])), string(h[:]))
+	}
 }
 
-// made reports whether a watched evaluation made a name, of which the folder's links
-// are resolved.
-func (m *Marks) made(name string) bool {
-	_, ok := m.get(markMade, name)
-	return ok
+// made returns the hash of a name that an evaluation of the program made, of which the
+// short hash is known, in a folder whose links are resolved.
+func (m *Marks) made(folder, short string) (hash digest.Digest, ok bool) {
+	if m == nil {
+		return hash, false
+	}
+	text, ok := m.get(markMade, m.madeName(folder, short))
+	return hash, ok && copy(hash[:], text) == len(hash)
+}
+
+func (m *Marks) madeName(folder, short string) string {
+	return m.program + "\x00" + folder + "\x00" + short
 }
 
 // KeepUnwatchable remembers why a program can't be watched. program tells it from its

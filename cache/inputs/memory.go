@@ -2,32 +2,33 @@ package inputs
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"dvlcache/cache/internal/digest"
 )
 
-// memory is what the last full check of a set saw: the state of each file and listed
-// folder, as stat tells it, under which its observation held. So the next check is a
-// stat and a compare for each name. What can change without that its state does is not
-// remembered.
+// memory is what the last full check of a set saw: the identity of each file and listed
+// folder under which its observation held. So the next check is a stat and a compare
+// for each name. What may change under the same identity is not remembered.
 //
 // It is a file, written whole under another name and renamed:
 //
-//	version byte | checksum | a state for each observation that needs one
+//	version byte | checksum | an identity for each observation that needs one
 //
 // The checksum is the first half of a SHA-256 over the rest and over all that it holds
-// for: the set, the rules, the places, the user. One that is torn, lost or another's is
-// as good as none.
+// for: the set, the rules, the places, the user, the time until the system is started
+// anew. One that is torn, lost or another's is as good as none.
 type memory struct {
 	path    string
 	subject [32]byte
-	slots   []int32 // by observation: the index of its state, or -1
-	states  []byte
+	slots   []int32 // by observation: the index of its identity, or -1
+	ids     []byte
 	changed atomic.Bool
 }
 
@@ -48,49 +49,56 @@ func (c *Checker) recall(s Set) *memory {
 			count++
 		}
 	}
-	set, rules := s.id(), c.o.Rules.sum()
-	p := &c.o.Places
-	m.subject = sha256.Sum256(fmt.Appendf(nil, "%x %x %d %q %q %q", set, rules, os.Getuid(), p.Home, p.Tmp, p.variables()))
+	set := s.id()
+	m.subject = sha256.Sum256(append(set[:], c.subject()...))
 	m.path = filepath.Join(c.o.Memory, hex.EncodeToString(m.subject[:16]))
-	size := memoryHeader + count*stateSize
+	size := memoryHeader + count*idSize
 	file, err := os.ReadFile(m.path)
 	if err == nil && len(file) == size && file[0] == memoryVersion && m.checksum(file[memoryHeader:]) == [memoryChecksum]byte(file[1:]) {
-		m.states = file[memoryHeader:]
+		m.ids = file[memoryHeader:]
 	} else {
-		m.states = make([]byte, count*stateSize)
+		m.ids = make([]byte, count*idSize)
 	}
 	return m
 }
 
-func (m *memory) checksum(states []byte) [memoryChecksum]byte {
+func (m *memory) checksum(ids []byte) [memoryChecksum]byte {
 	h := sha256.New()
 	h.Write(m.subject[:])
-	h.Write(states)
+	h.Write(ids)
 	return [memoryChecksum]byte(h.Sum(nil))
 }
 
-// state returns the remembered state of an observation; all zeros if there is none.
-func (m *memory) state(i int) []byte {
-	at := int(m.slots[i]) * stateSize
-	return m.states[at : at+stateSize]
+// id returns the remembered identity of an observation; all zeros if there is none.
+func (m *memory) id(i int) []byte {
+	at := int(m.slots[i]) * idSize
+	return m.ids[at : at+idSize]
 }
 
-// has reports whether an observation held in this state.
-func (m *memory) has(i int, st *state) bool {
+// has reports whether an observation held under this identity.
+func (m *memory) has(i int, id *digest.Identity) bool {
 	if m == nil {
 		return false
 	}
-	var buf [stateSize]byte
-	return string(st.append(buf[:0])) == string(m.state(i))
+	b := encodeID(id)
+	return string(b[:]) == string(m.id(i))
 }
 
-// set remembers that an observation holds in this state. Each goroutine sets others.
-func (m *memory) set(i int, st *state) {
-	if m != nil {
-		var buf [stateSize]byte
-		copy(m.state(i), st.append(buf[:0]))
-		m.changed.Store(true)
+// set remembers that an observation holds under this identity. Each goroutine sets
+// others.
+func (m *memory) set(i int, id *digest.Identity) {
+	b := encodeID(id)
+	copy(m.id(i), b[:])
+	m.changed.Store(true)
+}
+
+const idSize = 6 * 8
+
+func encodeID(id *digest.Identity) (b [idSize]byte) {
+	for i, v := range [...]uint64{id.Mount, id.Device, id.Inode, uint64(id.Size), uint64(id.Mtime), uint64(id.Ctime)} {
+		binary.LittleEndian.PutUint64(b[8*i:], v)
 	}
+	return b
 }
 
 // keep writes what is new. A memory that can't be written is only slower.
@@ -106,8 +114,8 @@ func (m *memory) keep() {
 	if err != nil {
 		return
 	}
-	sum := m.checksum(m.states)
-	_, err = f.Write(slices.Concat([]byte{memoryVersion}, sum[:], m.states))
+	sum := m.checksum(m.ids)
+	_, err = f.Write(slices.Concat([]byte{memoryVersion}, sum[:], m.ids))
 	if e := f.Close(); err == nil {
 		err = e
 	}
@@ -126,7 +134,12 @@ const mostRemembered = 256
 // forgetOld removes the older half of what is remembered, where it is too much, and
 // what writers left that were killed.
 func forgetOld(folder string) {
-	names, err := namesIn(folder)
+	f, err := os.Open(folder)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
 	if err != nil || len(names) <= mostRemembered {
 		return
 	}

@@ -59,29 +59,12 @@ func shown(text string) string {
 // at says when a file was changed.
 func at(mtime int64) string { return time.Unix(0, mtime).Format(" (2006-01-02 15:04)") }
 
-// gained says which names a folder has now that it didn't have when its listing was
-// recorded, and how to leave them out.
-func gained(o *Observation, names []string) string {
-	had := map[string]bool{}
-	for i := 0; i < len(o.Names); i += nameHash {
-		had[o.Names[i:i+nameHash]] = true
-	}
-	var first string
-	count := 0
-	for _, n := range names {
-		if !had[shortHash(n)] {
-			if count == 0 {
-				first = n
-			}
-			count++
-		}
-	}
-	if count == 0 {
-		return "lost a name"
-	}
+// gained says that a folder has new names, and how to leave the first out.
+func gained(names []string) string {
+	first := names[0]
 	change := "gained " + shown(first)
-	if count > 1 {
-		change += fmt.Sprintf(" and %d more", count-1)
+	if more := len(names) - 1; more > 0 {
+		change += fmt.Sprintf(" and %d more", more)
 	}
 	if strings.ContainsAny(first, `*?[]{}\'`) || shown(first) != first {
 		return change + " (--untracked leaves it out)"

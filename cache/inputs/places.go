@@ -42,7 +42,7 @@ func (p *Places) keep(name string) string {
 	for _, v := range p.variables() {
 		folder := strings.TrimRight(v.folder, "/")
 		if len(folder) > best && filepath.IsAbs(folder) {
-			if rest, ok := below(name, folder); ok && !climbs(rest) {
+			if rest, ok := below(name, folder); ok {
 				best, kept = len(folder), v.variable+rest
 			}
 		}
@@ -77,11 +77,6 @@ func (p *Places) find(kept string) (name string, ok bool) {
 func below(name, folder string) (rest string, ok bool) {
 	rest, ok = strings.CutPrefix(name, folder)
 	return rest, ok && (rest == "" || rest[0] == '/')
-}
-
-// climbs reports whether a name has a ".." in it.
-func climbs(name string) bool {
-	return strings.Contains(name, "/../") || strings.HasSuffix(name, "/..")
 }
 
 // isName reports whether a name can be one that keep returned.

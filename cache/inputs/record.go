@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"dvlcache/cache/internal/digest"
-	"dvlcache/cache/key"
 )
 
 // Recorder collects what an evaluation was seen to use, and makes a Set of it. Names
@@ -132,7 +131,7 @@ func (r *Recorder) Made(name string) { r.made[name] = true }
 // was, or an empty name. A program that searches a PATH of its own is left out: the
 // names that it looked for there are noted as any are.
 func (r *Recorder) Search(name, by, found string) {
-	if _, known := r.searches[name]; !known && isBase(name) && search(name, r.o.Path, r.o.Places.Dir) == found {
+	if _, known := r.searches[name]; !known && isBase(name) && r.o.search(name) == found {
 		r.searches[name] = Observation{Name: name, Kind: Search, By: by, Target: r.o.Places.keep(found)}
 	}
 }
@@ -202,34 +201,34 @@ func (r *Recorder) observe(ctx context.Context, name string) (list []Observation
 	o := Observation{Name: kept, Kind: s.kind, By: s.by}
 	switch o.Kind {
 	case Contents, Stat:
-		o.Executable = s.stamp.executable()
+		o.Executable = executable(s.stamp.Mode)
 		if o.Kind == Stat && s.stamp.Size > smallFile {
 			err = r.compare(name, s)
 			o.Size, o.Mtime = s.stamp.Size, s.stamp.Mtime
 			break
 		}
 		o.Kind = Contents
-		var seen digest.Seen
-		o.Sum, seen, err = r.o.Digests.Digest(ctx, name)
+		var now digest.Seen
+		o.Sum, now, err = r.o.Digests.Digest(ctx, name)
 		switch {
 		case errors.Is(err, fs.ErrPermission):
 			err = r.compare(name, s)
-			o.Kind, o.Sum, o.Unreadable = Stat, key.Digest{}, true
+			o.Kind, o.Sum, o.Unreadable = Stat, digest.Digest{}, true
 			o.Size, o.Mtime = s.stamp.Size, s.stamp.Mtime
 		case ctx.Err() != nil:
-		case err != nil || !s.stamp.is(&seen.Identity):
+		case err != nil || !s.stamp.is(&now.Identity):
 			err = &ChangedError{name}
 		}
 	case Listing:
-		o.Sum, o.Names = digestNames(r.out.listed(name, s.names))
+		o.Sum, o.Names = digestNames(r.out.unmade(name, r.out.listed(name, s.names)))
 	}
 	return append(list, o), err
 }
 
 // compare fails if a file isn't what was seen.
 func (r *Recorder) compare(name string, s *seen) error {
-	st, err := stat(name)
-	if err != nil || !st.Stamp.same(&s.stamp) {
+	id, _, err := r.o.Digests.Stat(name)
+	if err != nil || !s.stamp.is(&id) {
 		return &ChangedError{name}
 	}
 	return nil

@@ -191,9 +191,6 @@ func (l *leftOut) listed(folder string, names []string) []string {
 		if real != folder && l.hasAsked(real+"/"+n) {
 			continue
 		}
-		if l.marks.made(real + "/" + n) {
-			continue
-		}
 		counts = append(counts, n)
 	}
 	return counts

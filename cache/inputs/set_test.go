@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"dvlcache/cache/key"
+	"dvlcache/cache/internal/digest"
 )
 
 // draw returns observations that may disagree with each other: names, sums and
@@ -26,7 +26,7 @@ func draw(t *rapid.T, label string) []Observation {
 		}
 		switch o.Kind {
 		case Contents:
-			o.Sum = key.Digest{byte(rapid.IntRange(0, 1).Draw(t, "sum"))}
+			o.Sum = digest.Digest{byte(rapid.IntRange(0, 1).Draw(t, "sum"))}
 			o.Executable = rapid.Bool().Draw(t, "executable")
 		case Stat:
 			o.Size, o.Mtime = rapid.Int64Range(0, 2).Draw(t, "size"), rapid.Int64().Draw(t, "mtime")
@@ -132,7 +132,7 @@ func TestUnite(t *testing.T) {
 }
 
 func TestUniteDisagrees(t *testing.T) {
-	sum := key.Digest{1}
+	sum := digest.Digest{1}
 	for _, c := range []struct {
 		name string
 		a, b Observation
@@ -204,7 +204,7 @@ func manyNames(n int) Set {
 	return s
 }
 
-func shortSum(name string) key.Digest { sum, _ := digestNames([]string{name}); return sum }
+func shortSum(name string) digest.Digest { sum, _ := digestNames([]string{name}); return sum }
 
 func FuzzParse(f *testing.F) {
 	f.Add(manyNames(3).Encode(nil))

@@ -11,9 +11,11 @@ import (
 
 // A table is a file of fixed slots, each with a checksum over its contents. It needs
 // no lock: a slot is read and written by one system call, and one that is torn,
-// flipped or another name's is as good as empty. It may be deleted at any time. A name
-// may lie in any slot of the bucket that its hash points to; where that is full one of
-// them is forgotten.
+// flipped or another name's is as good as empty. It may be deleted at any time.
+//
+// It lies in levels, each twice as large as the one before. A name is in the bucket of
+// its level that its hash points to; the next level is used where that bucket is full.
+// So the file grows where it has to, and what nobody wrote to takes no room.
 type table struct {
 	path string
 	once sync.Once
@@ -28,8 +30,10 @@ const (
 	slotPayload = slotText + longestText
 	slotSize    = slotPayload + 8
 
-	bucketSlots = 4
-	buckets     = 8192
+	bucketSlots  = 4
+	bucketSize   = bucketSlots * slotSize
+	firstBuckets = 8192 // of the first level
+	levels       = 8
 )
 
 type slot [slotSize]byte
@@ -61,11 +65,14 @@ func (t *table) close() error {
 	return t.file.Close()
 }
 
-// bucket reads the slots in which a name may lie, and says where in the file they
-// are. What is missing is zero.
-func (t *table) bucket(f *os.File, name [32]byte) (b [bucketSlots]slot, at int64) {
-	var raw [bucketSlots * slotSize]byte
-	at = int64(binary.LittleEndian.Uint64(name[:])%buckets) * int64(len(raw))
+// bucket reads the slots of a level in which a name may lie, and says where in the file
+// they are. What is missing is zero.
+func (t *table) bucket(f *os.File, name [32]byte, level int) (b [bucketSlots]slot, at int64) {
+	// Other bits in each level, or a bucket that is full would overflow into two.
+	hash := binary.LittleEndian.Uint64(name[8*(level%4):])
+	before := int64(1)<<level - 1 // levels, in units of the first
+	at = (before*firstBuckets + int64(hash%(firstBuckets<<level))) * bucketSize
+	var raw [bucketSize]byte
 	f.ReadAt(raw[:], at)
 	for i := range b {
 		b[i] = slot(raw[i*slotSize:])
@@ -79,16 +86,24 @@ func (t *table) get(name string) (text string, ok bool) {
 		return "", false
 	}
 	hash := sha256.Sum256([]byte(name))
-	b, _ := t.bucket(f, hash)
-	for _, s := range b {
-		if [32]byte(s[:]) == hash && s.valid() {
-			return string(s[slotText : slotText+int(s[slotText-1])]), true
+	for level := range levels {
+		b, _ := t.bucket(f, hash, level)
+		full := true
+		for i := range b {
+			if s := &b[i]; [32]byte(s[:]) == hash && s.valid() {
+				return string(s[slotText : slotText+int(s[slotText-1])]), true
+			}
+			full = full && b[i] != slot{}
+		}
+		if !full {
+			break
 		}
 	}
 	return "", false
 }
 
-// put remembers a text of a name, as much of it as there is room for.
+// put remembers a text of a name, as much of it as there is room for: in the name's own
+// slot, else the first that is free, else, in the last level, any.
 func (t *table) put(name, text string) {
 	f := t.open()
 	if f == nil {
@@ -99,19 +114,29 @@ func (t *table) put(name, text string) {
 	copy(mine[:], hash[:])
 	mine[slotText-1] = byte(copy(mine[slotText:slotPayload], text))
 	binary.LittleEndian.PutUint64(mine[slotPayload:], mine.checksum())
-	b, at := t.bucket(f, hash)
-	// The name's own slot, else a free one, else any.
-	victim := int(hash[8] % bucketSlots)
-	for i := range b {
-		if !b[i].valid() {
-			victim = i
+	victim := int64(-1)
+search:
+	for level := range levels {
+		b, at := t.bucket(f, hash, level)
+		full := true
+		for i := range b {
+			mine := at + int64(i)*slotSize
+			if [32]byte(b[i][:]) == hash {
+				victim = mine
+				break search
+			}
+			if victim < 0 && !b[i].valid() {
+				victim = mine
+			}
+			full = full && b[i] != slot{}
 		}
-	}
-	for i := range b {
-		if [32]byte(b[i][:]) == hash {
-			victim = i
+		if !full {
+			break
+		}
+		if level == levels-1 && victim < 0 {
+			victim = at + int64(hash[8]%bucketSlots)*slotSize
 		}
 	}
 	// A table that can't be written only forgets.
-	f.WriteAt(mine[:], at+int64(victim)*slotSize)
+	f.WriteAt(mine[:], victim)
 }
