@@ -202,13 +202,24 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-func TestValidPattern(t *testing.T) {
-	for pattern, ok := range map[string]bool{
-		"*.log": true, "a/**/b": true, "/tmp/x*": true, "out/": true,
-		"": false, "/": false, "..": false, "a/../b": false, "[a": false, "{a": false,
+func TestPatterns(t *testing.T) {
+	b := newBench(t)
+	b.write("out/x", "")
+	b.write("sub/out", "")
+	for _, c := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"*.csv", "d.csv", true}, {"*.csv", "sub/d.csv", true}, {"*.csv", "d.csv/below", true}, {"*.csv", "d.csv.gz", false},
+		{"sub/*.csv", "sub/d.csv", true}, {"sub/*.csv", "a/sub/d.csv", true}, {"sub/*.csv", "d.csv", false}, {"sub/*.csv", "xsub/d.csv", false},
+		{"a/**/z", "a/b/c/z", true}, {"a/**/z", "a/z/below", true}, {"a/**/z", "z", false},
+		{"/tmp/x*", "/tmp/x1/y", true}, {"/tmp/x*", "tmp/x1", false}, {"./d.csv", "d.csv", true},
+		{"out/", "out", true}, {"out/", "out/x", true}, {"out/", "sub/out", false}, {"out/", "none/out", false},
+		{"[broken", "[broken", false}, {"{a,b}", "b", true},
 	} {
-		if got := ValidPattern(pattern); (got == nil) != ok {
-			t.Errorf("%q: %v", pattern, got)
+		l := (&Rules{Untracked: []string{c.pattern}}).ready(&b.o.Places, nil)
+		if got := l.has(b.path(c.name)); got != c.want {
+			t.Errorf("%s is for %s: %v", c.pattern, c.name, got)
 		}
 	}
 }

@@ -2,7 +2,7 @@ package inputs
 
 import (
 	"crypto/sha256"
-	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,7 +16,10 @@ import (
 // Rules say what doesn't count of what a program uses. One set has to be recorded and
 // checked under the same rules.
 type Rules struct {
-	// Untracked are patterns of names; see ValidPattern.
+	// Untracked are globs. One without a "/" is for names in any folder, one
+	// that begins with "/" for whole paths, any other for the ends of paths;
+	// one that ends with "/" is for folders. "**" stands for any number of
+	// folders. What lies below a folder that is left out is so, too.
 	Untracked []string
 	// Ignored are what values of ignored arguments name: it doesn't count, nor
 	// does what lies below. Of the working directory and those above it only
@@ -26,35 +29,25 @@ type Rules struct {
 	Cache string
 }
 
-// ValidPattern says what is wrong with a pattern, if something is. One without a "/"
-// is for names in any folder, one that begins with "/" for whole paths, any other for
-// the ends of paths. "**" stands for any number of folders. What lies below a folder
-// that is left out is so, too.
-func ValidPattern(pattern string) error {
-	switch {
-	case strings.Trim(pattern, "/.") == "":
-		return errors.New("it names nothing")
-	case slices.Contains(strings.Split(pattern, "/"), ".."):
-		return errors.New("it has a .. in it; a pattern may begin with the name of any folder, or with /")
-	case !doublestar.ValidatePattern(pattern):
-		return errors.New("it is no pattern: a bracket, a brace or a backslash lacks its other half")
-	}
-	return nil
+// passing are names in listed folders that come and go without the program: of Slurm,
+// shells, editors, network file systems and git. A listing is the same with them and
+// without.
+var passing = []string{
+	"__pycache__", "slurm-*.out", "nohup.out",
+	".*.sw[a-p]", "4913", "*~", "#*#", ".#*", ".~lock.*#", // vim, emacs, LibreOffice
+	".nfs*", ".fuse_hidden*", ".DS_Store", "index.lock", "HEAD.lock",
 }
 
-// passing are names in listed folders that come and go without the program: of batch
-// systems, shells, editors, network file systems and version control. A listing is
-// the same with them and without.
-var passing = []string{
-	"__pycache__", "slurm-*.out", "slurm-*.err", "nohup.out", "*.o[0-9]*", "*.e[0-9]*", // batch systems' output
-	".*.sw[a-p]", "*~", "#*#", ".#*", "4913", "*.bak", "*.orig", // vim, emacs
-	".nfs*", ".fuse_hidden*", ".~lock.*#", ".DS_Store", "index.lock", "HEAD.lock",
+// pattern is one of Rules.Untracked.
+type pattern struct {
+	glob   string
+	byName bool // it has no "/" in it
+	folder bool // it is for folders alone
 }
 
 // leftOut are rules made ready for one working directory.
 type leftOut struct {
-	names    []string // patterns of names
-	paths    []string // patterns of paths
+	patterns []pattern
 	folders  []string // which don't count, nor what is below
 	alone    []string // names which don't count, though what is below does
 	resolved sync.Map // by folder, with links resolved
@@ -64,16 +57,15 @@ type leftOut struct {
 func (r *Rules) ready(p *Places, marks *Marks) *leftOut {
 	l := &leftOut{marks: marks}
 	for _, text := range r.Untracked {
-		glob := strings.TrimSuffix(strings.TrimPrefix(text, "./"), "/")
+		p := pattern{folder: strings.HasSuffix(text, "/")}
+		p.glob = strings.TrimSuffix(strings.TrimPrefix(text, "./"), "/")
 		switch {
-		case ValidPattern(text) != nil:
-		case !strings.Contains(glob, "/"):
-			l.names = append(l.names, glob)
-		case strings.HasPrefix(glob, "/"):
-			l.paths = append(l.paths, glob)
-		default:
-			l.paths = append(l.paths, "/**/"+glob)
+		case !strings.Contains(p.glob, "/"):
+			p.byName = true
+		case !strings.HasPrefix(p.glob, "/"):
+			p.glob = "/**/" + p.glob
 		}
+		l.patterns = append(l.patterns, p)
 	}
 	for _, name := range append(slices.Clone(r.Ignored), r.Cache) {
 		if name == "" || strings.IndexByte(name, 0) >= 0 {
@@ -136,7 +128,7 @@ func (l *leftOut) has(name string) bool {
 
 // plain reports whether links on the way to a name make no difference.
 func (l *leftOut) plain() bool {
-	return len(l.names)+len(l.paths)+len(l.folders)+len(l.alone) == 0
+	return len(l.patterns)+len(l.folders)+len(l.alone) == 0
 }
 
 func (l *leftOut) hasAsked(name string) bool {
@@ -153,31 +145,44 @@ func (l *leftOut) hasAsked(name string) bool {
 	if slices.Contains(l.alone, name) {
 		return true
 	}
-	if len(l.names)+len(l.paths) == 0 {
-		return false
-	}
-	for at := 0; at < len(name); {
-		end := strings.IndexByte(name[at+1:], '/')
-		if end < 0 {
-			end = len(name)
-		} else {
-			end += at + 1
-		}
-		if matches(l.names, name[at+1:end]) || matches(l.paths, name[:end]) {
+	for i := range l.patterns {
+		if l.patterns[i].matches(name) {
 			return true
+		}
+	}
+	return false
+}
+
+// matches reports whether a pattern is for a name or a folder above it.
+func (p *pattern) matches(name string) bool {
+	for at := 0; at < len(name); {
+		end := len(name)
+		if i := strings.IndexByte(name[at+1:], '/'); i >= 0 {
+			end = at + 1 + i
+		}
+		part := name[:end]
+		if p.byName {
+			part = name[at+1 : end]
+		}
+		if matches(p.glob, part) {
+			if !p.folder || end < len(name) {
+				return true
+			}
+			info, err := os.Stat(name)
+			return err == nil && info.IsDir()
 		}
 		at = end
 	}
 	return false
 }
 
-func matches(patterns []string, name string) bool {
-	for _, p := range patterns {
-		if ok, err := doublestar.Match(p, name); ok && err == nil {
-			return true
-		}
-	}
-	return false
+func matches(glob, name string) bool {
+	ok, err := doublestar.Match(glob, name)
+	return ok && err == nil
+}
+
+func isPassing(name string) bool {
+	return slices.ContainsFunc(passing, func(glob string) bool { return matches(glob, name) })
 }
 
 // listed returns the names of a listed folder that count.
@@ -185,7 +190,7 @@ func (l *leftOut) listed(folder string, names []string) []string {
 	real := l.resolve(folder)
 	counts := make([]string, 0, len(names))
 	for _, n := range names {
-		if matches(passing, n) || l.hasAsked(folder+"/"+n) {
+		if isPassing(n) || l.hasAsked(folder+"/"+n) {
 			continue
 		}
 		if real != folder && l.hasAsked(real+"/"+n) {

@@ -109,6 +109,20 @@ func (s Set) Split(p Places) (shared, own Set) {
 	return shared, own
 }
 
+// Part parts a set in what another says, too, and the rest. Together they are the set
+// again. So what two entries have in common can be stored once.
+func (s Set) Part(t Set) (common, rest Set) {
+	for _, o := range s.list {
+		at, found := slices.BinarySearchFunc(t.list, o, compare)
+		if found && t.list[at] == o {
+			common.list = append(common.list, o)
+		} else {
+			rest.list = append(rest.list, o)
+		}
+	}
+	return common, rest
+}
+
 // Len returns how many observations there are.
 func (s Set) Len() int { return len(s.list) }
 

@@ -183,6 +183,25 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+func TestPart(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, other := drawSet(t, "set"), drawSet(t, "other")
+		common, rest := s.Part(other)
+		if both, ok := Unite(common, rest); !ok || !both.Equal(s) {
+			t.Fatalf("%+v is parted in %+v and %+v", s.list, common.list, rest.list)
+		}
+		if also, _ := other.Part(s); !also.Equal(common) {
+			t.Fatalf("they have %+v in common, and %+v", common.list, also.list)
+		}
+		if none, _ := rest.Part(other); none.Len() > 0 {
+			t.Fatalf("%+v is in common, too", none.list)
+		}
+		if same, _ := s.Part(s); !same.Equal(s) {
+			t.Fatalf("%+v has %+v in common with itself", s.list, same.list)
+		}
+	})
+}
+
 // TestSize: four thousand names take no more than a quarter of a megabyte.
 func TestSize(t *testing.T) {
 	s := manyNames(4000)
