@@ -118,29 +118,28 @@ func Parse(b []byte) (Set, error) {
 		}
 	}
 	list := make([]Observation, r.Count(4))
-	var name []byte
-	total := 0
+	ends := make([]int, len(list))
+	names := make([]byte, 0, 2*len(r.Rest)) // one behind the other
+	start := 0
 	for i := range list {
 		o := &list[i]
 		head := r.Flags(kindMask | flagExecutable | flagUnreadable)
 		by, shared := r.Uvarint(), r.Uvarint()
 		rest := r.Bytes()
-		if r.Bad || by >= uint64(len(programs)) || shared > uint64(len(name)) {
+		if r.Bad || by >= uint64(len(programs)) || shared > uint64(len(names)-start) {
 			return Set{}, errMalformed
 		}
-		name = append(name[:shared], rest...)
+		before := names[start:]
+		start = len(names)
+		names = append(append(names, before[:shared]...), rest...)
 		// Front-coding could make much of little.
-		if total += len(name); len(name) > longestName || total > longestNames {
+		if len(names)-start > longestName || len(names) > longestNames {
 			return Set{}, errMalformed
 		}
+		ends[i] = len(names)
 		o.Kind = Kind(head & kindMask)
 		o.Executable, o.Unreadable = head&flagExecutable != 0, head&flagUnreadable != 0
 		o.By = programs[by]
-		if i > 0 && list[i-1].Name == string(name) {
-			o.Name = list[i-1].Name
-		} else {
-			o.Name = string(name)
-		}
 		switch o.Kind {
 		case Contents:
 			o.Sum = takeSum(r)
@@ -152,12 +151,17 @@ func Parse(b []byte) (Set, error) {
 		case Link, Search:
 			o.Target = string(r.Bytes())
 		}
-		if r.Bad || !o.valid() || i > 0 && compare(list[i-1], *o) >= 0 {
-			return Set{}, errMalformed
-		}
 	}
 	if r.Bad || len(r.Rest) > 0 {
 		return Set{}, errMalformed
+	}
+	text := string(names)
+	for i, start := 0, 0; i < len(list); i++ {
+		o := &list[i]
+		o.Name, start = text[start:ends[i]], ends[i]
+		if !o.valid() || i > 0 && compare(list[i-1], *o) >= 0 {
+			return Set{}, errMalformed
+		}
 	}
 	count := len(list)
 	s, ok := join(list)

@@ -99,6 +99,7 @@ func Unite(a, b Set) (Set, bool) {
 // and what is the experiment's own. Together they are the set again. So entries that
 // each read a data file of their own can share the one large list.
 func (s Set) Split(p Places) (shared, own Set) {
+	shared.list = make([]Observation, 0, len(s.list))
 	for _, o := range s.list {
 		if o.Kind != Search && p.owned(o.Name) {
 			own.list = append(own.list, o)
