@@ -181,20 +181,26 @@ func (c *call) unite(ctx context.Context, e evaluation) (was, is known, err erro
 	if e.Trace == nil {
 		return was, is, nil
 	}
-	is.set = e.set
+	set := e.set
 	if c.Repeat.on() {
 		for _, k := range c.known {
-			if united, ok := inputs.Unite(k.set, e.set); !ok {
+			before, ok := k.set()
+			if !ok {
 				continue
-			} else if united.Equal(k.set) {
-				return k, k, nil
-			} else {
-				was, is.set = k, united
-				break
 			}
+			united, ok := inputs.Unite(before, e.set)
+			if !ok {
+				continue
+			}
+			if united.Equal(before) {
+				return k, k, nil
+			}
+			was, set = k, united
+			break
 		}
 	}
-	is.inputs, err = c.Observer.Store(ctx, c.Store, c.Namespace, is.set)
+	is.parts = []inputs.Set{set}
+	is.inputs, err = c.Observer.Store(ctx, c.Store, c.Namespace, set)
 	return was, is, err
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/inputs"
+	"dvlcache/exec/observe"
 	"dvlcache/exec/process"
 )
 
@@ -46,8 +47,11 @@ func (c *call) watches() bool { return c.Reads != ReadsOff && c.Observer != nil 
 // known is a variant of the call's entry, as the latest look found it.
 type known struct {
 	inputs cache.Inputs
-	set    inputs.Set
+	parts  []inputs.Set
 }
+
+// set is what the parts say together. It reports false if they disagree.
+func (k known) set() (set inputs.Set, ok bool) { return observe.Unite(k.parts) }
 
 // choose returns the variant of an entry that answers: the latest whose inputs hold. If
 // none does, mismatch says why the latest doesn't. What was evaluated unwatched answers
@@ -67,17 +71,17 @@ func (c *call) choose(ctx context.Context, e *cache.Entry) (v *cache.Variant, er
 			unwatched = candidate
 			continue
 		}
-		set, ok, err := c.Observer.Load(ctx, c.Store, c.Namespace, candidate.Inputs)
+		parts, ok, err := c.Observer.Parts(ctx, c.Store, c.Namespace, candidate.Inputs)
 		if err != nil {
 			return nil, err
 		} else if !ok {
 			continue // evicted, or of a newer version: nothing can be said of it
 		}
-		c.known = append(c.known, known{candidate.Inputs, set})
+		c.known = append(c.known, known{candidate.Inputs, parts})
 		if v != nil {
 			continue
 		}
-		mismatch, err := c.check(ctx, set)
+		mismatch, err := c.check(ctx, parts)
 		if err != nil {
 			return nil, err
 		}
@@ -96,21 +100,29 @@ func (c *call) choose(ctx context.Context, e *cache.Entry) (v *cache.Variant, er
 	return v, nil
 }
 
-// check looks whether a set holds.
-func (c *call) check(ctx context.Context, set inputs.Set) (*inputs.Mismatch, error) {
+// check looks whether all parts of a set hold, each once for calls that are looked up
+// together: most of them are shared.
+func (c *call) check(ctx context.Context, parts []inputs.Set) (*inputs.Mismatch, error) {
 	options := c.inputsOptions()
-	sum := set.Sum()
-	remember := c.looks != nil && len(options.Rules.Ignored) == 0
-	if remember {
-		if m, ok := c.looks[sum]; ok {
-			return m, nil
+	checker := inputs.NewChecker(options)
+	if c.looks == nil || len(options.Rules.Ignored) > 0 {
+		return checker.Check(ctx, parts...)
+	}
+	for _, part := range parts {
+		sum := part.Sum()
+		mismatch, looked := c.looks[sum]
+		if !looked {
+			var err error
+			if mismatch, err = checker.Check(ctx, part); err != nil {
+				return nil, err
+			}
+			c.looks[sum] = mismatch
+		}
+		if mismatch != nil {
+			return mismatch, nil
 		}
 	}
-	m, err := inputs.NewChecker(options).Check(ctx, set)
-	if remember && err == nil {
-		c.looks[sum] = m
-	}
-	return m, err
+	return nil, nil
 }
 
 // watchMode is how the program is to be run.

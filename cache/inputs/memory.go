@@ -49,7 +49,7 @@ func (c *Checker) recall(s Set) *memory {
 			count++
 		}
 	}
-	set := s.id()
+	set := s.Sum()
 	m.subject = sha256.Sum256(append(set[:], c.subject()...))
 	m.path = filepath.Join(c.o.Memory, hex.EncodeToString(m.subject[:16]))
 	size := memoryHeader + count*idSize

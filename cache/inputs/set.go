@@ -133,13 +133,11 @@ func (s Set) All() iter.Seq[Observation] { return slices.Values(s.list) }
 // Equal reports whether two sets say the same.
 func (s Set) Equal(t Set) bool { return slices.Equal(s.list, t.list) }
 
-// Sum identifies a set: it is the SHA-256 of its encoding.
-func (s Set) Sum() [32]byte { return sha256.Sum256(s.Encode(nil)) }
-
-// id identifies a set, in less time where it was parsed. Equal sets may differ in it.
-func (s Set) id() [32]byte {
+// Sum identifies a set: it is the SHA-256 of its encoding, of which a set that was
+// parsed needn't be made again.
+func (s Set) Sum() [32]byte {
 	if s.parsed == [32]byte{} {
-		return s.Sum()
+		return sha256.Sum256(s.Encode(nil))
 	}
 	return s.parsed
 }

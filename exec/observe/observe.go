@@ -38,44 +38,61 @@ func listKey(list []byte) key.Key {
 // Load gets the set that a variant's inputs are. It reports false if a part of it isn't
 // there, or can't be read. Its error is the context's.
 func (o *Observer) Load(ctx context.Context, s cache.Store, namespace string, in cache.Inputs) (set inputs.Set, ok bool, err error) {
+	parts, ok, err := o.Parts(ctx, s, namespace, in)
+	if ok {
+		set, ok = Unite(parts)
+	}
+	return set, ok, err
+}
+
+// Parts is Load of the parts, the variant's own first. They stay apart: what many
+// entries share is checked once for all of them.
+func (o *Observer) Parts(ctx context.Context, s cache.Store, namespace string, in cache.Inputs) (parts []inputs.Set, ok bool, err error) {
 	if in.Own != nil {
-		if set, err = inputs.Parse(in.Own); err != nil {
-			return set, false, nil
+		own, err := inputs.Parse(in.Own)
+		if err != nil {
+			return nil, false, nil
 		}
+		parts = append(parts, own)
 	}
 	var missing []cache.ID
 	o.mu.Lock()
-	sets := make([]inputs.Set, 0, len(in.Shared))
 	for _, k := range in.Shared {
 		if list, ok := o.lists[k]; ok {
-			sets = append(sets, list)
+			parts = append(parts, list)
 		} else {
 			missing = append(missing, cache.ID{Namespace: namespace, Key: k})
 		}
 	}
 	o.mu.Unlock()
-	if len(missing) > 0 {
-		for i, got := range getAll(ctx, s, missing) {
-			if ctx.Err() != nil {
-				return set, false, context.Cause(ctx)
-			}
-			if got.Entry == nil || got.Entry.List == nil || listKey(got.Entry.List) != missing[i].Key {
-				return set, false, nil
-			}
-			list, err := inputs.Parse(got.Entry.List)
-			if err != nil {
-				return set, false, nil
-			}
-			o.keep(missing[i].Key, list)
-			sets = append(sets, list)
+	if len(missing) == 0 {
+		return parts, true, nil
+	}
+	for i, got := range getAll(ctx, s, missing) {
+		if ctx.Err() != nil {
+			return nil, false, context.Cause(ctx)
+		}
+		if got.Entry == nil || got.Entry.List == nil || listKey(got.Entry.List) != missing[i].Key {
+			return nil, false, nil
+		}
+		list, err := inputs.Parse(got.Entry.List)
+		if err != nil {
+			return nil, false, nil
+		}
+		o.keep(missing[i].Key, list)
+		parts = append(parts, list)
+	}
+	return parts, true, nil
+}
+
+// Unite is what the parts of a set say together. It reports false if they disagree.
+func Unite(parts []inputs.Set) (set inputs.Set, ok bool) {
+	for _, part := range parts {
+		if set, ok = inputs.Unite(set, part); !ok {
+			return set, false
 		}
 	}
-	for _, list := range sets {
-		if set, ok = inputs.Unite(set, list); !ok {
-			return set, false, nil
-		}
-	}
-	return set, true, nil
+	return set, true
 }
 
 // getAll is cache.GetAll, without a trace where the store can be read so.
