@@ -146,6 +146,9 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 		finish(false)
 		return err
 	}
+	if file, ok := out.(*os.File); ok && f.output != "" {
+		o.keepOutputs(q.Args, f.output, file.Name())
+	}
 	q.Args = q.Args[:1]
 	q.Repeat.Jobs = 1 // the workers are spread over the lines
 	w := newBatchWriter(f.format, out)

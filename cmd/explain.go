@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
+	"dvlcache/cache/inputs"
 	"dvlcache/cache/key"
 	"dvlcache/cache/key/difference"
 	"dvlcache/config"
@@ -20,7 +21,7 @@ import (
 )
 
 func newExplain(ui *terminal) *cobra.Command {
-	var asJSON, stdin bool
+	var asJSON, stdin, files bool
 	cmd := &cobra.Command{
 		Use:   "explain [flags] -- COMMAND [ARG...]",
 		Short: "Say what goes into a call's key, and why it hits or would miss",
@@ -58,10 +59,18 @@ calls that differ least are shown, and in what. Nothing is run, nothing stored.`
 			if err != nil {
 				return err
 			}
-			if asJSON || s.Format == "json" {
-				return writeJSON(explanationJSON(s, x))
+			places, err := placesOf(s, q.Paths)
+			if err != nil {
+				return err
 			}
-			return writeResult(explanationText(s, q, x, widthOf(os.Stdout)), "")
+			if asJSON || s.Format == "json" {
+				return writeJSON(explanationJSON(s, x, files, &places))
+			}
+			text := explanationText(s, q, x, widthOf(os.Stdout), &places)
+			if files && x.Inputs != nil {
+				text += filesText(*x.Inputs, &places)
+			}
+			return writeResult(text, "")
 		},
 	}
 	addSettings(cmd, config.KeySettings, config.RunSettings, config.RepeatSettings, config.StoreSettings)
@@ -71,6 +80,7 @@ calls that differ least are shown, and in what. Nothing is run, nothing stored.`
 	hide(cmd, "pass-env", "keep-output", "no-record-command", "format", "default", "timeout", "grace", "wait-timeout", "time-threshold",
 		"tee", "allow-open-stdout", "verbose", "jobs", "ttl", "strict", "output")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	cmd.Flags().BoolVar(&files, "files", false, "list the files that COMMAND was seen to use, the system's apart")
 	cmd.Flags().BoolVar(&stdin, "stdin", false, "what stdin holds counts")
 	return cmd
 }
@@ -147,7 +157,7 @@ const mostAligned = 44
 
 // explanationText is an explanation for people, on a terminal of a width, or on
 // none, where no command is cut.
-func explanationText(s *config.Settings, q exec.Query, x exec.Explanation, width int) string {
+func explanationText(s *config.Settings, q exec.Query, x exec.Explanation, width int, places *inputs.Places) string {
 	var b strings.Builder
 	verdict := "miss: "
 	if x.Hit {
@@ -168,6 +178,13 @@ func explanationText(s *config.Settings, q exec.Query, x exec.Explanation, width
 	}
 	for _, rule := range idleRules(q, x.Call.Parts) {
 		rows = append(rows, line{"rule", rule, "matches no argument"})
+	}
+	if x.Inputs != nil {
+		for _, note := range inputsNotes(*x.Inputs, places) {
+			rows = append(rows, line{note[0], note[1], ""})
+		}
+	} else if x.Entry != nil && q.Reads != exec.ReadsOff {
+		rows = append(rows, line{"inputs", "nobody watched what it reads", ""})
 	}
 	rows = append(rows, line{"extraction", q.Extraction.String(), "each has its own numbers in an entry"})
 	notes := 0
@@ -238,11 +255,17 @@ func trimRight(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-func explanationJSON(s *config.Settings, x exec.Explanation) any {
+func explanationJSON(s *config.Settings, x exec.Explanation, files bool, places *inputs.Places) any {
 	type part struct {
 		What  string `json:"what"`
 		Value string `json:"value"`
 		How   string `json:"how,omitempty"`
+	}
+	type file struct {
+		Name string `json:"name"`
+		Use  string `json:"use"`
+		By   string `json:"by,omitempty"`
+		Own  bool   `json:"own"`
 	}
 	type near struct {
 		Key         string                  `json:"key"`
@@ -260,6 +283,7 @@ func explanationJSON(s *config.Settings, x exec.Explanation) any {
 		Program   string `json:"program"`
 		Parts     []part `json:"parts"`
 		Near      []near `json:"near"`
+		Files     []file `json:"files,omitempty"`
 	}{Hit: x.Hit, Reason: x.Reason, Hint: x.Hint, Namespace: s.Namespace, Program: x.Program, Parts: []part{}, Near: []near{}}
 	if x.Hit {
 		out.Value = jsonText(x.Answer.Text, x.Answer.Mean)
@@ -269,6 +293,11 @@ func explanationJSON(s *config.Settings, x exec.Explanation) any {
 		for i := range x.Call.Parts {
 			what, value, how := partText(&x.Call.Parts[i])
 			out.Parts = append(out.Parts, part{what, value, how})
+		}
+	}
+	if files && x.Inputs != nil {
+		for o := range x.Inputs.All() {
+			out.Files = append(out.Files, file{places.Show(o), useOf(o), o.By, places.Own(o)})
 		}
 	}
 	for _, n := range x.Near {

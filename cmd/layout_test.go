@@ -20,7 +20,7 @@ var arrows = map[string][]string{
 	"cmd":                           {"exec/observe", "exec/process/watch", "config", "exec", "exec/process", "exec/number", "cache", "cache/key", "cache/key/difference", "cache/key/launch", "cache/stats", "cache/bolt", "cache/inputs", "cache/memcached", "cache/durable", "cache/plain", "config/trust"},
 	"config":                        {"config/trust"},
 	"config/trust":                  {},
-	"exec/observe":                  {"exec/process/watch", "cache", "cache/inputs", "cache/key"},
+	"exec/observe":                  {"cache/key/launch", "exec/process/watch", "cache", "cache/inputs", "cache/key"},
 	"exec":                          {"exec/observe", "exec/process", "exec/process/watch", "exec/number", "cache", "cache/inputs", "cache/key", "cache/key/difference", "cache/key/launch", "cache/stats"},
 	"exec/process":                  {"exec/process/watch", "cache/plain"},
 	"exec/process/watch":            {},

@@ -12,17 +12,28 @@ import (
 	"dvlcache/exec/observe"
 )
 
+// placesOf are the folders by which names of files are kept, as they are now.
+func placesOf(s *config.Settings, paths key.Paths) (p inputs.Places, err error) {
+	if p.Dir, err = os.Getwd(); err != nil {
+		return p, err
+	}
+	p.Home, _ = os.UserHomeDir()
+	p.Tmp = os.TempDir()
+	p.Project, _ = key.ProjectRoot(p.Dir, s.SafeDirectory)
+	p.ByProject = paths == key.PathsProject
+	return p, nil
+}
+
 // observer is what sees what programs read; nil where it doesn't count. Without a trace
 // it remembers nothing.
 func (o opened) observer(s *config.Settings, q exec.Query, still bool) *observe.Observer {
 	if q.Reads == exec.ReadsOff || s.Dir == "" || o.store == nil || foreignDir(s) != nil {
 		return nil
 	}
-	dir, err := os.Getwd()
+	places, err := placesOf(s, q.Paths)
 	if err != nil {
 		return nil
 	}
-	home, _ := os.UserHomeDir()
 	cache, err := filepath.Abs(s.Dir)
 	if err != nil {
 		return nil
@@ -31,16 +42,9 @@ func (o opened) observer(s *config.Settings, q exec.Query, still bool) *observe.
 	if session, _ := currentSession(); session != "" {
 		untracked = append(slices.Clip(untracked), session)
 	}
-	project, _ := key.ProjectRoot(dir, s.SafeDirectory)
 	return &observe.Observer{
 		Options: inputs.Options{
-			Places: inputs.Places{
-				Home:      home,
-				Tmp:       os.TempDir(),
-				Project:   project,
-				ByProject: q.Paths == key.PathsProject,
-				Dir:       dir,
-			},
+			Places:  places,
 			Rules:   inputs.Rules{Untracked: untracked, Cache: cache},
 			Path:    os.Getenv("PATH"),
 			Digests: o.digests,
@@ -49,5 +53,16 @@ func (o opened) observer(s *config.Settings, q exec.Query, still bool) *observe.
 			Still:   still,
 		},
 		StdinWaits: stdinWaits,
+	}
+}
+
+// keepOutputs remembers that a call of a program makes files, since we write them: they
+// are no inputs of the next one, which may list their folder.
+func (o opened) keepOutputs(args []string, names ...string) {
+	marks := observe.MarksOf(o.marks, args)
+	for _, name := range names {
+		if path, err := filepath.Abs(name); name != "" && err == nil {
+			marks.KeepMade(path)
+		}
 	}
 }

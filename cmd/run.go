@@ -17,7 +17,7 @@ import (
 )
 
 func newRun(ui *terminal) *cobra.Command {
-	var output string
+	var output, depfileName string
 	var stdin bool
 	cmd := &cobra.Command{
 		Use:   "run [flags] -- COMMAND [ARG...]",
@@ -53,25 +53,30 @@ A TIME is 90s, 5m or 1h30m, or a number of seconds; a SIZE is 2048 or 2KiB.`,
 				}
 				defer q.Stdin.Close()
 			}
-			a, signal, err := answer(ui, s, q)
+			a, signal, err := answer(ui, s, q, output, depfileName)
 			if err == nil {
 				err = writeResult(formatAnswer(s.Format, a), output)
 			}
+			if err == nil && depfileName != "" {
+				err = writeDepfile(ui, s, q, &a, depfileName, output)
+			}
 			if err == nil && s.Verbose {
 				explainAnswer(ui, a)
+				explainInputs(ui, s, q, &a)
 			}
 			return errors.Join(err, signal)
 		},
 	}
 	addSettings(cmd, config.KeySettings, config.RunSettings, config.RepeatSettings, config.StoreSettings)
 	cmd.Flags().Var(pathFlag{&output}, "output", "write the result to `FILE` instead of stdout, whole or not at all")
+	cmd.Flags().StringVar(&depfileName, "depfile", "", "write the files that COMMAND was seen to use to `FILE`, as a rule for make")
 	cmd.Flags().BoolVar(&stdin, "stdin", false, "hand stdin on to COMMAND; what it holds counts")
 	return cmd
 }
 
 // answer runs a query with signals passed on to COMMAND. signal is the one that
 // came meanwhile, be it after the answer was found.
-func answer(ui *terminal, s *config.Settings, q exec.Query) (a exec.Answer, signal, err error) {
+func answer(ui *terminal, s *config.Settings, q exec.Query, outputs ...string) (a exec.Answer, signal, err error) {
 	runner := &process.Runner{Stderr: os.Stderr, Grace: s.Grace}
 	o, err := openCache(ui, s)
 	if err != nil {
@@ -92,6 +97,7 @@ func answer(ui *terminal, s *config.Settings, q exec.Query) (a exec.Answer, sign
 		memo.Progress = ui.progress(q)
 		defer ui.endProgress()
 	}
+	o.keepOutputs(q.Args, outputs...)
 	a, err = memo.Answer(context.Background(), q)
 	return a, stop(), err
 }

@@ -18,10 +18,11 @@ import (
 	"dvlcache/cache/key"
 	"dvlcache/config"
 	"dvlcache/exec/number"
+	"dvlcache/exec/observe"
 )
 
 func newShow(ui *terminal) *cobra.Command {
-	var asJSON bool
+	var asJSON, files bool
 	cmd := &cobra.Command{
 		Use:   "show [flags] KEY",
 		Short: "Show one entry, its samples, and its running mean drawn",
@@ -61,13 +62,37 @@ between lines at one standard error from it.`,
 			if asJSON {
 				return writeResult(string(cache.Export(id, e))+"\n", "")
 			}
-			return writeResult(entryText(id, e, screenWidth()), "")
+			text := entryText(id, e, screenWidth())
+			c := e.Command()
+			if !e.Inputs.Watched() || c == nil {
+				return writeResult(text, "")
+			}
+			places, err := placesOf(s, c.Paths)
+			if err != nil {
+				return err
+			}
+			places.Dir = c.Dir // as who called it names files
+			set, ok, err := new(observe.Observer).Load(context.Background(), o.store, id.Namespace, e.Inputs)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				return writeResult(text+"inputs: what it read is not recorded any more\n", "")
+			}
+			for _, note := range inputsNotes(set, &places) {
+				text += oneLine(note[0]+": "+note[1]) + "\n"
+			}
+			if files {
+				text += filesText(set, &places)
+			}
+			return writeResult(text, "")
 		},
 	}
 	addSettings(cmd, without(config.StoreSettings, "ttl", "strict"))
 	namespaceMeans(cmd, "this namespace alone (default: all)")
 	cmd.Flags().SetInterspersed(true)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print all of it as one JSON object, as export does")
+	cmd.Flags().BoolVar(&files, "files", false, "list the files that COMMAND was seen to use, the system's apart")
 	return cmd
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"dvlcache/cache"
+	"dvlcache/cache/inputs"
 	"dvlcache/cache/key"
 	"dvlcache/cache/key/difference"
 	"dvlcache/cache/key/launch"
@@ -24,6 +25,9 @@ type Explanation struct {
 	Hit     bool
 	Answer  Answer       // of a hit
 	Entry   *cache.Entry // stored under the key; nil if there is none
+	// Inputs are what the evaluation used whose number answers, or, of a miss, the
+	// latest one; nil if that isn't known.
+	Inputs *inputs.Set
 	// Reason says in one line why it is a hit or a miss, and Hint what would
 	// make a hit of a miss.
 	Reason, Hint string
@@ -83,6 +87,7 @@ func (m *Memo) Explain(ctx context.Context, q Query) (x Explanation, err error) 
 	}
 	x.Entry = got.Entry
 	x.Answer, x.Hit, err = c.answerFrom(ctx, got)
+	x.Inputs = c.set()
 	switch {
 	case err != nil:
 	case x.Hit:

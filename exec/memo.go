@@ -252,6 +252,7 @@ func (c *call) report() Answer {
 		Waited:    c.waited,
 		Trace:     c.trace,
 		Unwatched: c.unwatched,
+		inputs:    c.set,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dvlcache/cache"
+	"dvlcache/cache/inputs"
 	"dvlcache/cache/key"
 	"dvlcache/exec/number"
 	"dvlcache/exec/process/watch"
@@ -92,6 +93,16 @@ type Answer struct {
 	// one that was watched; Unwatched says why it was not, if it should have been.
 	Trace     *watch.Trace
 	Unwatched error
+
+	inputs func() *inputs.Set
+}
+
+// Inputs are what the evaluation used whose number it is; nil if that isn't known.
+func (a *Answer) Inputs() *inputs.Set {
+	if a.inputs == nil {
+		return nil
+	}
+	return a.inputs()
 }
 
 // ErrNotCached is Query.OnlyCached's answer where there is no number.

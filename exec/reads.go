@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"dvlcache/cache"
 	"dvlcache/cache/inputs"
@@ -35,6 +36,7 @@ type looks map[[32]byte]*inputs.Mismatch
 // inputsOptions are those of a call.
 func (c *call) inputsOptions() inputs.Options {
 	o := c.Observer.Options
+	o.Marks = observe.MarksOf(o.Marks, c.Args)
 	if c.key != nil {
 		o.Rules.Ignored = c.key.Ignored()
 	}
@@ -137,4 +139,22 @@ func (c *call) watchMode() process.WatchMode {
 		return process.Unwatched
 	}
 	return process.WatchIfPossible
+}
+
+// set is the set of inputs of the variant that answers, or else of the latest that was
+// looked at; nil if there is none.
+func (c *call) set() *inputs.Set {
+	if len(c.known) == 0 {
+		return nil
+	}
+	of := c.known[0]
+	if i := slices.IndexFunc(c.known, func(k known) bool { return k.inputs.Equal(c.under) }); i >= 0 {
+		of = c.known[i]
+	} else if !c.under.Watched() && c.series.Count > 0 {
+		return nil // nobody watched what answers
+	}
+	if set, ok := of.set(); ok {
+		return &set
+	}
+	return nil
 }

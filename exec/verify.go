@@ -15,6 +15,7 @@ import (
 	"dvlcache/cache/key"
 	"dvlcache/cache/key/difference"
 	"dvlcache/exec/number"
+	"dvlcache/exec/observe"
 	"dvlcache/exec/process"
 )
 
@@ -133,7 +134,7 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 	defer call.Watch()()
 	r.outcome, err = v.Memo.Runner.Run(ctx, process.Command{Path: program, Args: r.Command.Args, Env: v.environment(env), Timeout: v.Timeout, Watch: mode})
 	if r.outcome.Trace != nil {
-		v.Memo.Observer.Mark(ctx, r.outcome.Trace)
+		v.Memo.Observer.Mark(ctx, r.Command.Args, r.outcome.Trace)
 	}
 	if r.Err = err; err != nil {
 		return verdict(Failed, "%v", err)
@@ -175,6 +176,7 @@ func (v *Verifier) inputsChanged(ctx context.Context, id cache.ID, e *cache.Entr
 		return "what it read is not recorded any more", nil
 	}
 	options := v.Memo.Observer.Options
+	options.Marks = observe.MarksOf(options.Marks, e.Args())
 	options.Rules.Untracked, options.Rules.Ignored = e.Command().Untracked(), call.Ignored()
 	options.Places.ByProject = e.Command().Paths == key.PathsProject
 	m, err := inputs.NewChecker(options).Check(ctx, set)

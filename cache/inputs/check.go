@@ -190,8 +190,11 @@ func (c *Checker) priority(o *Observation) int {
 // look returns what has changed of an observation, and where it lies; no change if it
 // holds.
 func (k *checking) look(i int, o *Observation) (path, change string) {
-	if o.Kind == Search {
+	switch o.Kind {
+	case Search:
 		return o.Name, k.lookSearch(o)
+	case Connection:
+		return o.Name, ""
 	}
 	path, ok := k.o.Places.find(o.Name)
 	if !ok {

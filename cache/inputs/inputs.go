@@ -37,6 +37,9 @@ const (
 	// State is read and changed by the program itself: its name is all that
 	// counts.
 	State
+	// Connection is an address that was connected to: what came from there can't be
+	// looked at again. It is told of, and holds always.
+	Connection
 
 	kinds
 )

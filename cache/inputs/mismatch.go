@@ -38,15 +38,42 @@ func (m *Mismatch) String() string {
 	return fmt.Sprintf("%s, which %s %s, %s", m.Path, shown(m.By), used, m.Change)
 }
 
-// show returns a name as a person in the working directory would call it.
-func (p *Places) show(name string) string {
+// Show returns what an observation is of, as a person in the working directory would
+// call it.
+func (p *Places) Show(o Observation) string {
+	if path, ok := p.Path(o); ok {
+		return p.show(path)
+	}
+	return shown(o.Name)
+}
+
+// Path returns where an observation's name lies now; false if it is of no name of a
+// file, or of one below a folder that isn't known.
+func (p *Places) Path(o Observation) (string, bool) {
+	if o.Kind == Search || o.Kind == Connection {
+		return "", false
+	}
+	return p.find(o.Name)
+}
+
+// Relative returns a name without the working directory before it.
+func (p *Places) Relative(name string) string {
 	if dir := strings.TrimRight(p.Dir, "/"); dir != "" {
 		if rest, ok := below(name, dir); ok && len(rest) > 1 {
-			return shown(rest[1:])
+			return rest[1:]
 		}
 	}
-	return shown(name)
+	return name
 }
+
+// Own reports whether an observation is of the experiment's own, and not of the system
+// or of installed code.
+func (p *Places) Own(o Observation) bool {
+	return o.Kind == Connection || o.Kind == State || p.owned(o.Name)
+}
+
+// show returns a name as a person in the working directory would call it.
+func (p *Places) show(name string) string { return shown(p.Relative(name)) }
 
 // shown returns a text that steers no terminal.
 func shown(text string) string {

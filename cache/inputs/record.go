@@ -124,6 +124,11 @@ func (r *Recorder) Absent(name, by string) { r.note(name, by, Absent, Stamp{}) }
 // State notes a file that the program both reads and changes.
 func (r *Recorder) State(name, by string) { r.note(name, by, State, Stamp{}) }
 
+// Connected notes an address that was connected to.
+func (r *Recorder) Connected(address, by string) {
+	r.searches["connect "+address] = Observation{Name: address, Kind: Connection, By: by}
+}
+
 // Made notes what the evaluation itself made: it doesn't count.
 func (r *Recorder) Made(name string) { r.made[name] = true }
 

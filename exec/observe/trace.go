@@ -3,8 +3,11 @@ package observe
 import (
 	"context"
 	"io/fs"
+	"net"
+	"strings"
 
 	"dvlcache/cache/inputs"
+	"dvlcache/cache/key/launch"
 	"dvlcache/exec/process/watch"
 )
 
@@ -29,6 +32,11 @@ func Set(ctx context.Context, options inputs.Options, trace *watch.Trace) (set i
 		}
 		note(r, f)
 	}
+	for _, c := range trace.Connections {
+		if host, _, err := net.SplitHostPort(c.Address); err == nil && !net.ParseIP(host).IsLoopback() {
+			r.Connected(c.Address, c.By)
+		}
+	}
 	for _, s := range trace.Searches {
 		r.Search(s.Name, s.By, s.Found)
 	}
@@ -38,14 +46,15 @@ func Set(ctx context.Context, options inputs.Options, trace *watch.Trace) (set i
 
 // Mark remembers how a watched evaluation, be it one that failed, left its state, and
 // what it made.
-func (o *Observer) Mark(ctx context.Context, trace *watch.Trace) {
+func (o *Observer) Mark(ctx context.Context, args []string, trace *watch.Trace) {
+	marks := MarksOf(o.Options.Marks, args)
 	for i := range trace.Files {
 		switch f := &trace.Files[i]; f.Fate {
 		case watch.State:
-			o.Options.Marks.KeepState(ctx, f.Name)
+			marks.KeepState(ctx, f.Name)
 		case watch.Output:
-			o.Options.Marks.KeepMade(f.Name)
-			o.Options.Marks.RenewState(ctx, f.Name)
+			marks.KeepMade(f.Name)
+			marks.RenewState(ctx, f.Name)
 		}
 	}
 }
@@ -82,4 +91,10 @@ func fileMode(mode uint32) fs.FileMode {
 		m |= fs.ModeSymlink
 	}
 	return m
+}
+
+// MarksOf are the marks as evaluations of a command's program have them, be it started
+// by a launcher.
+func MarksOf(m *inputs.Marks, args []string) *inputs.Marks {
+	return m.For(strings.Join(launch.ProgramNames(args), "\x00"))
 }

@@ -67,6 +67,7 @@ func Between(c *key.Call, stored *key.Command, most int) []Difference {
 	d.dependencies()
 	d.environment()
 	d.stdin()
+	d.descriptors()
 	return d.differences
 }
 
@@ -321,5 +322,21 @@ func (d *differ) stdin() {
 		d.add(Difference{What: "stdin", How: "doesn't count, and did in the stored call", Hint: "--stdin"})
 	case len(now) == 1 && !same(now[0].File, stored[0].File):
 		d.add(Difference{What: "stdin", How: "holds something else"})
+	}
+}
+
+func (d *differ) descriptors() {
+	now, stored := ofKind(d.now, key.PartDescriptor), ofKind(d.stored, key.PartDescriptor)
+	for i := range max(len(now), len(stored)) {
+		switch {
+		case i >= len(now):
+			d.add(Difference{What: "a descriptor", How: "was left open for the stored call: " + stored[i].Items[0].Text})
+		case i >= len(stored):
+			d.add(Difference{What: "a descriptor", How: "is left open for it: " + now[i].Items[0].Text})
+		case now[i].Items[0].Text != stored[i].Items[0].Text:
+			d.add(Difference{What: "a descriptor", Now: now[i].Items[0].Text, Stored: stored[i].Items[0].Text})
+		case !same(now[i].Items[0].Digest, stored[i].Items[0].Digest):
+			d.add(Difference{What: "descriptor " + now[i].Items[0].Text, How: "holds something else"})
+		}
 	}
 }
