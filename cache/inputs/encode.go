@@ -35,7 +35,7 @@ var errMalformed = errors.New("it is no set of inputs")
 
 // Encode appends the encoding of a set to b. Equal sets encode equally.
 func (s Set) Encode(b []byte) []byte {
-	programs := s.programs()
+	programs := s.Programs()
 	b = slices.Grow(b, 64*len(s.list)+64)
 	b = append(b, setVersion)
 	b = binary.AppendUvarint(b, uint64(len(programs)))
@@ -75,8 +75,8 @@ func (s Set) Encode(b []byte) []byte {
 	return b
 }
 
-// programs are those that used something, sorted.
-func (s Set) programs() []string {
+// Programs are those that used something, sorted.
+func (s Set) Programs() []string {
 	var programs []string
 	last := ""
 	for i := range s.list {

@@ -2,6 +2,7 @@ package inputs
 
 import (
 	"context"
+	"sync"
 
 	"dvlcache/cache/internal/digest"
 	"dvlcache/cache/key"
@@ -14,11 +15,13 @@ import (
 type Marks struct {
 	table   *table
 	program string
+	// names that are known to be made: none is unmade again.
+	names *sync.Map
 }
 
 // NewMarks returns what is remembered in the file at path, which is opened at its
 // first use.
-func NewMarks(path string) *Marks { return &Marks{table: &table{path: path}} }
+func NewMarks(path string) *Marks { return &Marks{table: &table{path: path}, names: &sync.Map{}} }
 
 // For returns the marks as evaluations of one program have them. What others made is
 // an input in its listings: a pipeline's second stage lists what the first has made.
@@ -26,7 +29,7 @@ func (m *Marks) For(program string) *Marks {
 	if m == nil {
 		return nil
 	}
-	return &Marks{m.table, program}
+	return &Marks{m.table, program, m.names}
 }
 
 // Close closes the file.
@@ -42,6 +45,7 @@ const (
 	markState       = "state"
 	markMade        = "made"
 	markUnwatchable = "unwatchable"
+	markCommon      = "common"
 )
 
 func (m *Marks) put(what, name, text string) {
@@ -113,8 +117,15 @@ func (m *Marks) made(folder, short string) (hash digest.Digest, ok bool) {
 	if m == nil {
 		return hash, false
 	}
-	text, ok := m.get(markMade, m.madeName(folder, short))
-	return hash, ok && copy(hash[:], text) == len(hash)
+	name := m.madeName(folder, short)
+	if known, ok := m.names.Load(name); ok {
+		return known.(digest.Digest), true
+	}
+	text, ok := m.get(markMade, name)
+	if ok = ok && copy(hash[:], text) == len(hash); ok {
+		m.names.Store(name, hash)
+	}
+	return hash, ok
 }
 
 func (m *Marks) madeName(folder, short string) string {
@@ -128,4 +139,14 @@ func (m *Marks) KeepUnwatchable(program, why string) { m.put(markUnwatchable, pr
 // Unwatchable returns why a program can't be watched, if that is remembered.
 func (m *Marks) Unwatchable(program string) (why string, ok bool) {
 	return m.get(markUnwatchable, program)
+}
+
+// KeepCommon remembers under which key a set lies that entries of some kind have in
+// common.
+func (m *Marks) KeepCommon(kind string, key key.Key) { m.put(markCommon, kind, string(key[:])) }
+
+// Common returns the key under which such a set lies, if that is remembered.
+func (m *Marks) Common(kind string) (key key.Key, ok bool) {
+	text, ok := m.get(markCommon, kind)
+	return key, ok && copy(key[:], text) == len(key)
 }

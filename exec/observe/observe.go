@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -120,22 +121,47 @@ func (o *Observer) has(k key.Key) bool {
 	return ok
 }
 
-// largestOwn is how long an encoded set of one entry's own is at most, in bytes, that
-// lies in its record.
-const largestOwn = 4 << 10
+// mostOwn is how many observations of a part of a set lie in the record of one entry,
+// beside those that it has in common with others.
+const mostOwn = 16
+
+// common parts a part of a set in what earlier entries of the same programs have, too,
+// and the rest. What the last one had and this one hasn't is common to none.
+func (o *Observer) common(ctx context.Context, s cache.Store, namespace, place string, part inputs.Set) (list, rest inputs.Set) {
+	if part.Len() <= mostOwn/2 {
+		return list, part
+	}
+	kind := fmt.Sprintf("%q", append(part.Programs(), namespace, place, o.Options.Places.Dir))
+	marks := o.Options.Marks
+	if k, ok := marks.Common(kind); ok {
+		if last, ok, _ := o.Parts(ctx, s, namespace, cache.Inputs{Shared: []key.Key{k}}); ok {
+			list, rest = part.Part(last[0])
+			if rest.Len() <= mostOwn && list.Len() == last[0].Len() {
+				return last[0], rest
+			}
+		}
+	}
+	if list.Len() == 0 || rest.Len() > mostOwn {
+		list, rest = part, inputs.Set{}
+	}
+	marks.KeepCommon(kind, listKey(list.Encode(nil)))
+	return list, rest
+}
 
 // Store makes the inputs of a set, and stores what is to be shared of it. Its error is
 // the store's.
 func (o *Observer) Store(ctx context.Context, s cache.Store, namespace string, set inputs.Set) (in cache.Inputs, err error) {
 	shared, own := set.Split(o.Options.Places)
-	in.Own = own.Encode([]byte{})
 	parts := map[key.Key]inputs.Set{}
-	if len(in.Own) > largestOwn {
-		parts[listKey(in.Own)], in.Own = own, nil
+	var rest inputs.Set
+	for place, part := range map[string]inputs.Set{"shared": shared, "own": own} {
+		list, more := o.common(ctx, s, namespace, place, part)
+		if list.Len() > 0 {
+			parts[listKey(list.Encode(nil))] = list
+		}
+		rest, _ = inputs.Unite(rest, more) // parts of one set agree
 	}
-	if shared.Len() > 0 {
-		parts[listKey(shared.Encode(nil))] = shared
-	}
+	in.Own = rest.Encode([]byte{})
 	for k := range parts {
 		in.Shared = append(in.Shared, k)
 	}

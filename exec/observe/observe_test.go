@@ -1,0 +1,56 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"dvlcache/cache"
+	"dvlcache/cache/inputs"
+)
+
+// TestStoreCommon: entries of one program share a list each of what is installed and of
+// the experiment's, though each reads a file of its own and one an edited module.
+func TestStoreCommon(t *testing.T) {
+	ctx := context.Background()
+	store := cache.NewMemory()
+	marks := inputs.NewMarks(t.TempDir() + "/marks")
+	defer marks.Close()
+	places := inputs.Places{Home: "/home/u", Tmp: "/tmp", Dir: "/work"}
+	lists := map[string]bool{}
+	for i := range 20 {
+		list := []inputs.Observation{{Name: fmt.Sprintf("/work/fold%d.csv", i), By: "train.py"}}
+		for j := range 40 {
+			list = append(list, inputs.Observation{Name: fmt.Sprintf("/work/module%d.py", j), Kind: inputs.Absent, By: "train.py"})
+		}
+		for j := range 3000 {
+			list = append(list, inputs.Observation{Name: fmt.Sprintf("/usr/lib/python3/%d.py", j), By: "python3"})
+		}
+		helpers := inputs.Observation{Name: "/work/helpers.py", By: "train.py"}
+		helpers.Sum[0] = byte(i / 10)
+		set, ok := inputs.NewSet(append(list, helpers))
+		if !ok {
+			t.Fatal("it disagrees with itself")
+		}
+		// Each in a process of its own.
+		o := &Observer{Options: inputs.Options{Places: places, Marks: marks}}
+		in, err := o.Store(ctx, store, "default", set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range in.Shared {
+			lists[k.String()] = true
+		}
+		if len(in.Own) > 300 {
+			t.Errorf("entry %d has %d bytes of its own", i, len(in.Own))
+		}
+		o = &Observer{Options: o.Options}
+		if got, ok, err := o.Load(ctx, store, "default", in); err != nil || !ok || !got.Equal(set) {
+			t.Fatalf("entry %d has %d names instead of %d; %v, %v", i, got.Len(), set.Len(), ok, err)
+		}
+	}
+	// What is installed; the first, without its file, without the module that was edited.
+	if len(lists) > 4 {
+		t.Errorf("there are %d lists", len(lists))
+	}
+}
