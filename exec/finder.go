@@ -53,6 +53,7 @@ func (f *finder) find(ctx context.Context, lines []Line) (out found, err error) 
 	if err != nil {
 		return out, err
 	}
+	f.reader.looks = looks{} // files are looked at once for a group
 	out.slots = make([]slot, len(lines))
 	f.asked, f.ids = f.asked[:0], f.ids[:0]
 	for i, line := range lines {
