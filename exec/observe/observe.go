@@ -128,21 +128,24 @@ const mostOwn = 16
 // common parts a part of a set in what earlier entries of the same programs have, too,
 // and the rest. What the last one had and this one hasn't is common to none.
 func (o *Observer) common(ctx context.Context, s cache.Store, namespace, place string, part inputs.Set) (list, rest inputs.Set) {
-	if part.Len() <= mostOwn/2 {
+	if part.Len() < 2 {
 		return list, part
 	}
 	kind := fmt.Sprintf("%q", append(part.Programs(), namespace, place, o.Options.Places.Dir))
 	marks := o.Options.Marks
+	list = part
 	if k, ok := marks.Common(kind); ok {
 		if last, ok, _ := o.Parts(ctx, s, namespace, cache.Inputs{Shared: []key.Key{k}}); ok {
-			list, rest = part.Part(last[0])
-			if rest.Len() <= mostOwn && list.Len() == last[0].Len() {
-				return last[0], rest
+			common, more := part.Part(last[0])
+			switch {
+			case more.Len() <= mostOwn && common.Len() == last[0].Len():
+				return last[0], more
+			case more.Len() <= min(mostOwn, common.Len()):
+				list, rest = common, more
+			case part.Len() <= mostOwn:
+				return inputs.Set{}, part // it would be a list for each entry
 			}
 		}
-	}
-	if list.Len() == 0 || rest.Len() > mostOwn {
-		list, rest = part, inputs.Set{}
 	}
 	marks.KeepCommon(kind, listKey(list.Encode(nil)))
 	return list, rest

@@ -12,6 +12,12 @@ import (
 // TestStoreCommon: entries of one program share a list each of what is installed and of
 // the experiment's, though each reads a file of its own and one an edited module.
 func TestStoreCommon(t *testing.T) {
+	for _, absent := range []int{3, 40} {
+		t.Run(fmt.Sprint(absent, " names looked for"), func(t *testing.T) { storeCommon(t, absent) })
+	}
+}
+
+func storeCommon(t *testing.T, absent int) {
 	ctx := context.Background()
 	store := cache.NewMemory()
 	marks := inputs.NewMarks(t.TempDir() + "/marks")
@@ -20,7 +26,7 @@ func TestStoreCommon(t *testing.T) {
 	lists := map[string]bool{}
 	for i := range 20 {
 		list := []inputs.Observation{{Name: fmt.Sprintf("/work/fold%d.csv", i), By: "train.py"}}
-		for j := range 40 {
+		for j := range absent {
 			list = append(list, inputs.Observation{Name: fmt.Sprintf("/work/module%d.py", j), Kind: inputs.Absent, By: "train.py"})
 		}
 		for j := range 3000 {
@@ -41,7 +47,7 @@ func TestStoreCommon(t *testing.T) {
 		for _, k := range in.Shared {
 			lists[k.String()] = true
 		}
-		if len(in.Own) > 300 {
+		if i > 0 && len(in.Own) > 150 {
 			t.Errorf("entry %d has %d bytes of its own", i, len(in.Own))
 		}
 		o = &Observer{Options: o.Options}
@@ -51,6 +57,29 @@ func TestStoreCommon(t *testing.T) {
 	}
 	// What is installed; the first, without its file, without the module that was edited.
 	if len(lists) > 4 {
+		t.Errorf("there are %d lists", len(lists))
+	}
+}
+
+// TestStoreApart: entries that have nothing in common have no list each.
+func TestStoreApart(t *testing.T) {
+	ctx := context.Background()
+	marks := inputs.NewMarks(t.TempDir() + "/marks")
+	defer marks.Close()
+	lists := map[string]bool{}
+	o := &Observer{Options: inputs.Options{Places: inputs.Places{Dir: "/work"}, Marks: marks}}
+	store := cache.NewMemory()
+	for i := range 20 {
+		set, _ := inputs.NewSet([]inputs.Observation{{Name: fmt.Sprintf("/work/a%d", i)}, {Name: fmt.Sprintf("/work/b%d", i)}})
+		in, err := o.Store(ctx, store, "default", set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range in.Shared {
+			lists[k.String()] = true
+		}
+	}
+	if len(lists) > 1 {
 		t.Errorf("there are %d lists", len(lists))
 	}
 }
