@@ -10,6 +10,7 @@ import (
 	osexec "os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ type docBlock struct {
 	language string
 	text     string
 	// prepare is a script that runs unseen before it; skip says why it isn't
-	// run.
+	// run: what a comment says, or that reads are seen on Linux alone.
 	prepare, skip string
 }
 
@@ -35,7 +36,7 @@ func (b *docBlock) runs() bool {
 	return b.skip == "" && slices.Contains([]string{"console", "sh", "bash"}, b.language)
 }
 
-var docComment = regexp.MustCompile(`(?s)<!-- (test|not run): (.*?) -->\n$`)
+var docComment = regexp.MustCompile(`(?s)<!-- (test|linux|not run): (.*?) ?-->\n$`)
 
 // docBlocks finds the blocks of a document.
 func docBlocks(t *testing.T, text string) (blocks []docBlock) {
@@ -50,10 +51,13 @@ func docBlocks(t *testing.T, text string) (blocks []docBlock) {
 		b := docBlock{line: line}
 		b.language, b.text, _ = strings.Cut(parts[i], "\n")
 		if m := docComment.FindStringSubmatch(parts[i-1] + "\n"); m != nil {
-			if m[1] == "test" {
-				b.prepare = m[2]
-			} else {
+			switch {
+			case m[1] == "not run":
 				b.skip = m[2]
+			case m[1] == "linux" && runtime.GOOS != "linux":
+				b.skip = "what a program reads is seen on Linux alone"
+			default:
+				b.prepare = m[2]
 			}
 		}
 		line += strings.Count(parts[i], "\n") + 1

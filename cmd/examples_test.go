@@ -21,7 +21,7 @@ import (
 )
 
 // examplesBench is a workbench with a copy of docs/examples, where dvlcache is
-// on PATH.
+// on PATH and sees what programs read, as it does for those who copy them.
 func examplesBench(t *testing.T) *workbench {
 	t.Helper()
 	b := newWorkbench(t)
@@ -31,7 +31,7 @@ func examplesBench(t *testing.T) *workbench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.env = append(b.env, "PATH="+filepath.Dir(b.binary)+":"+os.Getenv("PATH"), "TMPDIR="+t.TempDir())
+	b.env = append(b.env, "PATH="+filepath.Dir(b.binary)+":"+os.Getenv("PATH"), "TMPDIR="+t.TempDir(), "DVLCACHE_TRACK=auto")
 	return b
 }
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Subsets as argparse's lists, and numbers out of a JSON object. An edit of
-# train.py is seen: it is an argument that names a file.
+# train.py is seen, and so is one of what it imports and reads.
 set -eu
 cd "$(dirname "$0")"
 
