@@ -26,8 +26,9 @@ func newExplain(ui *terminal) *cobra.Command {
 		Use:   "explain [flags] -- COMMAND [ARG...]",
 		Short: "Say what goes into a call's key, and why it hits or would miss",
 		Long: `Say whether a call, given with the flags it is run with, would be answered from
-the cache, and why; then list what its key is made of. Of a miss, the stored
-calls that differ least are shown, and in what. Nothing is run, nothing stored.`,
+the cache, and why: which file that COMMAND read has changed, or in what the call
+differs from the nearest one that is stored. Then list what its key is made of, and
+what its number hangs on besides. Nothing is run, nothing stored.`,
 		Example:               `  dvlcache explain --unordered indices -- ./train.sh --indices 7,4,1 --job-id 17`,
 		DisableFlagsInUseLine: true,
 		Args:                  commandAfterDash,

@@ -23,10 +23,14 @@ func newRun(ui *terminal) *cobra.Command {
 		Use:   "run [flags] -- COMMAND [ARG...]",
 		Short: "Print COMMAND's number: from the cache, or by running it",
 		Long: `Print COMMAND's number. If the same call was made before (the same program,
-arguments in order, contents of the files that they name, and working directory), it
-comes from the cache. Otherwise COMMAND is run, and the last line of its stdout is
-the number, which is stored. If COMMAND fails, run ends with its status, and
-nothing is stored.
+arguments in order, contents of the files that they name, and working directory), and
+what COMMAND was seen to read then is as it was, it comes from the cache. Otherwise
+COMMAND is run, and the last line of its stdout is the number, which is stored. If
+COMMAND fails, run ends with its status, and nothing is stored.
+
+What is read is seen on Linux 6.6 and newer; elsewhere --depends-on names it. COMMAND's
+stdin is empty, so that the lines of a loop's "while read" are left to the loop:
+--stdin hands it on.
 
 A TIME is 90s, 5m or 1h30m, or a number of seconds; a SIZE is 2048 or 2KiB.`,
 		Example: `  dvlcache run -- ./train.sh --indices 1,4,7

@@ -68,7 +68,7 @@ func meaningOf(err error) meaning {
 	case errors.As(err, &changed):
 		return meaning{statusFailedLines, changed.Hint}
 	case errors.Is(err, errImpure):
-		return meaning{statusFailedLines, "either a file that they read and no argument names was edited since (name it with --depends-on), or they are not the same each time (average them with --repeat); --repair replaces or removes the entries"}
+		return meaning{statusFailedLines, "either something that isn't seen was another then (a file, where nobody watched what they read: name it with --depends-on; a variable: --env; the network), or they are not the same each time (average them with --repeat); --repair replaces or removes the entries"}
 	case errors.Is(err, errDamaged):
 		return meaning{statusFailedLines, "dvlcache check --salvage keeps what can be read"}
 	case errors.As(err, &lines), errors.Is(err, exec.ErrHalted), errors.Is(err, errUnverified):

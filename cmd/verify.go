@@ -41,8 +41,8 @@ func newVerify(ui *terminal) *cobra.Command {
 		Long: `Run cached commands again, as they were called and where they were, and compare
 their numbers with the stored ones. A number may be cached if its program gives
 the same one each time; those that don't are listed, and verify ends with status
-1. Means (of --repeat) are left out, and calls whose program or files changed
-since, and commands that were imported, which are somebody's code: --trust runs
+1. Means (of --repeat) are left out, and calls whose program, files or inputs
+changed since, and commands that were imported, which are somebody's code: --trust runs
 those as well.`,
 		Example: `  dvlcache verify --sample 50 --namespace mnist
   dvlcache verify --program train.sh --repair replace --jobs 4`,

@@ -61,14 +61,14 @@ var KeySettings = []*Setting{
 		field:   func(s *Settings) any { return &s.Unordered },
 		program: func(p *Program) any { return &p.Unordered }},
 	{Name: "track", Default: "auto", Metavar: "auto|reads|args|none", choices: []string{"auto", "reads", "args", "none"},
-		Usage:   "what counts with its contents: all that COMMAND is seen to read, where that can be seen (auto) or else failing (reads); files that arguments name (args); nothing (none)",
+		Usage:   "what counts with its contents: what COMMAND is seen to read, where that can be seen (auto), or else failing (reads); files that arguments name (args); nothing (none)",
 		field:   func(s *Settings) any { return &s.Track },
 		program: func(p *Program) any { return &p.Track }},
 	{Name: "paths", Default: "absolute", Metavar: "absolute|project|none", choices: []string{"absolute", "project", "none"},
 		Usage: "how much of the paths of programs, files and the working directory counts",
 		field: func(s *Settings) any { return &s.Paths }},
 	{Name: "depends-on", Metavar: "PATH", isPath: true, check: checkPath,
-		Usage:   "this file's contents count; a folder's recursively",
+		Usage:   "this file's contents count, also where COMMAND isn't seen to read it; a folder's recursively",
 		field:   func(s *Settings) any { return &s.DependsOn },
 		program: func(p *Program) any { return &p.DependsOn }},
 	{Name: "untracked", Metavar: "PATTERN", check: checkPattern,
@@ -76,10 +76,10 @@ var KeySettings = []*Setting{
 		field:   func(s *Settings) any { return &s.Untracked },
 		program: func(p *Program) any { return &p.Untracked }},
 	{Name: "gitignore", Default: "false",
-		Usage: "nor does what .gitignore files name",
+		Usage: "below a --depends-on, nor does what .gitignore files name",
 		field: func(s *Settings) any { return &s.Gitignore }},
 	{Name: "env", Metavar: "VAR", check: checkVariable,
-		Usage:   "this environment variable counts",
+		Usage:   "this environment variable counts (PYTHONPATH and others that say where code is found do)",
 		field:   func(s *Settings) any { return &s.Env },
 		program: func(p *Program) any { return &p.Env }},
 }
@@ -87,7 +87,7 @@ var KeySettings = []*Setting{
 // RunSettings say how COMMAND is run and its number read.
 var RunSettings = []*Setting{
 	{Name: "pass-env", Metavar: "VAR", check: checkVariable,
-		Usage:   "hand this scheduler's array index on to COMMAND, although it does not count",
+		Usage:   "hand this variable on to COMMAND, and don't count it: a scheduler's array index, PYTHONPATH",
 		field:   func(s *Settings) any { return &s.PassEnv },
 		program: func(p *Program) any { return &p.PassEnv }},
 	{Name: "extract", Default: "last", Metavar: "HOW",
@@ -136,7 +136,7 @@ var RunSettings = []*Setting{
 		Usage: "run COMMAND and neither read nor write the cache",
 		field: func(s *Settings) any { return &s.NoCache }},
 	{Name: "verbose", Short: "v", Default: "false",
-		Usage: "say on stderr whether it was a hit, the key, and what was ignored or tracked",
+		Usage: "say on stderr whether it was a hit, the key, and what was ignored, tracked or read",
 		field: func(s *Settings) any { return &s.Verbose }},
 }
 
