@@ -4,6 +4,7 @@ package witness
 import (
 	"encoding/binary"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -109,6 +110,10 @@ func (w *Witness) add(i int, f *File) bool {
 		return false
 	}
 	dir := filepath.Dir(path)
+	if ofSystem(dir) {
+		w.files[i].other = true // we don't look
+		return true
+	}
 	folder, err := unix.InotifyAddWatch(w.fd, dir, eventsOfAll|unix.IN_ONLYDIR)
 	if err != nil {
 		return false
@@ -124,6 +129,16 @@ func (w *Witness) add(i int, f *File) bool {
 		w.files[i].other = true // who knows by what
 	}
 	return true
+}
+
+// ofSystem reports whether a folder is one of the system's programs or libraries. The
+// kernel goes over all names of a folder that it remembers to watch it, which takes
+// milliseconds where thousands are; and what is put back there while a program runs
+// is an update's doing.
+func ofSystem(dir string) bool {
+	dir += "/"
+	return !strings.HasPrefix(dir, "/usr/local/") && slices.ContainsFunc([]string{"/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/"},
+		func(folder string) bool { return strings.HasPrefix(dir, folder) })
 }
 
 // drain takes the events that have come.
