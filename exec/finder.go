@@ -86,7 +86,9 @@ func (f *finder) find(ctx context.Context, lines []Line) (out found, err error) 
 			}
 		}
 		c := f.newCall(a.slot, program)
+		c.looks = f.reader.looks
 		answer, ok, err := f.settle(ctx, c, a, got, identifier)
+		c.looks = nil // from now on it looks anew
 		switch {
 		case ok && c.fromOutput:
 			seeds = append(seeds, c)
