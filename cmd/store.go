@@ -53,10 +53,12 @@ func openCache(ui *terminal, s *config.Settings) (opened, error) {
 	if s.NoCache {
 		return opened{digests: key.NewDigests("")}, nil
 	}
-	if s.Backend == "memcached" && s.Dir != "" {
-		os.MkdirAll(s.Dir, 0o700) // for statistics and digests
-	}
 	o, err := openExisting(ui, s)
+	if err == nil && o.stats != nil {
+		// Of a first batch, too, digests are remembered, and where a session or
+		// memcached has the entries.
+		os.MkdirAll(s.Dir, 0o700)
+	}
 	var wrong *usageError
 	if err == nil || s.Strict || errors.As(err, &wrong) && !errors.Is(err, errNoDir) {
 		return o, err
