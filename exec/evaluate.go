@@ -121,7 +121,12 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 		return e.err
 	}
 	signaled := e.Signaled()
-	if c.unstored = c.unstorable(ctx, &e, signaled); c.unstored == "" {
+	c.unstored = c.unstorable(ctx, &e, signaled)
+	if c.stopLooking != nil && !c.Repeat.on() {
+		// Who waits for the disk would be told of all that others read meanwhile.
+		c.stopLooking()
+	}
+	if c.unstored == "" {
 		err := c.keep(ctx, e)
 		if err == nil {
 			if e.err == nil {

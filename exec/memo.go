@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"dvlcache/cache"
@@ -68,6 +69,8 @@ type lookup struct {
 	known    []known
 	mismatch *inputs.Mismatch
 	looks    looks
+	// stopLooking ends looking after the files that count; it may be called twice.
+	stopLooking func()
 }
 
 // result is what is known of a call's number so far.
@@ -196,7 +199,8 @@ func (c *call) evaluateUnder(ctx context.Context, lease *cache.Lease, ended func
 	defer func() { giveBack(ctx, lease) }()
 	c.counts[stats.Misses]++
 	if c.key != nil {
-		defer c.key.Watch()()
+		c.stopLooking = sync.OnceFunc(c.key.Watch())
+		defer c.stopLooking()
 	}
 	return c.evaluate(ctx, ended)
 }
