@@ -201,7 +201,13 @@ func (r *reader) touch(name []byte, follow bool) (rec *record, here found) {
 
 // use notes that a name was used.
 func (r *reader) use(rec *record, u Use) {
-	if rec == nil || (rec.before|rec.after)&u == u {
+	if rec == nil {
+		return
+	}
+	if rec.kind == link {
+		u = Followed // the link itself: of it counts where it leads
+	}
+	if (rec.before|rec.after)&u == u {
 		return
 	}
 	if rec.by == nil {
