@@ -20,7 +20,13 @@ func placesOf(s *config.Settings, paths key.Paths) (p inputs.Places, err error) 
 	p.Home, _ = os.UserHomeDir()
 	p.Tmp = os.TempDir()
 	p.Project, _ = key.ProjectRoot(p.Dir, s.SafeDirectory)
-	p.ByProject = paths == key.PathsProject
+	// Programs learn of their working directory from the kernel, which knows no links.
+	for _, dir := range []*string{&p.Dir, &p.Project} {
+		if real, err := filepath.EvalSymlinks(*dir); err == nil && *dir != "" {
+			*dir = real
+		}
+	}
+	p.ByProject, p.ByDir = paths == key.PathsProject, paths == key.PathsNone
 	return p, nil
 }
 

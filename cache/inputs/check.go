@@ -195,6 +195,11 @@ func (k *checking) look(i int, o *Observation) (path, change string) {
 		return o.Name, k.lookSearch(o)
 	case Connection:
 		return o.Name, ""
+	case Place:
+		if folder, ok := k.o.Places.find(o.Name); !ok || folder != o.Target {
+			return o.Name, "is now " + shown(folder) + ", and was " + shown(o.Target)
+		}
+		return o.Name, ""
 	}
 	path, ok := k.o.Places.find(o.Name)
 	if !ok {
@@ -237,7 +242,7 @@ func (k *checking) look(i int, o *Observation) (path, change string) {
 
 func (k *checking) lookSearch(o *Observation) string {
 	found := k.o.search(o.Name)
-	kept := k.o.Places.keep(found)
+	kept, _ := k.o.Places.keep(found)
 	switch {
 	case kept == o.Target:
 		return ""

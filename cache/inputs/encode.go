@@ -68,7 +68,7 @@ func (s Set) Encode(b []byte) []byte {
 			b = append(b, o.Sum[:]...)
 			b = binary.AppendUvarint(b, uint64(len(o.Names)/nameHash))
 			b = append(b, o.Names...)
-		case Link, Search:
+		case Link, Search, Place:
 			b = wire.AppendBytes(b, o.Target)
 		}
 	}
@@ -148,7 +148,7 @@ func Parse(b []byte) (Set, error) {
 		case Listing:
 			o.Sum = takeSum(r)
 			o.Names = string(r.Take(nameHash * r.Count(nameHash)))
-		case Link, Search:
+		case Link, Search, Place:
 			o.Target = string(r.Bytes())
 		}
 	}
@@ -192,6 +192,9 @@ func (o *Observation) valid() bool {
 	}
 	if o.Kind == Search {
 		return isBase(o.Name) && (o.Target == "" || isName(o.Target))
+	}
+	if o.Kind == Place {
+		return (o.Name == inHome || o.Name == inTmp) && strings.HasPrefix(o.Target, "/") && isName(o.Target)
 	}
 	return isName(o.Name) && (o.Kind != Link || isTarget(o.Target))
 }

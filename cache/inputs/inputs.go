@@ -40,6 +40,8 @@ const (
 	// Connection is an address that was connected to: what came from there can't be
 	// looked at again. It is told of, and holds always.
 	Connection
+	// Place is where one of the Places was, for names that may have been found by it.
+	Place
 
 	kinds
 )
@@ -77,7 +79,8 @@ type Observation struct {
 	Executable bool
 	// Unreadable says of Stat that the file couldn't be read.
 	Unreadable bool
-	// Target is where a Link leads, or where a Search ended: empty if nowhere.
+	// Target is where a Link leads, where a Place was, or where a Search ended: empty
+	// if nowhere.
 	Target string
 }
 

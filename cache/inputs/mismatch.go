@@ -50,7 +50,7 @@ func (p *Places) Show(o Observation) string {
 // Path returns where an observation's name lies now; false if it is of no name of a
 // file, or of one below a folder that isn't known.
 func (p *Places) Path(o Observation) (string, bool) {
-	if o.Kind == Search || o.Kind == Connection {
+	if o.Kind == Search || o.Kind == Connection || o.Kind == Place {
 		return "", false
 	}
 	return p.find(o.Name)

@@ -11,13 +11,16 @@ import (
 type Places struct {
 	Home string // $HOME
 	Tmp  string // $TMPDIR, or what stands for it
-	// Project is the folder that holds dvlcache.yaml or .git; empty if there is
-	// none.
+	// Project is the folder that holds dvlcache.yaml or .git, links resolved; empty if
+	// there is none.
 	Project string
 	// ByProject says that names below Project are kept relative to it, too.
 	ByProject bool
-	// Dir is the working directory.
+	// Dir is the working directory, links resolved.
 	Dir string
+	// ByDir says that the working directory isn't known of a call: names below it are
+	// kept relative to it.
+	ByDir bool
 }
 
 // How names below a place begin.
@@ -25,29 +28,77 @@ const (
 	inHome    = "$HOME"
 	inTmp     = "$TMPDIR"
 	inProject = "$PROJECT"
+	inDir     = "$PWD"
 )
 
+// location is one of the places.
+type location struct{ variable, folder string }
+
 // variables are the places by which names are kept.
-func (p *Places) variables() [3]struct{ variable, folder string } {
-	project := ""
-	if p.ByProject {
-		project = p.Project
+func (p *Places) variables() [4]location {
+	all := [4]location{{inDir, p.Dir}, {inProject, p.Project}, {inTmp, p.Tmp}, {inHome, p.Home}}
+	if !p.ByDir {
+		all[0].folder = ""
 	}
-	return [3]struct{ variable, folder string }{{inProject, project}, {inTmp, p.Tmp}, {inHome, p.Home}}
+	if !p.ByProject {
+		all[1].folder = ""
+	}
+	return all
 }
 
-// keep returns a name as it is kept: relative to the innermost of the places.
-func (p *Places) keep(name string) string {
-	best, kept := 0, name
+// keep returns a name as it is kept: relative to the innermost of the places. It says
+// of which.
+func (p *Places) keep(name string) (kept string, of location) {
+	kept = name
 	for _, v := range p.variables() {
 		folder := strings.TrimRight(v.folder, "/")
-		if len(folder) > best && filepath.IsAbs(folder) {
+		if len(folder) > len(of.folder) && filepath.IsAbs(folder) {
 			if rest, ok := below(name, folder); ok {
-				best, kept = len(folder), v.variable+rest
+				of, kept = location{v.variable, folder}, v.variable+rest
 			}
 		}
 	}
-	return kept
+	return kept, of
+}
+
+// keepAll is keep for a name of an input. A program may have found one by the place,
+// or from the working directory. Where the two may part, both count: as another name,
+// or as where the place is.
+func (p *Places) keepAll(name string) (names []string, at location) {
+	kept, of := p.keep(name)
+	base := location{}
+	switch {
+	case p.ByProject:
+		base = location{inProject, p.Project}
+	case p.ByDir:
+		base = location{inDir, p.Dir}
+	}
+	if base.folder == "" {
+		if _, ok := below(p.Dir, of.folder); ok && of.variable != "" {
+			return []string{name}, of
+		}
+		return []string{kept}, at
+	}
+	names = []string{kept}
+	if of.variable != base.variable {
+		if rel, ok := from(strings.TrimRight(base.folder, "/"), name); ok {
+			names = append(names, base.variable+rel)
+		}
+	}
+	return names, at
+}
+
+// from is a name as it is seen from a folder: /../data.csv. It is false where they have
+// no folder in common but the root.
+func from(folder, name string) (rel string, ok bool) {
+	for up := folder; strings.LastIndexByte(up, '/') > 0; {
+		up = up[:strings.LastIndexByte(up, '/')]
+		rel += "/.."
+		if rest, ok := below(name, up); ok {
+			return rel + rest, true
+		}
+	}
+	return "", false
 }
 
 // keepTarget is keep for where a link leads, which may be a relative name.
@@ -55,7 +106,8 @@ func (p *Places) keepTarget(target string) string {
 	if strings.HasPrefix(target, "$") {
 		return "./" + target // it is a name that looks like a variable
 	}
-	return p.keep(target)
+	kept, _ := p.keep(target)
+	return kept
 }
 
 // find returns the name that a kept one stands for now. It returns false if its place
@@ -67,7 +119,14 @@ func (p *Places) find(kept string) (name string, ok bool) {
 	for _, v := range p.variables() {
 		if rest, ok := below(kept, v.variable); ok {
 			folder := strings.TrimRight(v.folder, "/")
-			return folder + rest, filepath.IsAbs(folder)
+			for v.variable == inProject || v.variable == inDir {
+				up, ok := strings.CutPrefix(rest, "/..")
+				if !ok || up != "" && up[0] != '/' {
+					break
+				}
+				folder, rest = folder[:max(strings.LastIndexByte(folder, '/'), 0)], up
+			}
+			return folder + rest, filepath.IsAbs(v.folder)
 		}
 	}
 	return "", false
@@ -87,7 +146,7 @@ func isName(name string) bool {
 	if strings.HasPrefix(name, "/") {
 		return true
 	}
-	for _, v := range []string{inProject, inTmp, inHome} {
+	for _, v := range []string{inDir, inProject, inTmp, inHome} {
 		if _, ok := below(name, v); ok {
 			return true
 		}

@@ -137,7 +137,8 @@ func (r *Recorder) Made(name string) { r.made[name] = true }
 // names that it looked for there are noted as any are.
 func (r *Recorder) Search(name, by, found string) {
 	if _, known := r.searches[name]; !known && isBase(name) && r.o.search(name) == found {
-		r.searches[name] = Observation{Name: name, Kind: Search, By: by, Target: r.o.Places.keep(found)}
+		kept, _ := r.o.Places.keep(found)
+		r.searches[name] = Observation{Name: name, Kind: Search, By: by, Target: kept}
 	}
 }
 
@@ -193,17 +194,28 @@ func (r *Recorder) observe(ctx context.Context, name string) (list []Observation
 	if s.turned && s.kind != State {
 		return nil, &ChangedError{name}
 	}
-	kept := r.o.Places.keep(name)
-	if !isName(kept) {
+	kept, place := r.o.Places.keepAll(name)
+	if !isName(kept[0]) || !isName(kept[len(kept)-1]) {
 		return nil, fmt.Errorf("%s is no name that can be kept", shown(name))
 	}
+	defer func() {
+		for _, o := range slices.Clone(list) {
+			for _, also := range kept[1:] {
+				o.Name = also
+				list = append(list, o)
+			}
+		}
+		if place.variable != "" {
+			list = append(list, Observation{Name: place.variable, Kind: Place, Target: place.folder})
+		}
+	}()
 	if s.isLink {
-		list = append(list, Observation{Name: kept, Kind: Link, By: s.by, Target: r.o.Places.keepTarget(s.link)})
+		list = append(list, Observation{Name: kept[0], Kind: Link, By: s.by, Target: r.o.Places.keepTarget(s.link)})
 	}
 	if !s.is {
 		return list, nil
 	}
-	o := Observation{Name: kept, Kind: s.kind, By: s.by}
+	o := Observation{Name: kept[0], Kind: s.kind, By: s.by}
 	switch o.Kind {
 	case Contents, Stat:
 		o.Executable = executable(s.stamp.Mode)

@@ -11,7 +11,7 @@ import (
 // names returns those of a set, each behind its kind.
 func (s Set) names() (names []string) {
 	for o := range s.All() {
-		names = append(names, [kinds]string{"contents", "stat", "folder", "listing", "link", "absent", "search", "state"}[o.Kind]+" "+o.Name)
+		names = append(names, [kinds]string{"contents", "stat", "folder", "listing", "link", "absent", "search", "state", "connection", "place"}[o.Kind]+" "+o.Name)
 	}
 	return names
 }
@@ -51,7 +51,9 @@ func TestRecorder(t *testing.T) {
 		r.State(b.path("log.db"), "train.py")
 	})
 	b.wantNames(s,
-		"contents $HOME/.rc", "folder $HOME/sub", "listing $PROJECT/data", "stat $PROJECT/data/d.bin", "listing $PROJECT/lnk",
+		"contents $HOME/.rc", "folder $HOME/sub",
+		"contents $PROJECT/../home/.rc", "folder $PROJECT/../home/sub", "absent $PROJECT/../tmp/none", // as other checkouts may find them
+		"listing $PROJECT/data", "stat $PROJECT/data/d.bin", "listing $PROJECT/lnk",
 		"link $PROJECT/lnk", "contents $PROJECT/lnk/../train.py", "state $PROJECT/log.db", "link $PROJECT/rc", "contents $PROJECT/train.py",
 		"absent $TMPDIR/none", "search nowhere")
 	for o := range s.All() {

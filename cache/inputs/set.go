@@ -46,8 +46,8 @@ func join(list []Observation) (Set, bool) {
 func addTo(list []Observation, first int, o Observation) ([]Observation, bool) {
 	for i := first; i < len(list); i++ {
 		have := &list[i]
-		if (have.Kind == Link) != (o.Kind == Link) {
-			continue // a link, and what it leads to
+		if (have.Kind == Link) != (o.Kind == Link) || (have.Kind == Place) != (o.Kind == Place) {
+			continue // a link, and what it leads to; a place, and the folder
 		}
 		if have.Kind.is() != o.Kind.is() {
 			return nil, false

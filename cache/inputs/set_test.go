@@ -35,6 +35,9 @@ func draw(t *rapid.T, label string) []Observation {
 			o.Sum, o.Names = digestNames(rapid.SliceOfN(rapid.StringN(1, 3, -1), 0, 3).Draw(t, "names"))
 		case Link:
 			o.Target = rapid.SampledFrom([]string{"x", "../x", "/usr/x", "$HOME/x", "./$HOME/x"}).Draw(t, "target")
+		case Place:
+			o.Name = rapid.SampledFrom([]string{"$HOME", "$TMPDIR"}).Draw(t, "place")
+			o.Target = rapid.SampledFrom([]string{"/home/u", "/tmp"}).Draw(t, "folder")
 		case Search:
 			o.Name = rapid.SampledFrom([]string{"python3", "$x"}).Draw(t, "program")
 			o.Target = rapid.SampledFrom([]string{"", "/usr/bin/python3", "$HOME/bin/python3"}).Draw(t, "found")
