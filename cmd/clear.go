@@ -74,7 +74,8 @@ back.`,
 		hide(cmd, s.Name) // a call's, that make no difference to its key
 	}
 	cmd.Flags().String("output", "", "of run")
-	hide(cmd, "strict", "output")
+	cmd.Flags().String("depfile", "", "of run")
+	hide(cmd, "strict", "output", "depfile")
 	cmd.Flags().BoolVar(&all, "all", false, "forget everything")
 	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask (only on a terminal it is asked)")
 	cmd.Flags().BoolVar(&stdin, "stdin", false, "what stdin holds counts")

@@ -76,10 +76,11 @@ what its number hangs on besides. Nothing is run, nothing stored.`,
 	}
 	addSettings(cmd, config.KeySettings, config.RunSettings, config.RepeatSettings, config.StoreSettings)
 	cmd.Flags().String("output", "", "of run")
+	cmd.Flags().String("depfile", "", "of run")
 	// What says how a call is run says nothing about its key or its number.
 	// (--format json is --json.)
 	hide(cmd, "pass-env", "keep-output", "no-record-command", "format", "default", "timeout", "grace", "wait-timeout", "time-threshold",
-		"tee", "allow-open-stdout", "verbose", "jobs", "ttl", "strict", "output")
+		"tee", "allow-open-stdout", "verbose", "jobs", "ttl", "strict", "output", "depfile")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	cmd.Flags().BoolVar(&files, "files", false, "list the files that COMMAND was seen to use, the system's apart")
 	cmd.Flags().BoolVar(&stdin, "stdin", false, "what stdin holds counts")

@@ -48,9 +48,9 @@ type Outcome struct {
 // Signaled reports whether a signal came to us or was passed on during the run: many
 // programs print what they have by then, and exit with status 0. A scheduler sends
 // its signals to the program and to us, one after the other, so Signaled waits for a
-// moment after the end of the run: a fiftieth of its time, and at most 25 ms.
+// moment after the end of the run: a fiftieth of its time, and at most 100 ms.
 func (o *Outcome) Signaled() bool {
-	const longest = 25 * time.Millisecond
+	const longest = 100 * time.Millisecond
 	moment := min(time.Duration(o.Seconds*float64(time.Second))/50, longest)
 	time.Sleep(moment - time.Since(o.ended))
 	return o.runner.signals.Load() != o.signals
