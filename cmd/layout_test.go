@@ -26,7 +26,7 @@ var arrows = map[string][]string{
 	"exec/process/watch":            {},
 	"exec/number":                   {},
 	"cache":                         {"cache/key", "cache/stats", "cache/internal/wire"},
-	"cache/inputs":                  {"cache/key", "cache/internal/digest", "cache/internal/files", "cache/internal/wire"},
+	"cache/inputs":                  {"cache/key", "cache/internal/digest", "cache/internal/files", "cache/internal/folder", "cache/internal/wire"},
 	"cache/key":                     {"cache/key/launch", "cache/internal/digest", "cache/internal/files", "cache/internal/folder", "cache/internal/wire", "cache/internal/witness", "cache/plain", "config/trust"},
 	"cache/key/difference":          {"cache/key", "cache/key/launch"},
 	"cache/key/launch":              {"cache/internal/files"},

@@ -166,6 +166,8 @@ func (c *call) keep(ctx context.Context, e evaluation) error {
 		}
 		if err == nil {
 			c.under = is.inputs
+		}
+		if err == nil && e.Trace != nil {
 			c.known = append(slices.DeleteFunc(c.known, func(k known) bool { return k.inputs.Equal(was.inputs) }), is)
 		}
 		if !errors.Is(err, errUnknownVariant) || try == 100 {

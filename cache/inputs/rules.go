@@ -8,8 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/bmatcuk/doublestar/v4"
-
+	"dvlcache/cache/internal/folder"
 	"dvlcache/cache/internal/wire"
 )
 
@@ -32,22 +31,22 @@ type Rules struct {
 // passing are names in listed folders that come and go without the program: of Slurm,
 // shells, editors, network file systems and git. A listing is the same with them and
 // without.
-var passing = []string{
+var passing = patterns(
 	"__pycache__", "slurm-*.out", "nohup.out",
 	".*.sw[a-p]", "4913", "*~", "#*#", ".#*", ".~lock.*#", // vim, emacs, LibreOffice
 	".nfs*", ".fuse_hidden*", ".DS_Store", "index.lock", "HEAD.lock",
-}
+)
 
-// pattern is one of Rules.Untracked.
-type pattern struct {
-	glob   string
-	byName bool // it has no "/" in it
-	folder bool // it is for folders alone
+func patterns(texts ...string) (list []folder.Pattern) {
+	for _, text := range texts {
+		list = append(list, folder.NewPattern(text))
+	}
+	return list
 }
 
 // leftOut are rules made ready for one working directory.
 type leftOut struct {
-	patterns []pattern
+	patterns []folder.Pattern
 	folders  []string // which don't count, nor what is below
 	alone    []string // names which don't count, though what is below does
 	resolved sync.Map // by folder, with links resolved
@@ -57,15 +56,7 @@ type leftOut struct {
 func (r *Rules) ready(p *Places, marks *Marks) *leftOut {
 	l := &leftOut{marks: marks}
 	for _, text := range r.Untracked {
-		p := pattern{folder: strings.HasSuffix(text, "/")}
-		p.glob = strings.TrimSuffix(strings.TrimPrefix(text, "./"), "/")
-		switch {
-		case !strings.Contains(p.glob, "/"):
-			p.byName = true
-		case !strings.HasPrefix(p.glob, "/"):
-			p.glob = "/**/" + p.glob
-		}
-		l.patterns = append(l.patterns, p)
+		l.patterns = append(l.patterns, folder.NewPattern(text))
 	}
 	for _, name := range append(slices.Clone(r.Ignored), r.Cache) {
 		if name == "" || strings.IndexByte(name, 0) >= 0 {
@@ -146,7 +137,7 @@ func (l *leftOut) hasAsked(name string) bool {
 		return true
 	}
 	for i := range l.patterns {
-		if l.patterns[i].matches(name) {
+		if matches(&l.patterns[i], name) {
 			return true
 		}
 	}
@@ -154,18 +145,18 @@ func (l *leftOut) hasAsked(name string) bool {
 }
 
 // matches reports whether a pattern is for a name or a folder above it.
-func (p *pattern) matches(name string) bool {
+func matches(p *folder.Pattern, name string) bool {
 	for at := 0; at < len(name); {
 		end := len(name)
 		if i := strings.IndexByte(name[at+1:], '/'); i >= 0 {
 			end = at + 1 + i
 		}
 		part := name[:end]
-		if p.byName {
+		if p.ByName {
 			part = name[at+1 : end]
 		}
-		if matches(p.glob, part) {
-			if !p.folder || end < len(name) {
+		if p.Matches(part) {
+			if !p.Folder || end < len(name) {
 				return true
 			}
 			info, err := os.Stat(name)
@@ -176,13 +167,8 @@ func (p *pattern) matches(name string) bool {
 	return false
 }
 
-func matches(glob, name string) bool {
-	ok, err := doublestar.Match(glob, name)
-	return ok && err == nil
-}
-
 func isPassing(name string) bool {
-	return slices.ContainsFunc(passing, func(glob string) bool { return matches(glob, name) })
+	return slices.ContainsFunc(passing, func(p folder.Pattern) bool { return p.Matches(name) })
 }
 
 // listed returns the names of a listed folder that count.

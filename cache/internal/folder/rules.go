@@ -7,15 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
-
-	"github.com/bmatcuk/doublestar/v4"
 )
 
 // Rules are what doesn't count below the folders that a call depends on: files of
 // the cache itself, and what the user says.
 type Rules struct {
-	patterns []pattern
+	patterns []Pattern
 	git      bool
 	own      []ownPlace
 }
@@ -25,7 +22,7 @@ type Rules struct {
 func NewRules(untracked []string, gitignore bool, cache string) *Rules {
 	r := &Rules{git: gitignore, own: ownPlaces(cache)}
 	for _, text := range untracked {
-		r.patterns = append(r.patterns, newPattern(text))
+		r.patterns = append(r.patterns, NewPattern(text))
 	}
 	return r
 }
@@ -52,43 +49,20 @@ const (
 // has reports whether a name in a folder is left out.
 func (r *Rules) has(f *Folder, e Entry) bool {
 	for i := range r.patterns {
-		if r.patterns[i].matches(f, e) {
+		if leavesOut(&r.patterns[i], f, e) {
 			return true
 		}
 	}
 	return r.git && f.ignore.ignores(f, e)
 }
 
-// pattern is an --untracked, a glob. One without a "/" is for names in any folder, one
-// that begins with "/" for whole paths, any other for the ends of paths; one that ends
-// with "/" is for folders. "**" stands for any number of folders. What lies below a
-// folder that is left out is so too.
-type pattern struct {
-	text   string
-	glob   string
-	byName bool // it has no "/" in it
-	folder bool // it is for folders alone
-}
-
-func newPattern(text string) pattern {
-	p := pattern{text: text, folder: strings.HasSuffix(text, "/")}
-	p.glob = strings.TrimSuffix(strings.TrimPrefix(text, "./"), "/")
-	switch {
-	case !strings.Contains(p.glob, "/"):
-		p.byName = true
-	case !strings.HasPrefix(p.glob, "/"):
-		p.glob = "/**/" + p.glob
-	}
-	return p
-}
-
-func (p *pattern) matches(f *Folder, e Entry) bool {
+// leavesOut reports whether a pattern is for a name in a folder.
+func leavesOut(p *Pattern, f *Folder, e Entry) bool {
 	name := e.Name
-	if !p.byName {
+	if !p.ByName {
 		name = filepath.ToSlash(filepath.Join(f.abs, e.Name))
 	}
-	ok, err := doublestar.Match(p.glob, name)
-	return ok && err == nil && (!p.folder || e.leadsToFolder(f))
+	return p.Matches(name) && (!p.Folder || e.leadsToFolder(f))
 }
 
 func (e Entry) leadsToFolder(f *Folder) bool {
