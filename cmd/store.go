@@ -17,8 +17,8 @@ import (
 	"dvlcache/cache/key"
 	"dvlcache/cache/memcached"
 	"dvlcache/cache/stats"
+	"dvlcache/cache/trust"
 	"dvlcache/config"
-	"dvlcache/config/trust"
 )
 
 // opened is what a command needs of the cache.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"syscall"
 
-	"dvlcache/config/trust"
+	"dvlcache/cache/trust"
 )
 
 // A file of settings has one of these endings.

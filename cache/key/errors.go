@@ -6,7 +6,7 @@ import (
 	"io/fs"
 
 	"dvlcache/cache/plain"
-	"dvlcache/config/trust"
+	"dvlcache/cache/trust"
 )
 
 // UnreadableError is a file whose contents should count and can't be read: the

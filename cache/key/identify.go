@@ -7,7 +7,7 @@ import (
 	"dvlcache/cache/internal/digest"
 	"dvlcache/cache/internal/witness"
 	"dvlcache/cache/key/launch"
-	"dvlcache/config/trust"
+	"dvlcache/cache/trust"
 )
 
 // Paths says how much of the paths of programs and files counts.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"syscall"
 
-	"dvlcache/config/trust"
+	"dvlcache/cache/trust"
 )
 
 // pathNamer knows how the names of files count.
