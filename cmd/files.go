@@ -33,7 +33,7 @@ func inputsNotes(set inputs.Set, p *inputs.Places) (rows [][2]string) {
 			}
 		}
 	}
-	what := fmt.Sprintf("%s, %s, %s that aren't there", plural(counts[inputs.Contents]+counts[inputs.Stat], "file"),
+	what := fmt.Sprintf("%s, %s, %s looked for in vain", plural(counts[inputs.Contents]+counts[inputs.Stat], "file"),
 		plural(counts[inputs.Folder]+counts[inputs.Listing], "folder"), plural(counts[inputs.Absent], "name"))
 	rows = append(rows, [2]string{"inputs", what})
 	for _, note := range []struct {

@@ -107,7 +107,7 @@ func load(ui *terminal, cmd *cobra.Command) (*config.Settings, []config.Origin, 
 			given[f.Name] = v.values
 		}
 	})
-	for _, stray := range config.Strays([]string{secretVariable, sessionVariable, saveVariable, process.ActiveVariable}) {
+	for _, stray := range config.Strays([]string{secretVariable, sessionVariable, saveVariable, process.ActiveVariable, exec.WatchedVariable}) {
 		ui.warn(stray.Error(), stray.Hint)
 	}
 	s, origins, err := config.Load(given)

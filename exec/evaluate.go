@@ -72,6 +72,9 @@ func (c *call) run(ctx context.Context) (e evaluation) {
 	if c.key != nil {
 		extra = append(extra, process.ActiveVariable+"="+process.ActiveWith(c.id.String()))
 	}
+	if c.watchMode() != process.Unwatched {
+		extra = append(extra, WatchedVariable+"=1")
+	}
 	cmd := process.Command{
 		Path:    c.program,
 		Args:    c.Args,

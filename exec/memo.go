@@ -19,6 +19,11 @@ import (
 	"dvlcache/exec/process/watch"
 )
 
+// WatchedVariable is set in the environment of a program that is watched. What a dvlcache
+// below it answers is what the outer call's number hangs on, so it must not come from an
+// evaluation that nobody watched.
+const WatchedVariable = "DVLCACHE_WATCHED"
+
 // Memo answers queries. It may be used by many goroutines, if Warn may.
 type Memo struct {
 	Store   cache.Store // nil: run without a cache
@@ -68,7 +73,9 @@ type lookup struct {
 	// mismatch says why the latest doesn't hold.
 	known    []known
 	mismatch *inputs.Mismatch
-	looks    looks
+	// refused are the variants that don't answer, as the latest look found them.
+	refused []refused
+	looks   looks
 	// stopLooking ends looking after the files that count; it may be called twice.
 	stopLooking func()
 }

@@ -37,7 +37,7 @@ func (c *call) change(ctx context.Context, was, is cache.Inputs, add func(*cache
 		token = cache.NewToken()
 	}
 	var merged *cache.Series
-	unknown := false
+	unknown, fromOutput := false, c.fromOutput
 	change = cache.Change{ID: c.id, Gen: c.gen, Change: func(e *cache.Entry) *cache.Entry {
 		if e == nil || c.Refresh {
 			e = &cache.Entry{Token: token, Created: time.Now()}
@@ -50,6 +50,9 @@ func (c *call) change(ctx context.Context, was, is cache.Inputs, add func(*cache
 			e.Inputs = is
 		} else {
 			e.Begin(is)
+		}
+		if !fromOutput && c.overtaken(&e.Variant) {
+			e.Variant = cache.Variant{Inputs: e.Inputs}
 		}
 		if merged = e.Find(name); merged != nil && !c.Repeat.on() {
 			return nil

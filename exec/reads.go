@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 
 	"dvlcache/cache"
@@ -55,11 +56,32 @@ type known struct {
 // set is what the parts say together. It reports false if they disagree.
 func (k known) set() (set inputs.Set, ok bool) { return observe.Unite(k.parts) }
 
+// refused is a variant whose inputs don't hold, or that nobody watched.
+type refused struct {
+	inputs cache.Inputs
+	latest uint64 // the evaluation whose output it keeps
+}
+
+func refuse(v *cache.Variant) refused {
+	r := refused{inputs: v.Inputs}
+	if v.Output != nil {
+		r.latest = v.Output.ID
+	}
+	return r
+}
+
+// overtaken reports whether a variant is one that was refused, and as it was then: what
+// is evaluated now under the same inputs takes its place, since a state, or what nobody
+// sees, is another one by now.
+func (c *call) overtaken(v *cache.Variant) bool {
+	return slices.ContainsFunc(c.refused, func(r refused) bool { return r.inputs.Equal(v.Inputs) && r.latest == refuse(v).latest })
+}
+
 // choose returns the variant of an entry that answers: the latest whose inputs hold. If
 // none does, mismatch says why the latest doesn't. What was evaluated unwatched answers
 // under ReadsAuto if nothing of the call was watched. The error is the context's.
 func (c *call) choose(ctx context.Context, e *cache.Entry) (v *cache.Variant, err error) {
-	c.known, c.mismatch = nil, nil
+	c.known, c.mismatch, c.refused = nil, nil, nil
 	variants := e.Variants()
 	if len(variants) == 0 {
 		return nil, nil
@@ -89,15 +111,18 @@ func (c *call) choose(ctx context.Context, e *cache.Entry) (v *cache.Variant, er
 		}
 		if mismatch == nil {
 			v = candidate
-		} else if c.mismatch == nil {
+		} else if c.refused = append(c.refused, refuse(candidate)); c.mismatch == nil {
 			c.mismatch = mismatch
 		}
 		if v != nil && !c.Repeat.on() {
 			break
 		}
 	}
-	if v == nil && len(c.known) == 0 && c.Reads == ReadsAuto {
+	if v == nil && len(c.known) == 0 && c.Reads == ReadsAuto && os.Getenv(WatchedVariable) == "" {
 		v = unwatched
+	}
+	if unwatched != nil && v != unwatched {
+		c.refused = append(c.refused, refuse(unwatched))
 	}
 	return v, nil
 }
