@@ -27,8 +27,6 @@ func Set(ctx context.Context, options inputs.Options, trace *watch.Trace) (set i
 		case watch.State:
 			r.State(f.Name, f.By)
 			continue
-		case watch.Disturbed:
-			return set, "", &inputs.ChangedError{Name: f.Name}
 		}
 		note(r, f)
 	}

@@ -41,7 +41,8 @@ func (w *Watch) Finish() *Trace {
 	return t
 }
 
-// trace compares what is there now with what was there at first.
+// trace tells what the tree made and changed from what it only read. Of that
+// nothing is looked at again: whoever hashes it looks.
 func (s *seen) trace() *Trace {
 	t := &Trace{Unseen: s.reasons, Unwatchable: s.unwatchable, StdinReader: s.stdinReader, Calls: s.calls}
 	e := &end{seen: s, owns: map[string]bool{}, inodes: map[inode]change{}}
@@ -111,6 +112,28 @@ type end struct {
 // inode is a file whatever its names.
 type inode struct{ dev, ino uint64 }
 
+// Same reports whether a name still leads to what it led to when it was used
+// first. Folders are the same whatever they hold.
+func (f *File) Same() bool {
+	if f.Target != "" {
+		var b [unix.PathMax]byte
+		if n, err := unix.Readlink(f.Name, b[:]); err != nil || string(b[:n]) != f.Target {
+			return false
+		}
+		if f.Use&(Opened|Looked|Listed) == 0 {
+			return true
+		}
+	}
+	last, there := now(f.Name, true)
+	if f.Stamp.Absent() || !there {
+		return f.Stamp.Absent() && !there
+	}
+	if last.mode&unix.S_IFMT == unix.S_IFDIR {
+		return f.Stamp.Device == last.dev && f.Stamp.Inode == last.ino
+	}
+	return f.Stamp.Same((&seen{}).export(last))
+}
+
 func now(name string, follow bool) (stamp, bool) {
 	flags := unix.AT_NO_AUTOMOUNT
 	if !follow {
@@ -130,8 +153,6 @@ func (e *end) file(rec *record) *File {
 		return nil
 	}
 	isLink := rec.kind == link
-	last, there := now(rec.name, !isLink)
-	same := there == (rec.kind != absent) && (!there || rec.stamp.sameKind(last))
 	f := &File{Name: rec.name, Use: rec.before | rec.after, Target: rec.target, Entries: e.foreignEntries(rec)}
 	if rec.by != nil {
 		f.By = rec.by.name
@@ -140,16 +161,15 @@ func (e *end) file(rec *record) *File {
 		f.Stamp = e.export(rec.stamp)
 	}
 	switch {
-	case f.Use == 0:
-		f.Fate = Output
-	case rec.before == 0 && e.owned(rec.path), rec.kind == absent && e.owned(rec.path), e.madeElsewhere(rec):
-		f.Fate = Output
-	case same:
+	case !e.touched(rec):
 		f.Fate = Input
-	case e.isOwned(rec.path) || written || slices.ContainsFunc(rec.links, e.isOwned) || e.inodes[inode{last.dev, last.ino}]|e.inodes[inode{rec.stamp.dev, rec.stamp.ino}] != 0:
-		f.Fate = State
+	case f.Use == 0, rec.before == 0 && e.owned(rec.path), rec.kind == absent && e.owned(rec.path), e.madeElsewhere(rec):
+		f.Fate = Output
 	default:
-		f.Fate = Disturbed
+		last, there := now(rec.name, !isLink)
+		if there != (rec.kind != absent) || there && !rec.stamp.sameKind(last) {
+			f.Fate = State
+		}
 	}
 	if written {
 		f.Use |= Written
@@ -159,6 +179,13 @@ func (e *end) file(rec *record) *File {
 		f.Name, f.Target = rec.path, ""
 	}
 	return f
+}
+
+// touched reports whether the tree was about to do anything to a file, by this
+// name or another.
+func (e *end) touched(rec *record) bool {
+	return len(e.changes) > 0 && (e.changes[rec.path].change != 0 || e.isOwned(rec.path) ||
+		slices.ContainsFunc(rec.links, e.isOwned) || e.inodes[inode{rec.stamp.dev, rec.stamp.ino}] != 0)
 }
 
 // owned reports whether the tree has indeed made what is, or was, at a place,

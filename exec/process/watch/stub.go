@@ -25,3 +25,7 @@ func (*Watch) Finish() *Trace { return &Trace{} }
 
 // BeforeSignal does nothing.
 func (*Watch) BeforeSignal() {}
+
+// Same reports whether a name still leads to what it led to when it was used
+// first.
+func (f *File) Same() bool { return false }

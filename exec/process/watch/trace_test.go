@@ -170,9 +170,12 @@ func TestDisturbed(t *testing.T) {
 	fmt.Fprintln(in, "go on")
 	w.Wait()
 	for _, f := range w.Finish().Files {
-		want, ok := map[string]string{"a": "disturbed", "b": "input", "none": "disturbed"}[strings.TrimPrefix(f.Name, dir+"/")]
-		if ok && !strings.HasPrefix(describe(f), want) {
-			t.Errorf("%s: %s, want %s", f.Name, describe(f), want)
+		want, ok := map[string]bool{"a": false, "b": true, "none": false}[strings.TrimPrefix(f.Name, dir+"/")]
+		if !ok {
+			want = true
+		}
+		if f.Fate == Input && f.Same() != want {
+			t.Errorf("%s: %s, the same: %v", f.Name, describe(f), !want)
 		}
 		if f.Name == dir+"/b" && f.Stamp.Size != 7 {
 			t.Errorf("the stamp of b is of before the change: %+v", f.Stamp)

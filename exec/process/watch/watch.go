@@ -48,18 +48,18 @@ const (
 type Fate uint8
 
 const (
-	// Input is what was used and is still as it was, an absent name too.
+	// Input is what was used and not changed by the command, an absent name too.
+	// Whether somebody else has changed it meanwhile, File.Same tells: whoever
+	// reads it now has to ask.
 	Input Fate = iota
 	// Output was made by the command, or replaced before it was read.
 	Output
 	// State was both used and changed by the command.
 	State
-	// Disturbed is what somebody else changed meanwhile.
-	Disturbed
 )
 
 func (f Fate) String() string {
-	return [...]string{"input", "output", "state", "disturbed"}[f]
+	return [...]string{"input", "output", "state"}[f]
 }
 
 // Stamp tells one state of a file from another. The zero Stamp is that of a
