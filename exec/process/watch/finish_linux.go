@@ -18,9 +18,7 @@ import (
 func (w *Watch) Finish() *Trace {
 	w.stopping.Store(true)
 	close(w.stop)
-	if w.active.Load() != nil {
-		<-w.ended
-	}
+	<-w.ended
 	// The thread that started the command counts as one who is left.
 	for range 1000 {
 		if unix.Tgkill(unix.Getpid(), w.starterID, 0) == unix.ESRCH {
@@ -33,10 +31,13 @@ func (w *Watch) Finish() *Trace {
 	outlived := poll[0].Revents&unix.POLLHUP == 0
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.active.Store(nil)
-	w.keeper.takeOver(outlived)
+	w.keeper.takeOver(outlived, w.stuck)
 	t := w.seen.trace()
 	t.Outlived = outlived
+	if t.Unwatchable != "" {
+		// Should the command have ended well before.
+		t.Unseen = append(t.Unseen, t.Unwatchable)
+	}
 	w.close()
 	return t
 }

@@ -192,8 +192,11 @@ func answerOne(listener, n, a uintptr, mem *shared) bool {
 }
 
 // takeOver lets the keeper answer from now on. needed is whether anybody is
-// left to be answered.
-func (k *keeper) takeOver(needed bool) {
+// left to be answered, and stuck whether a reader has still a slot.
+func (k *keeper) takeOver(needed, stuck bool) {
+	if !stuck {
+		unix.Munmap(k.raw) // the keeper's stays
+	}
 	if k.pipe >= 0 {
 		unix.Close(k.pipe)
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -172,16 +173,7 @@ func TestLate(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("mounts a file system")
 	}
-	dir := t.TempDir()
-	fuse, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Skip("needs FUSE: ", err)
-	}
-	options := "rootmode=40000,user_id=0,group_id=0,fd=" + strconv.Itoa(fuse)
-	if err := unix.Mount("none", dir, "fuse", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
-		t.Skip("can't mount: ", err)
-	}
-	defer unix.Unmount(dir, unix.MNT_DETACH)
+	dir, let := silentFolder(t)
 	// Whoever looks into it waits until it is closed.
 	cmd := exec.Command("sh", "-c", `[ -f "$0/x" ] & for i in 1 2 3 4 5; do [ -f /etc/passwd ] && echo there; done; sh -c '[ -f "$0/y" ]' "$0" & sleep 1; [ -f /etc/group ] && echo there; kill -9 $!`, dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -192,7 +184,7 @@ func TestLate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.AfterFunc(3*time.Second, func() { unix.Close(fuse) })
+	time.AfterFunc(3*time.Second, let)
 	w.Wait()
 	trace := w.Finish()
 	if strings.Count(out.String(), "there") != 6 {
@@ -201,4 +193,37 @@ func TestLate(t *testing.T) {
 	if !strings.Contains(strings.Join(trace.Unseen, "; "), "did not answer in time") {
 		t.Errorf("unseen is %q", trace.Unseen)
 	}
+}
+
+// TestLateAtTheEnd: the end of a watch doesn't wait for a file system either.
+func TestLateAtTheEnd(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("mounts a file system")
+	}
+	dir, _ := silentFolder(t)
+	cmd := exec.Command("sh", "-c", `[ -f "$0/x" ] & sleep 0.05`, dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if trace := run(t, cmd); !strings.Contains(strings.Join(trace.Unseen, "; "), "did not answer in time") || !trace.Outlived {
+		t.Errorf("unseen %q, outlived %v", trace.Unseen, trace.Outlived)
+	}
+}
+
+// silentFolder is on a file system that doesn't answer, until it is let go.
+func silentFolder(t *testing.T) (dir string, let func()) {
+	t.Helper()
+	dir = t.TempDir()
+	fuse, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Skip("needs FUSE: ", err)
+	}
+	options := "rootmode=40000,user_id=0,group_id=0,fd=" + strconv.Itoa(fuse)
+	if err := unix.Mount("none", dir, "fuse", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
+		t.Skip("can't mount: ", err)
+	}
+	let = sync.OnceFunc(func() { unix.Close(fuse) })
+	t.Cleanup(func() {
+		let()
+		unix.Unmount(dir, unix.MNT_DETACH)
+	})
+	return dir, let
 }

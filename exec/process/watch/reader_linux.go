@@ -52,6 +52,7 @@ func (r *reader) run() {
 			r.mu.Lock()
 			if r.active.CompareAndSwap(r, nil) {
 				r.seen.unseen("the system handed over no more calls: " + errno.Error())
+				close(r.ended)
 			}
 			r.mu.Unlock()
 			return
@@ -71,7 +72,9 @@ func (r *reader) run() {
 		r.busy.Store(0)
 		letThrough(r.listener, r.n.id)
 		if last {
-			close(r.ended)
+			if r.active.CompareAndSwap(r, nil) {
+				close(r.ended)
+			}
 			return
 		}
 	}
@@ -99,7 +102,7 @@ func (w *Watch) watchdog() {
 	defer tick.Stop()
 	for {
 		select {
-		case <-w.stop:
+		case <-w.ended:
 			return
 		case <-tick.C:
 		}
@@ -114,7 +117,7 @@ func (w *Watch) watchdog() {
 				tick.Stop()
 				w.resting.Store(true)
 				select {
-				case <-w.stop:
+				case <-w.ended:
 					return
 				case <-w.wake:
 				}
@@ -157,9 +160,11 @@ func (w *Watch) replace(r *reader, id uint64) {
 		return
 	}
 	w.seen.unseen("a file system did not answer in time")
+	w.stuck = true
 	if r.slot+1 == slots {
 		// They are all stuck: from now on nothing is seen.
 		w.active.Store(nil)
+		close(w.ended)
 		unix.Close(w.keeper.pipe)
 		w.keeper.pipe = -1
 	} else {

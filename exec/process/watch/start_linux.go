@@ -27,7 +27,7 @@ type Watch struct {
 	stdin      int // the empty one that we gave the command, or -1
 	process    int // a descriptor of the command's process, or -1
 	stop       chan struct{}
-	ended      chan struct{} // the last call was received
+	ended      chan struct{} // nobody reads any more
 
 	stopping atomic.Bool
 	active   atomic.Pointer[reader]
@@ -36,6 +36,8 @@ type Watch struct {
 
 	mu   sync.Mutex // held by the active reader but while it waits for the system
 	seen seen
+	// stuck is set once a reader's place was taken by another.
+	stuck bool
 	guards
 }
 
@@ -83,7 +85,7 @@ func Start(cmd *exec.Cmd, o Options) (*Watch, error) {
 		return nil, err
 	}
 	if err := <-started; err != nil {
-		w.keeper.takeOver(false)
+		w.keeper.takeOver(false, false)
 		w.close()
 		return nil, err
 	}
@@ -178,7 +180,7 @@ func (w *Watch) prepare() error {
 	}
 	w.seen.begin(w)
 	if reason := w.seen.losesRights(w.cmd.Path); w.restricted && reason != "" {
-		w.keeper.takeOver(false)
+		w.keeper.takeOver(false, false)
 		return &Unavailable{Reason: reason}
 	}
 	w.mu.Lock()
