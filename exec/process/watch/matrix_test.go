@@ -52,7 +52,7 @@ print(subprocess.run(["sh", "-c", "echo $((6*7)); exit 4"], capture_output=True)
 import os, signal
 signal.signal(signal.SIGALRM, lambda *a: None)
 signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
-print(sum(not os.path.exists("/etc/passwd") for i in range(` + timerCalls + `)))
+print(sum(not os.path.exists("/etc/passwd") for i in range(int(os.environ["TIMER_CALLS"]))))
 signal.setitimer(signal.ITIMER_REAL, 0)'`, user: true},
 	{name: "python's threads under a timer", needs: []string{"python3"}, script: `/usr/bin/python3 -c '
 import os, signal, threading
@@ -157,7 +157,15 @@ for n in 1, 255, 256, 4000, 4095, 4096, 5000, 100000:
 }
 
 // timerCalls is how often a program looks at a file under a timer.
-const timerCalls = "200000"
+func timerCalls() string {
+	switch {
+	case *long:
+		return "1000000"
+	case testing.Short():
+		return "20000"
+	}
+	return "100000"
+}
 
 // TestDoesNotChangePrograms runs real programs with and without watching: they
 // print the same, end the same and leave the same files, or they were not
@@ -226,7 +234,7 @@ func prepareMatrix(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := append(os.Environ(), "WATCH_TEST_BINARY="+binary)
+	env := append(os.Environ(), "WATCH_TEST_BINARY="+binary, "TIMER_CALLS="+timerCalls())
 	if _, err := exec.LookPath("gcc"); err == nil && runtime.GOARCH == "amd64" {
 		source := filepath.Join(dir, "a.c")
 		os.WriteFile(source, []byte(program32), 0o666)
