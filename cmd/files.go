@@ -99,6 +99,8 @@ func useOf(o inputs.Observation) string {
 		return oneLine("found on PATH as " + o.Target)
 	case inputs.State:
 		return "read and changed"
+	case inputs.Untracked:
+		return "left out by --untracked"
 	case inputs.Place:
 		return oneLine("is " + o.Target)
 	}

@@ -3,7 +3,6 @@ package cmd
 import (
 	"os"
 	"path/filepath"
-	"slices"
 
 	"dvlcache/cache/inputs"
 	"dvlcache/cache/key"
@@ -44,14 +43,14 @@ func (o opened) observer(s *config.Settings, q exec.Query, still bool) *observe.
 	if err != nil {
 		return nil
 	}
-	untracked := q.Untracked
+	own := []string{cache}
 	if session, _ := currentSession(); session != "" {
-		untracked = append(slices.Clip(untracked), session)
+		own = append(own, session)
 	}
 	return &observe.Observer{
 		Options: inputs.Options{
 			Places:  places,
-			Rules:   inputs.Rules{Untracked: untracked, Cache: cache},
+			Rules:   inputs.Rules{Untracked: q.Untracked, Own: own},
 			Path:    os.Getenv("PATH"),
 			Digests: o.digests,
 			Marks:   o.marks,

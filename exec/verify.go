@@ -177,7 +177,7 @@ func (v *Verifier) inputsChanged(ctx context.Context, id cache.ID, e *cache.Entr
 	}
 	options := v.Memo.Observer.Options
 	options.Marks = observe.MarksOf(options.Marks, e.Args())
-	options.Rules.Untracked, options.Rules.Ignored = e.Command().Untracked(), call.Ignored()
+	options.Rules.Untracked, options.Rules.Ignored = slices.Concat(e.Command().Untracked(), set.Untracked()), call.Ignored()
 	paths := e.Command().Paths
 	options.Places.ByProject, options.Places.ByDir = paths == key.PathsProject, paths == key.PathsNone
 	m, err := inputs.NewChecker(options).Check(ctx, set)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -194,6 +195,11 @@ func (k *checking) look(i int, o *Observation) (path, change string) {
 	case Search:
 		return o.Name, k.lookSearch(o)
 	case Connection:
+		return o.Name, ""
+	case Untracked:
+		if !slices.Contains(k.o.Rules.Untracked, o.Name) {
+			return o.Name, "was left out by --untracked, and counts now"
+		}
 		return o.Name, ""
 	case Place:
 		if folder, ok := k.o.Places.find(o.Name); !ok || folder != o.Target {

@@ -27,7 +27,7 @@ func newBench(t testing.TB) *bench {
 		Path:   root + "/bin:/nowhere",
 		Memory: root + "/cache/inputs", Digests: key.NewDigests(root + "/cache/digests"),
 		Marks: NewMarks(root + "/cache/marks"),
-		Rules: Rules{Cache: root + "/cache"},
+		Rules: Rules{Own: []string{root + "/cache"}},
 	}}
 	t.Cleanup(func() { b.o.Digests.Close(); b.o.Marks.Close() })
 	for _, d := range []string{"home", "tmp", "work", "bin", "cache"} {

@@ -179,7 +179,7 @@ func takeSum(r *wire.Reader) (sum digest.Digest) {
 
 // valid reports whether a Recorder could have made the observation.
 func (o *Observation) valid() bool {
-	if o.Kind == Connection {
+	if o.Kind == Connection || o.Kind == Untracked {
 		return o.Name != "" && len(o.Name) < 4096 && o.Target == ""
 	}
 	if o.Kind >= kinds || o.Executable && o.Kind > Stat || o.Unreadable && o.Kind != Stat {

@@ -42,6 +42,9 @@ const (
 	Connection
 	// Place is where one of the Places was, for names that may have been found by it.
 	Place
+	// Untracked is a pattern that left out what the program used: its name is the
+	// pattern. It holds where that pattern is given.
+	Untracked
 
 	kinds
 )

@@ -50,7 +50,7 @@ func (p *Places) Show(o Observation) string {
 // Path returns where an observation's name lies now; false if it is of no name of a
 // file, or of one below a folder that isn't known.
 func (p *Places) Path(o Observation) (string, bool) {
-	if o.Kind == Search || o.Kind == Connection || o.Kind == Place {
+	if o.Kind == Search || o.Kind == Connection || o.Kind == Place || o.Kind == Untracked {
 		return "", false
 	}
 	return p.find(o.Name)
@@ -69,7 +69,7 @@ func (p *Places) Relative(name string) string {
 // Own reports whether an observation is of the experiment's own, and not of the system
 // or of installed code.
 func (p *Places) Own(o Observation) bool {
-	return o.Kind == Connection || o.Kind == State || p.owned(o.Name)
+	return o.Kind == Connection || o.Kind == State || o.Kind == Untracked || p.owned(o.Name)
 }
 
 // show returns a name as a person in the working directory would call it.

@@ -177,7 +177,7 @@ feed:
 	if ctx.Err() != nil {
 		return Set{}, context.Cause(ctx)
 	}
-	list := slices.Collect(maps.Values(r.searches))
+	list := append(slices.Collect(maps.Values(r.searches)), r.untracked()...)
 	for _, o := range found {
 		list = append(list, o...)
 	}
@@ -186,6 +186,19 @@ feed:
 		return Set{}, errors.New("what was seen of one name disagrees")
 	}
 	return s, nil
+}
+
+// untracked are the patterns that left out what was used.
+func (r *Recorder) untracked() (list []Observation) {
+	for i, pattern := range r.o.Rules.Untracked {
+		for name, s := range r.names {
+			if s == nil && slices.Contains(r.out.patternsOf(name), i) {
+				list = append(list, Observation{Name: pattern, Kind: Untracked})
+				break
+			}
+		}
+	}
+	return list
 }
 
 // observe says what counts of a name.

@@ -11,7 +11,7 @@ import (
 // names returns those of a set, each behind its kind.
 func (s Set) names() (names []string) {
 	for o := range s.All() {
-		names = append(names, [kinds]string{"contents", "stat", "folder", "listing", "link", "absent", "search", "state", "connection", "place"}[o.Kind]+" "+o.Name)
+		names = append(names, [kinds]string{"contents", "stat", "folder", "listing", "link", "absent", "search", "state", "connection", "place", "untracked"}[o.Kind]+" "+o.Name)
 	}
 	return names
 }
@@ -88,7 +88,25 @@ func TestRecorderLeavesOut(t *testing.T) {
 		listed(b, r, "data")
 	})
 	dir := b.o.Places.Dir
-	b.wantNames(s, "folder "+dir+"/", "listing "+dir+"/data", "contents "+dir+"/data/d.csv", "link "+dir+"/latest", "contents "+dir+"/train.py")
+	b.wantNames(s, "folder "+dir+"/", "listing "+dir+"/data", "contents "+dir+"/data/d.csv", "link "+dir+"/latest", "contents "+dir+"/train.py",
+		"untracked logs/**/*.log", "untracked results.csv")
+
+	// What was left out counts where fewer patterns are given.
+	for _, c := range []struct {
+		patterns []string
+		holds    bool
+	}{
+		{[]string{"results.csv", "logs/**/*.log"}, true},
+		{[]string{"results.csv", "logs/**/*.log", "more"}, true},
+		{[]string{"results.csv"}, false},
+		{nil, false},
+	} {
+		b.o.Rules.Untracked = c.patterns
+		m, err := NewChecker(b.o).Check(context.Background(), s)
+		if err != nil || (m == nil) != c.holds {
+			t.Errorf("under %q: %v, %v", c.patterns, m, err)
+		}
+	}
 }
 
 // TestRecorderChanged: of a file that somebody changed meanwhile it isn't known which

@@ -12,8 +12,8 @@ import (
 	"dvlcache/cache/internal/wire"
 )
 
-// Rules say what doesn't count of what a program uses. One set has to be recorded and
-// checked under the same rules.
+// Rules say what doesn't count of what a program uses. A set that was recorded under one
+// pattern of Untracked holds under more of them, but not under fewer: see Untracked.
 type Rules struct {
 	// Untracked are globs. One without a "/" is for names in any folder, one
 	// that begins with "/" for whole paths, any other for the ends of paths;
@@ -24,8 +24,8 @@ type Rules struct {
 	// does what lies below. Of the working directory and those above it only
 	// the name is ignored: a program would have no inputs left.
 	Ignored []string
-	// Cache is the cache's own folder.
-	Cache string
+	// Own are the cache's own folders.
+	Own []string
 }
 
 // passing are names in listed folders that come and go without the program: of Slurm,
@@ -58,7 +58,7 @@ func (r *Rules) ready(p *Places, marks *Marks) *leftOut {
 	for _, text := range r.Untracked {
 		l.patterns = append(l.patterns, folder.NewPattern(text))
 	}
-	for _, name := range append(slices.Clone(r.Ignored), r.Cache) {
+	for _, name := range slices.Concat(r.Ignored, r.Own) {
 		if name == "" || strings.IndexByte(name, 0) >= 0 {
 			continue
 		}
@@ -95,7 +95,7 @@ func (l *leftOut) isAbove(folder, dir string) bool {
 // sum identifies the rules.
 func (r *Rules) sum() [32]byte {
 	var b []byte
-	for _, list := range [][]string{r.Untracked, r.Ignored, {r.Cache}} {
+	for _, list := range [][]string{r.Untracked, r.Ignored, r.Own} {
 		for _, s := range list {
 			b = wire.AppendBytes(append(b, 1), s)
 		}
@@ -142,6 +142,18 @@ func (l *leftOut) hasAsked(name string) bool {
 		}
 	}
 	return false
+}
+
+// patternsOf returns which of the patterns leave out a name.
+func (l *leftOut) patternsOf(name string) (at []int) {
+	folder, base := split(name)
+	real := strings.TrimSuffix(l.resolve(folder), "/") + "/" + base
+	for i := range l.patterns {
+		if matches(&l.patterns[i], name) || matches(&l.patterns[i], real) {
+			at = append(at, i)
+		}
+	}
+	return at
 }
 
 // matches reports whether a pattern is for a name or a folder above it.

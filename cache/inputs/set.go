@@ -46,8 +46,8 @@ func join(list []Observation) (Set, bool) {
 func addTo(list []Observation, first int, o Observation) ([]Observation, bool) {
 	for i := first; i < len(list); i++ {
 		have := &list[i]
-		if (have.Kind == Link) != (o.Kind == Link) || (have.Kind == Place) != (o.Kind == Place) {
-			continue // a link, and what it leads to; a place, and the folder
+		if (have.Kind == Link) != (o.Kind == Link) || (have.Kind == Place) != (o.Kind == Place) || (have.Kind == Untracked) != (o.Kind == Untracked) {
+			continue // a link, and what it leads to; a place, and the folder; a pattern
 		}
 		if have.Kind.is() != o.Kind.is() {
 			return nil, false
@@ -129,6 +129,16 @@ func (s Set) Len() int { return len(s.list) }
 
 // All goes over the observations in their order.
 func (s Set) All() iter.Seq[Observation] { return slices.Values(s.list) }
+
+// Untracked are the patterns that left out what was used.
+func (s Set) Untracked() (patterns []string) {
+	for _, o := range s.list {
+		if o.Kind == Untracked {
+			patterns = append(patterns, o.Name)
+		}
+	}
+	return patterns
+}
 
 // Equal reports whether two sets say the same.
 func (s Set) Equal(t Set) bool { return slices.Equal(s.list, t.list) }

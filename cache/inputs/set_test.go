@@ -38,6 +38,8 @@ func draw(t *rapid.T, label string) []Observation {
 		case Place:
 			o.Name = rapid.SampledFrom([]string{"$HOME", "$TMPDIR"}).Draw(t, "place")
 			o.Target = rapid.SampledFrom([]string{"/home/u", "/tmp"}).Draw(t, "folder")
+		case Untracked:
+			o.By = ""
 		case Search:
 			o.Name = rapid.SampledFrom([]string{"python3", "$x"}).Draw(t, "program")
 			o.Target = rapid.SampledFrom([]string{"", "/usr/bin/python3", "$HOME/bin/python3"}).Draw(t, "found")
