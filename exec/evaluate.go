@@ -261,7 +261,7 @@ func (c *call) unseen(ctx context.Context, run *evaluation) string {
 		var unwatchable *process.UnwatchableError
 		if errors.As(run.Unwatched, &unwatchable) {
 			c.Warn(fmt.Sprintf("%s runs unwatched from now on: %v", c.Args[0], run.Unwatched), "--depends-on names what it reads and no argument does")
-			c.Observer.Options.Marks.KeepUnwatchable(c.program, unwatchable.Reason)
+			c.Observer.Options.Marks.KeepUnwatchable(c.watchName(), unwatchable.Reason)
 		}
 	}
 	if run.Trace == nil {

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"dvlcache/cache"
 	"dvlcache/cache/inputs"
+	"dvlcache/cache/key/launch"
 	"dvlcache/exec/observe"
 	"dvlcache/exec/process"
 )
@@ -160,10 +162,20 @@ func (c *call) watchMode() process.WatchMode {
 	case c.Reads == ReadsAlways:
 		return process.WatchOrFail
 	}
-	if _, ok := c.Observer.Options.Marks.Unwatchable(c.program); ok {
+	if _, ok := c.Observer.Options.Marks.Unwatchable(c.watchName()); ok {
 		return process.Unwatched
 	}
 	return process.WatchIfPossible
+}
+
+// watchName tells the program from others: of an interpreter, by what it was given to run
+// and where.
+func (c *call) watchName() string {
+	own := c.Args[1 : 1+launch.Own(c.Args)]
+	if len(own) == 0 {
+		return c.program
+	}
+	return strings.Join(slices.Concat([]string{c.program, c.Observer.Options.Places.Dir}, own), "\x00")
 }
 
 // set is the set of inputs of the variant that answers, or else of the latest that was

@@ -132,8 +132,8 @@ func (m *Marks) madeName(folder, short string) string {
 	return m.program + "\x00" + folder + "\x00" + short
 }
 
-// KeepUnwatchable remembers why a program can't be watched. program tells it from its
-// next version.
+// KeepUnwatchable remembers why a program can't be watched. program tells it from others
+// that the same interpreter runs.
 func (m *Marks) KeepUnwatchable(program, why string) { m.put(markUnwatchable, program, why) }
 
 // Unwatchable returns why a program can't be watched, if that is remembered.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"net"
+	"os"
 	"strings"
 
 	"dvlcache/cache/inputs"
@@ -22,7 +23,11 @@ func Set(ctx context.Context, options inputs.Options, trace *watch.Trace) (set i
 		f := &trace.Files[i]
 		switch f.Fate {
 		case watch.Output:
-			r.Made(f.Name)
+			if leaves(f) {
+				r.State(f.Name, f.By)
+			} else {
+				r.Made(f.Name)
+			}
 			continue
 		case watch.State:
 			r.State(f.Name, f.By)
@@ -52,9 +57,24 @@ func (o *Observer) Mark(ctx context.Context, args []string, trace *watch.Trace) 
 			marks.KeepState(ctx, f.Name)
 		case watch.Output:
 			marks.KeepMade(f.Name)
-			marks.RenewState(ctx, f.Name)
+			if leaves(f) {
+				marks.KeepState(ctx, f.Name)
+			} else {
+				marks.RenewState(ctx, f.Name)
+			}
 		}
 	}
+}
+
+// leaves reports whether an output is a state from then on: a file that was looked for in
+// vain before it was made, as by [ -f model ] || pretrain. One that somebody else puts
+// there would be used.
+func leaves(f *watch.File) bool {
+	if f.Use&(watch.Looked|watch.Opened) == 0 || !f.Stamp.Absent() {
+		return false
+	}
+	info, err := os.Lstat(f.Name)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // note tells a recorder of a file that is an input.
