@@ -191,6 +191,16 @@ func answerOne(listener, n, a uintptr, mem *shared) bool {
 	return true
 }
 
+// call is where a reader has the kernel write the call that it receives; slot is below
+// slots.
+func (k *keeper) call(slot int) *notification { return &k.mem.slot[slot] }
+
+// handOver has the keeper answer what no reader can, since all are stuck.
+func (k *keeper) handOver() {
+	unix.Close(k.pipe)
+	k.pipe = -1
+}
+
 // takeOver lets the keeper answer from now on. needed is whether anybody is
 // left to be answered, and stuck whether a reader has still a slot.
 func (k *keeper) takeOver(needed, stuck bool) {
@@ -220,8 +230,8 @@ var keepers struct {
 	left []int
 }
 
-// reap waits for the keepers that have ended.
-func reap() {
+// reap waits for the keepers that have ended, and returns how many have not.
+func reap() int {
 	keepers.Lock()
 	defer keepers.Unlock()
 	left := keepers.left[:0]
@@ -231,4 +241,5 @@ func reap() {
 		}
 	}
 	keepers.left = left
+	return len(left)
 }

@@ -145,22 +145,12 @@ func TestLeavesDaemons(t *testing.T) {
 	if !trace.Outlived {
 		t.Error("it isn't said that a process was left behind")
 	}
-	keepers.Lock()
-	n := len(keepers.left)
-	keepers.Unlock()
-	if n == 0 {
+	if reap() == 0 {
 		t.Error("no keeper was left")
 	}
 	os.WriteFile(filepath.Join(dir, "stop"), nil, 0o666)
 	waitForFiltered(t, dir)
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
-		reap()
-		keepers.Lock()
-		n := len(keepers.left)
-		keepers.Unlock()
-		if n == 0 {
-			break
-		}
+	for deadline := time.Now().Add(time.Minute); reap() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the keeper doesn't end")
 		}

@@ -34,7 +34,7 @@ type reader struct {
 }
 
 func (w *Watch) newReader(slot int) *reader {
-	r := &reader{Watch: w, slot: slot, n: &w.keeper.mem.slot[slot]}
+	r := &reader{Watch: w, slot: slot, n: w.keeper.call(slot)}
 	w.active.Store(r)
 	return r
 }
@@ -165,8 +165,7 @@ func (w *Watch) replace(r *reader, id uint64) {
 		// They are all stuck: from now on nothing is seen.
 		w.active.Store(nil)
 		close(w.ended)
-		unix.Close(w.keeper.pipe)
-		w.keeper.pipe = -1
+		w.keeper.handOver()
 	} else {
 		go w.newReader(r.slot + 1).run()
 	}

@@ -112,6 +112,10 @@ func (w *Watch) starter(installed chan<- error, tested chan<- struct{}, begin <-
 	w.starterID = unix.Gettid()
 	var err error
 	w.listener, w.restricted, err = install()
+	var refused *Refused
+	if errors.As(err, &refused) {
+		err = &Unavailable{Reason: refused.Reason, Err: refused.Err}
+	}
 	installed <- err
 	if err != nil {
 		return
