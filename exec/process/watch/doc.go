@@ -12,7 +12,7 @@
 // command is started and inherits it: there is no shim to execute. The thread
 // is stuck in vfork(2) until the command is executed, and holds what the Go
 // scheduler needs, so no goroutine may be needed to answer that execve(2): the
-// keeper does (keeper_linux.go), a fork of us that runs a loop of bare system
+// keeper does (trap/keeper_linux.go), a fork of us that runs a loop of bare system
 // calls. It also answers for what outlives the command, and for all when we
 // are killed: a call that we had received is known to it by the memory that the
 // kernel writes it to.

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"dvlcache/exec/process/watch/trap"
 )
 
 // head is what the beginning of an executable says to the kernel.
@@ -24,7 +26,7 @@ type head struct {
 
 // execute sees what the kernel opens to execute a file: the file, the
 // interpreter in its #! line, and so on up to five levels, and the loader.
-func (r *reader) execute(name []byte, flags uint64, n *notification) {
+func (r *reader) execute(name []byte, flags uint64, n *trap.Notification) {
 	s := &r.seen
 	first, here := r.touch(name, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
 	if first == nil {
@@ -40,8 +42,8 @@ func (r *reader) execute(name []byte, flags uint64, n *notification) {
 	t := *r.task()
 	t.program = program
 	s.tasks[t.tgid] = &t
-	if t.tgid != n.pid {
-		delete(s.tasks, n.pid)
+	if t.tgid != n.PID {
+		delete(s.tasks, n.PID)
 	}
 }
 
@@ -86,7 +88,7 @@ func (r *reader) opened(rec *record, here found) (script, runs bool) {
 // first sees the execution of the command itself, which the keeper lets
 // through.
 func (r *reader) first() {
-	r.n.pid = uint32(r.starterID)
+	r.n.PID = uint32(r.starterID)
 	folder := string(r.folderOf(unix.AT_FDCWD))
 	if dir := r.cmd.Dir; dir != "" {
 		folder = behind(folder, dir)
@@ -158,7 +160,7 @@ func readHead(name string) (h head, err error) {
 	}
 	h.elf = true
 	const class64 = 2
-	if b[4] != class64 || binary.LittleEndian.Uint16(b[18:]) != machine {
+	if b[4] != class64 || binary.LittleEndian.Uint16(b[18:]) != trap.Machine {
 		h.foreign = true
 		return h, nil
 	}
@@ -235,18 +237,18 @@ func (s *seen) losesRights(name string) string {
 }
 
 // arguments are the first ones of a call that executes.
-func (r *reader) arguments(n *notification, name string) []string {
-	at := n.args[1]
-	if n.nr == unix.SYS_EXECVEAT {
-		at = n.args[2]
+func (r *reader) arguments(n *trap.Notification, name string) []string {
+	at := n.Args[1]
+	if n.Nr == unix.SYS_EXECVEAT {
+		at = n.Args[2]
 	}
-	if n.arch != nativeArch {
+	if n.Arch != trap.NativeArch {
 		return []string{name}
 	}
 	const few = 8
 	var pointers [few * 8]byte
 	r.outside()
-	got, _ := readMemory(int(r.n.pid), pointers[:], uintptr(at))
+	got, _ := readMemory(int(r.n.PID), pointers[:], uintptr(at))
 	r.inside()
 	var args []string
 	for b := pointers[:got]; len(b) >= 8; b = b[8:] {

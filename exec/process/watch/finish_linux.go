@@ -31,7 +31,7 @@ func (w *Watch) Finish() *Trace {
 	outlived := poll[0].Revents&unix.POLLHUP == 0
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.keeper.takeOver(outlived, w.stuck)
+	w.keeper.TakeOver(outlived, w.stuck)
 	t := w.seen.trace()
 	t.Outlived = outlived
 	if t.Unwatchable != "" {

@@ -13,6 +13,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"dvlcache/exec/process/watch/trap"
 )
 
 // A call that a signal interrupts before we have received it fails with EINTR
@@ -41,26 +43,26 @@ type lastCall struct {
 }
 
 // passed notes what is let through, for the guards.
-func (r *reader) passed(n *notification) {
+func (r *reader) passed(n *trap.Notification) {
 	r.guardsMu.Lock()
 	defer r.guardsMu.Unlock()
 	if len(r.guarded) == 0 {
 		return
 	}
-	r.last[n.pid] = lastCall{n.nr, n.args, r.waits, string(r.opens)}
+	r.last[n.PID] = lastCall{n.Nr, n.Args, r.waits, string(r.opens)}
 }
 
 // mayInterrupt is for calls after which a signal may come.
-func (r *reader) mayInterrupt(c *call, n *notification) {
+func (r *reader) mayInterrupt(c *trap.Call, n *trap.Notification) {
 	task := r.task()
-	switch c.op {
-	case opTimer:
+	switch c.Op {
+	case trap.OpTimer:
 		if err := r.guard(task.tgid); err != nil && !traced(task.tgid) {
 			r.giveUp(task.program.name + " uses timers, and can't be kept from being interrupted: " + err.Error())
 		}
-	case opCatch:
+	case trap.OpCatch:
 		var act [16]byte // handler and flags
-		if got, _ := readMemory(int(n.pid), act[:], uintptr(n.args[1])); got < len(act) {
+		if got, _ := readMemory(int(n.PID), act[:], uintptr(n.Args[1])); got < len(act) {
 			return
 		}
 		const (
@@ -70,11 +72,11 @@ func (r *reader) mayInterrupt(c *call, n *notification) {
 		if binary.NativeEndian.Uint64(act[:]) > standard && binary.NativeEndian.Uint64(act[8:])&restart == 0 {
 			r.guard(task.tgid)
 		}
-	case opSignal:
+	case trap.OpSignal:
 		r.signalled(c, n)
-	case opTrace:
-		target := uint32(n.args[1])
-		if n.args[0] == unix.PTRACE_TRACEME {
+	case trap.OpTrace:
+		target := uint32(n.Args[1])
+		if n.Args[0] == unix.PTRACE_TRACEME {
 			target = task.tgid
 		}
 		if r.isGuarded(target) {
@@ -84,16 +86,16 @@ func (r *reader) mayInterrupt(c *call, n *notification) {
 }
 
 // signalled guards those that a signal within the tree is for, if they catch it.
-func (r *reader) signalled(c *call, n *notification) {
-	signal := uint(n.args[c.flags])
+func (r *reader) signalled(c *trap.Call, n *trap.Notification) {
+	signal := uint(n.Args[c.Flags])
 	if signal == 0 || signal > 64 {
 		return
 	}
 	target := int32(0)
-	if c.name >= 0 {
-		target = int32(n.args[c.name])
+	if c.Name >= 0 {
+		target = int32(n.Args[c.Name])
 	}
-	if uint32(target) == n.pid && c.nr != unix.SYS_KILL {
+	if uint32(target) == n.PID && c.Nr != unix.SYS_KILL {
 		return // itself: it is in no other call
 	}
 	if target > 0 {
@@ -282,9 +284,9 @@ func (w *Watch) restart(tid int) {
 	if unix.PtraceGetRegs(tid, &regs) != nil {
 		return
 	}
-	nr, args := interrupted(&regs)
-	table := byNumber()
-	if nr >= uint64(len(table)) || table[nr] == nil || !table[nr].told(args) {
+	nr, args := trap.Interrupted(&regs)
+	table := trap.ByNumber()
+	if nr >= uint64(len(table)) || table[nr] == nil || !table[nr].Told(args) {
 		return
 	}
 	w.guardsMu.Lock()
@@ -304,7 +306,7 @@ func (w *Watch) restart(tid int) {
 		readMemory(tid, b[:], uintptr(at))
 		return binary.NativeEndian.Uint32(b[:])
 	}
-	if restartAnyway(&regs, instruction) {
+	if trap.RestartAnyway(&regs, instruction) {
 		unix.PtraceSetRegs(tid, &regs)
 	}
 }

@@ -13,90 +13,92 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"dvlcache/exec/process/watch/trap"
 )
 
 // handle sees what a call is about. mu is held.
-func (r *reader) handle(n *notification) {
+func (r *reader) handle(n *trap.Notification) {
 	s := &r.seen
 	s.calls++
-	if n.arch != nativeArch || foreignNumbers > 0 && uint32(n.nr) >= foreignNumbers {
+	if n.Arch != trap.NativeArch || trap.ForeignNumbers > 0 && uint32(n.Nr) >= trap.ForeignNumbers {
 		r.handleForeign(n)
 		return
 	}
-	table := byNumber()
-	if int(n.nr) >= len(table) || table[n.nr] == nil {
+	table := trap.ByNumber()
+	if int(n.Nr) >= len(table) || table[n.Nr] == nil {
 		return
 	}
-	c := table[n.nr]
+	c := table[n.Nr]
 	dir := int32(unix.AT_FDCWD)
-	if c.dir >= 0 {
-		dir = int32(n.args[c.dir])
+	if c.Dir >= 0 {
+		dir = int32(n.Args[c.Dir])
 	}
 	var flags uint64
-	if c.flags >= 0 {
-		flags = n.args[c.flags]
+	if c.Flags >= 0 {
+		flags = n.Args[c.Flags]
 	}
-	switch c.op {
-	case opList:
+	switch c.Op {
+	case trap.OpList:
 		r.list(dir)
 		return
-	case opStdin:
+	case trap.OpStdin:
 		r.waits = true
 		r.readStdin()
 		return
-	case opConnect:
+	case trap.OpConnect:
 		r.waits = true
-		r.connect(uintptr(n.args[1]), int(n.args[2]))
+		r.connect(uintptr(n.Args[1]), int(n.Args[2]))
 		return
-	case opBlind:
-		s.unseen(r.task().program.name + " uses " + c.text)
+	case trap.OpBlind:
+		s.unseen(r.task().program.name + " uses " + c.Text)
 		return
-	case opNamespace:
+	case trap.OpNamespace:
 		s.namespaces++
 		clear(s.tasks)
 		return
-	case opTimer, opSignal, opCatch, opTrace:
+	case trap.OpTimer, trap.OpSignal, trap.OpCatch, trap.OpTrace:
 		r.mayInterrupt(c, n)
 		return
-	case opFilter:
+	case trap.OpFilter:
 		r.innerFilter(n)
 		return
 	}
-	name, ok := r.nameAt(r.name[:], dir, uintptr(n.args[c.name]))
+	name, ok := r.nameAt(r.name[:], dir, uintptr(n.Args[c.Name]))
 	if !ok {
 		return
 	}
-	switch c.op {
-	case opOpen:
+	switch c.Op {
+	case trap.OpOpen:
 		r.open(name, flags)
-	case opCreate:
+	case trap.OpCreate:
 		r.open(name, unix.O_CREAT|unix.O_WRONLY|unix.O_TRUNC)
-	case opOpen2:
+	case trap.OpOpen2:
 		r.open2(name, uintptr(flags))
-	case opLook:
+	case trap.OpLook:
 		r.look(name, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
-	case opLookLink:
+	case trap.OpLookLink:
 		r.look(name, false)
-	case opReadlink:
+	case trap.OpReadlink:
 		r.look(name, false)
-	case opExecute:
+	case trap.OpExecute:
 		r.execute(name, flags, n)
-	case opRename, opLink:
+	case trap.OpRename, trap.OpLink:
 		to := dir
-		at := c.name + 1
-		if c.dir >= 0 {
-			to, at = int32(n.args[c.dir+2]), c.name+2
+		at := c.Name + 1
+		if c.Dir >= 0 {
+			to, at = int32(n.Args[c.Dir+2]), c.Name+2
 		}
-		if two, ok := r.nameAt(r.two[:], to, uintptr(n.args[at])); ok {
-			r.move(name, two, c.op == opLink, flags)
+		if two, ok := r.nameAt(r.two[:], to, uintptr(n.Args[at])); ok {
+			r.move(name, two, c.Op == trap.OpLink, flags)
 		}
-	case opRemove:
+	case trap.OpRemove:
 		rec, here := r.touch(name, false)
 		r.alterOrLook(rec, here, removed, here.kind != absent)
-	case opMake:
+	case trap.OpMake:
 		rec, here := r.touch(name, false)
 		r.alterOrLook(rec, here, made, here.kind == absent)
-	case opChange:
+	case trap.OpChange:
 		rec, here := r.touch(name, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
 		r.alterOrLook(rec, here, wrote, here.kind != absent)
 	}
@@ -156,7 +158,7 @@ func (r *reader) open(name []byte, flags uint64) {
 func (r *reader) open2(name []byte, how uintptr) {
 	var b [24]byte
 	r.outside()
-	n, _ := readMemory(int(r.n.pid), b[:], how)
+	n, _ := readMemory(int(r.n.PID), b[:], how)
 	r.inside()
 	if n < len(b) {
 		return
@@ -248,7 +250,7 @@ func (r *reader) readStdin() {
 		return
 	}
 	const kcmpFile = 0
-	same, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(unix.Getpid()), uintptr(r.n.pid), kcmpFile, uintptr(r.stdin), 0, 0)
+	same, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(unix.Getpid()), uintptr(r.n.PID), kcmpFile, uintptr(r.stdin), 0, 0)
 	if errno == 0 && same == 0 {
 		r.seen.stdinReader = r.task().program.name
 	}
@@ -260,7 +262,7 @@ func (r *reader) connect(at uintptr, size int) {
 		return
 	}
 	r.outside()
-	n, _ := readMemory(int(r.n.pid), b[:size], at)
+	n, _ := readMemory(int(r.n.PID), b[:size], at)
 	r.inside()
 	if n < size {
 		return
@@ -286,11 +288,11 @@ func (r *reader) connect(at uintptr, size int) {
 }
 
 // innerFilter is for a program that puts a filter of its own before its calls.
-func (r *reader) innerFilter(n *notification) {
+func (r *reader) innerFilter(n *trap.Notification) {
 	task := r.task()
-	mode, flags := n.args[0], n.args[1]
-	if n.nr == unix.SYS_PRCTL {
-		mode, flags = n.args[1]-1, 0 // its modes are 1 and 2
+	mode, flags := n.Args[0], n.Args[1]
+	if n.Nr == unix.SYS_PRCTL {
+		mode, flags = n.Args[1]-1, 0 // its modes are 1 and 2
 	}
 	if mode == unix.SECCOMP_SET_MODE_STRICT {
 		r.giveUp(task.program.name + " wants a strict filter of its own")
@@ -298,13 +300,13 @@ func (r *reader) innerFilter(n *notification) {
 	}
 	if flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 {
 		// Another of us gets EBUSY, and needs nothing more.
-		if !r.isOurs(n.pid) {
+		if !r.isOurs(n.PID) {
 			r.giveUp(task.program.name + " wants to be told of calls itself")
 		}
 		return
 	}
 	var prog [16]byte
-	if n, _ := readMemory(int(r.n.pid), prog[:], uintptr(n.args[2])); n < len(prog) {
+	if n, _ := readMemory(int(r.n.PID), prog[:], uintptr(n.Args[2])); n < len(prog) {
 		return
 	}
 	code := make([]unix.SockFilter, min(int(binary.NativeEndian.Uint16(prog[:])), 4096))
@@ -313,7 +315,7 @@ func (r *reader) innerFilter(n *notification) {
 	}
 	raw := unsafe.Slice((*byte)(unsafe.Pointer(&code[0])), len(code)*8)
 	for at := uintptr(binary.NativeEndian.Uint64(prog[8:])); len(raw) > 0; {
-		n, err := readMemory(int(r.n.pid), raw[:min(len(raw), pageSize)], at)
+		n, err := readMemory(int(r.n.PID), raw[:min(len(raw), pageSize)], at)
 		if err != nil || n <= 0 {
 			return
 		}
@@ -347,22 +349,22 @@ func (r *reader) giveUp(reason string) {
 	}
 	syscall.Kill(r.cmd.Process.Pid, syscall.SIGKILL)
 	if r.alive() {
-		syscall.Kill(int(r.n.pid), syscall.SIGKILL)
+		syscall.Kill(int(r.n.PID), syscall.SIGKILL)
 	}
 }
 
-func (r *reader) handleForeign(n *notification) {
+func (r *reader) handleForeign(n *trap.Notification) {
 	s := &r.seen
 	s.unseen(r.task().program.name + " is for another architecture")
-	for _, c := range foreignCalls {
-		if n.arch != foreignArch || c.op != opExecute || int(c.nr) != int(n.nr) {
+	for _, c := range trap.ForeignCalls {
+		if n.Arch != trap.ForeignArch || c.Op != trap.OpExecute || int(c.Nr) != int(n.Nr) {
 			continue
 		}
 		dir := int32(unix.AT_FDCWD)
-		if c.dir >= 0 {
-			dir = int32(n.args[c.dir])
+		if c.Dir >= 0 {
+			dir = int32(n.Args[c.Dir])
 		}
-		if name, ok := r.nameAt(r.name[:], dir, uintptr(n.args[c.name])); ok {
+		if name, ok := r.nameAt(r.name[:], dir, uintptr(n.Args[c.Name])); ok {
 			r.execute(name, 0, n)
 		}
 	}

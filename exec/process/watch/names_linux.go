@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"dvlcache/exec/process/watch/trap"
 )
 
 // kind is what lies behind a name.
@@ -188,7 +190,7 @@ func (r *reader) inKernel(full string) found {
 		return f
 	}
 	if first, after, _ := strings.Cut(rest, "/"); first == "self" || first == "thread-self" {
-		full = "/proc/" + strconv.Itoa(int(r.n.pid))
+		full = "/proc/" + strconv.Itoa(int(r.n.PID))
 		if after != "" {
 			full += "/" + after
 		}
@@ -276,7 +278,7 @@ func (r *reader) readlinkInPath() ([]byte, unix.Errno) {
 // it can't be known is noted.
 func (r *reader) folderOf(fd int32) []byte {
 	b := append(r.path[:0], "/proc/"...)
-	b = strconv.AppendUint(b, uint64(r.n.pid), 10)
+	b = strconv.AppendUint(b, uint64(r.n.PID), 10)
 	if fd == unix.AT_FDCWD {
 		b = append(b, "/cwd"...)
 	} else {
@@ -338,7 +340,7 @@ func (r *reader) stringAt(buf []byte, at uintptr) ([]byte, bool) {
 	for want := 128; have < len(buf); want = len(buf) - have {
 		part := buf[have : have+min(want, len(buf)-have)]
 		r.outside()
-		n, err := readMemory(int(r.n.pid), part, at+uintptr(have))
+		n, err := readMemory(int(r.n.PID), part, at+uintptr(have))
 		r.inside()
 		if n > 0 {
 			if i := bytes.IndexByte(part[:n], 0); i >= 0 {
@@ -362,4 +364,4 @@ func (r *reader) stringAt(buf []byte, at uintptr) ([]byte, bool) {
 }
 
 // alive reports whether the thread that called still waits for us.
-func (r *reader) alive() bool { return waits(r.listener, r.n.id) }
+func (r *reader) alive() bool { return trap.Waits(r.listener, r.n.ID) }

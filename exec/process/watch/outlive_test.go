@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"dvlcache/exec/process/watch/trap"
 )
 
 // daemon is a Python program that leaves a process behind which looks at files
@@ -145,12 +147,12 @@ func TestLeavesDaemons(t *testing.T) {
 	if !trace.Outlived {
 		t.Error("it isn't said that a process was left behind")
 	}
-	if reap() == 0 {
+	if trap.Reap() == 0 {
 		t.Error("no keeper was left")
 	}
 	os.WriteFile(filepath.Join(dir, "stop"), nil, 0o666)
 	waitForFiltered(t, dir)
-	for deadline := time.Now().Add(time.Minute); reap() > 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); trap.Reap() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the keeper doesn't end")
 		}

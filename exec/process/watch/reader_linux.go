@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"dvlcache/exec/process/watch/trap"
 )
 
 // reader receives calls, looks at what they name, and lets them through. One
@@ -18,7 +20,7 @@ import (
 // its call through and puts another in its place.
 type reader struct {
 	*Watch
-	n    *notification
+	n    *trap.Notification
 	slot int
 	tid  atomic.Int32
 	busy atomic.Uint64 // the call at hand
@@ -34,7 +36,7 @@ type reader struct {
 }
 
 func (w *Watch) newReader(slot int) *reader {
-	r := &reader{Watch: w, slot: slot, n: w.keeper.call(slot)}
+	r := &reader{Watch: w, slot: slot, n: w.keeper.Call(slot)}
 	w.active.Store(r)
 	return r
 }
@@ -44,7 +46,7 @@ func (r *reader) run() {
 	defer runtime.UnlockOSThread()
 	r.tid.Store(int32(unix.Gettid()))
 	for {
-		switch errno := receive(r.listener, r.n); errno {
+		switch errno := trap.Receive(r.listener, r.n); errno {
 		case 0:
 		case unix.EINTR, unix.ENOENT:
 			continue
@@ -57,11 +59,11 @@ func (r *reader) run() {
 			r.mu.Unlock()
 			return
 		}
-		r.busy.Store(r.n.id)
+		r.busy.Store(r.n.ID)
 		if r.resting.Load() {
 			r.rouse()
 		}
-		last := int(r.n.pid) == r.starterID && r.stopping.Load()
+		last := int(r.n.PID) == r.starterID && r.stopping.Load()
 		if !last {
 			r.mu.Lock()
 			r.waits, r.opens = false, nil
@@ -70,7 +72,7 @@ func (r *reader) run() {
 			r.mu.Unlock()
 		}
 		r.busy.Store(0)
-		letThrough(r.listener, r.n.id)
+		trap.LetThrough(r.listener, r.n.ID)
 		if last {
 			if r.active.CompareAndSwap(r, nil) {
 				close(r.ended)
@@ -161,13 +163,13 @@ func (w *Watch) replace(r *reader, id uint64) {
 	}
 	w.seen.unseen("a file system did not answer in time")
 	w.stuck = true
-	if r.slot+1 == slots {
+	if r.slot+1 == trap.Slots {
 		// They are all stuck: from now on nothing is seen.
 		w.active.Store(nil)
 		close(w.ended)
-		w.keeper.handOver()
+		w.keeper.HandOver()
 	} else {
 		go w.newReader(r.slot + 1).run()
 	}
-	letThrough(w.listener, id)
+	trap.LetThrough(w.listener, id)
 }

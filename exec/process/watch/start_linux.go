@@ -14,13 +14,15 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"dvlcache/exec/process/watch/trap"
 )
 
 // Watch is a command that is being watched.
 type Watch struct {
 	cmd        *exec.Cmd
 	listener   int
-	keeper     *keeper
+	keeper     *trap.Keeper
 	restricted bool
 	late       time.Duration
 	starterID  int // of the thread that started the command
@@ -50,7 +52,7 @@ type Watch struct {
 // that of cmd.Process, and cmd.SysProcAttr means what it always means;
 // Pdeathsig comes when we end, since the thread lives until Finish.
 func Start(cmd *exec.Cmd, o Options) (*Watch, error) {
-	reap()
+	trap.Reap()
 	w := &Watch{
 		cmd: cmd, listener: -1, stdin: -1, process: -1, late: o.Late,
 		stop: make(chan struct{}), ended: make(chan struct{}), wake: make(chan struct{}, 1),
@@ -85,7 +87,7 @@ func Start(cmd *exec.Cmd, o Options) (*Watch, error) {
 		return nil, err
 	}
 	if err := <-started; err != nil {
-		w.keeper.takeOver(false, false)
+		w.keeper.TakeOver(false, false)
 		w.close()
 		return nil, err
 	}
@@ -111,8 +113,8 @@ func (w *Watch) Wait() error {
 func (w *Watch) starter(installed chan<- error, tested chan<- struct{}, begin <-chan bool, started chan<- error) {
 	w.starterID = unix.Gettid()
 	var err error
-	w.listener, w.restricted, err = install()
-	var refused *Refused
+	w.listener, w.restricted, err = trap.Install()
+	var refused *trap.Refused
 	if errors.As(err, &refused) {
 		err = &Unavailable{Reason: refused.Reason, Err: refused.Err}
 	}
@@ -158,9 +160,9 @@ const selfTest = "/dvlcache-looks-whether-it-sees"
 
 // prepare is what is between the filter and the start of the command.
 func (w *Watch) prepare() error {
-	var n notification
+	var n trap.Notification
 	for {
-		errno := receive(w.listener, &n)
+		errno := trap.Receive(w.listener, &n)
 		if errno == unix.EINTR {
 			continue
 		}
@@ -174,17 +176,17 @@ func (w *Watch) prepare() error {
 	}
 	// The thread asks with a C string of its own memory.
 	buf := make([]byte, len(selfTest)+1)
-	got, err := readMemory(int(n.pid), buf, uintptr(n.args[1]))
-	letThrough(w.listener, n.id)
+	got, err := readMemory(int(n.PID), buf, uintptr(n.Args[1]))
+	trap.LetThrough(w.listener, n.ID)
 	if err != nil || !bytes.Equal(buf[:got], append([]byte(selfTest), 0)) {
 		return &Unavailable{Reason: "the names in calls can't be read", Err: err}
 	}
-	if w.keeper, err = startKeeper(w.listener); err != nil {
+	if w.keeper, err = trap.StartKeeper(w.listener); err != nil {
 		return &Unavailable{Reason: "no keeper could be started", Err: err}
 	}
 	w.seen.begin(w)
 	if reason := w.seen.losesRights(w.cmd.Path); w.restricted && reason != "" {
-		w.keeper.takeOver(false, false)
+		w.keeper.TakeOver(false, false)
 		return &Unavailable{Reason: reason}
 	}
 	w.mu.Lock()
@@ -199,7 +201,7 @@ func mayRead() error {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	if scope := string(bytes.TrimSpace(scope)); err == nil && (scope == "0" || scope == "1" || scope == "2" && privileged()) {
+	if scope := string(bytes.TrimSpace(scope)); err == nil && (scope == "0" || scope == "1" || scope == "2" && trap.Privileged()) {
 		return nil
 	}
 	return &Unavailable{Reason: "kernel.yama.ptrace_scope forbids it", Err: err}

@@ -21,10 +21,10 @@ type task struct {
 
 // task is the one that called.
 func (r *reader) task() *task {
-	if t, ok := r.seen.tasks[r.n.pid]; ok {
+	if t, ok := r.seen.tasks[r.n.PID]; ok {
 		return t
 	}
-	return r.newTask(r.n.pid)
+	return r.newTask(r.n.PID)
 }
 
 // newTask learns of a thread: a forked process runs what its parent runs.
@@ -74,7 +74,7 @@ func (r *reader) compareRoots(f found) {
 	}
 	var there unix.Stat_t
 	r.outside()
-	err := unix.Lstat(fmt.Sprintf("/proc/%d/root%s", r.n.pid, f.path), &there)
+	err := unix.Lstat(fmt.Sprintf("/proc/%d/root%s", r.n.PID, f.path), &there)
 	r.inside()
 	if err != nil && f.kind == absent || err == nil && there.Dev == f.stamp.dev && there.Ino == f.stamp.ino {
 		return

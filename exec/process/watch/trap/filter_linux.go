@@ -1,6 +1,6 @@
 //go:build amd64 || arm64
 
-package watch
+package trap
 
 import (
 	"math"
@@ -30,25 +30,25 @@ func filter() []unix.SockFilter {
 	tell := in{Code: ret, K: unix.SECCOMP_RET_USER_NOTIF}
 
 	var foreign []in
-	for _, c := range foreignCalls {
-		foreign = append(foreign, in{Code: je, K: uint32(c.nr), Jf: 1}, tell)
+	for _, c := range ForeignCalls {
+		foreign = append(foreign, in{Code: je, K: uint32(c.Nr), Jf: 1}, tell)
 	}
 	foreign = append(foreign, allow)
 
 	program := []in{
 		{Code: load, K: dataArch},
-		{Code: je, K: nativeArch, Jf: 1, Jt: 0},
+		{Code: je, K: NativeArch, Jf: 1, Jt: 0},
 		{Code: unix.BPF_JMP | unix.BPF_JA, K: uint32(len(foreign)) + 3},
-		{Code: je, K: foreignArch, Jt: 1},
+		{Code: je, K: ForeignArch, Jt: 1},
 		tell, // an architecture that nobody has heard of: known to be unseen
 		{Code: load, K: dataNr},
 	}
 	program = append(program, foreign...)
 	program = append(program, in{Code: load, K: dataNr})
-	if foreignNumbers > 0 {
+	if ForeignNumbers > 0 {
 		program = append(program,
 			in{Code: je, K: math.MaxUint32, Jf: 1}, allow, // skipped by a debugger
-			in{Code: jge, K: foreignNumbers, Jf: 1}, tell)
+			in{Code: jge, K: ForeignNumbers, Jf: 1}, tell)
 	}
 	for _, c := range calls {
 		var tests []in
@@ -77,7 +77,7 @@ func filter() []unix.SockFilter {
 			}
 		}
 		tests = append(tests, tell)
-		program = append(program, in{Code: je, K: uint32(c.nr), Jf: uint8(len(tests))})
+		program = append(program, in{Code: je, K: uint32(c.Nr), Jf: uint8(len(tests))})
 		program = append(program, tests...)
 	}
 	return append(program, allow)

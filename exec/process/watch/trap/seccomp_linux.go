@@ -1,6 +1,6 @@
 //go:build amd64 || arm64
 
-package watch
+package trap
 
 import (
 	"runtime"
@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// notification is struct seccomp_notif: a call that waits for our answer.
-type notification struct {
-	id    uint64
-	pid   uint32 // the thread's
+// Notification is struct seccomp_notif: a call that waits for our answer.
+type Notification struct {
+	ID    uint64
+	PID   uint32 // the thread's
 	flags uint32
-	nr    int32
-	arch  uint32
+	Nr    int32
+	Arch  uint32
 	ip    uint64
-	args  [6]uint64
+	Args  [6]uint64
 }
 
 // answer is struct seccomp_notif_resp.
@@ -50,12 +50,12 @@ func (e *Refused) Error() string { return e.Reason + ": " + e.Err.Error() }
 // Unwrap returns Err.
 func (e *Refused) Unwrap() error { return e.Err }
 
-// install puts the filter before the calls of this thread, and of what is
+// Install puts the filter before the calls of this thread, and of what is
 // started from it, for ever. The thread must be locked and never be unlocked.
 // An error is a *Refused;
 // restricted is whether set-user-ID files have lost their meaning by that.
-func install() (listener int, restricted bool, err error) {
-	if !privileged() {
+func Install() (listener int, restricted bool, err error) {
+	if !Privileged() {
 		if err := unix.Prctl(noNewPrivs, 1, 0, 0, 0); err != nil {
 			return -1, false, &Refused{Reason: "the kernel has no no_new_privs", Err: err}
 		}
@@ -83,22 +83,22 @@ func install() (listener int, restricted bool, err error) {
 	return int(fd), restricted, nil
 }
 
-// privileged reports whether a filter needs no no_new_privs.
-func privileged() bool {
+// Privileged reports whether a filter needs no no_new_privs.
+func Privileged() bool {
 	header := unix.CapUserHeader{Version: capsVersion3}
 	var data [2]unix.CapUserData
 	return unix.Capget(&header, &data[0]) == nil && data[0].Effective&(1<<capSysAdmin) != 0
 }
 
-// receive waits for the next call. EINTR and ENOENT mean: try again.
-func receive(listener int, n *notification) unix.Errno {
-	*n = notification{} // the kernel wants zeros
+// Receive waits for the next call. EINTR and ENOENT mean: try again.
+func Receive(listener int, n *Notification) unix.Errno {
+	*n = Notification{} // the kernel wants zeros
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(n)))
 	return errno
 }
 
-// letThrough lets a call go on as if nothing had been.
-func letThrough(listener int, id uint64) {
+// LetThrough lets a call go on as if nothing had been.
+func LetThrough(listener int, id uint64) {
 	a := answer{id: id, flags: letGo}
 	for {
 		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&a)))
@@ -108,9 +108,9 @@ func letThrough(listener int, id uint64) {
 	}
 }
 
-// waits reports whether a call still waits for its answer: if not, its process
+// Waits reports whether a call still waits for its answer: if not, its process
 // was killed, and its number may be another's.
-func waits(listener int, id uint64) bool {
+func Waits(listener int, id uint64) bool {
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(listener), ioctlIDValid, uintptr(unsafe.Pointer(&id)))
 	return errno == 0
 }

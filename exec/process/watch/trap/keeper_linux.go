@@ -1,6 +1,6 @@
 //go:build amd64 || arm64
 
-package watch
+package trap
 
 import (
 	"runtime"
@@ -11,36 +11,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// slots is how many readers can be at work, most of them stuck in a file
+// Slots is how many readers can be at work, most of them stuck in a file
 // system that doesn't answer.
-const slots = 16
+const Slots = 16
 
 // shared is memory that the keeper shares with us. Each reader has the kernel
 // write the call that it receives into a slot of it. So if we are killed, even
 // between the receipt and the return to our code, the keeper knows which calls
 // wait for an answer that nobody else would give.
 type shared struct {
-	slot   [slots]notification
-	keeper notification
+	slot   [Slots]Notification
+	keeper Notification
 	answer answer
 	poll   [2]unix.PollFd
 	name   [16]byte
 }
 
-// keeper is a process that answers the calls of the watched tree when we don't:
+// Keeper is a process that answers the calls of the watched tree when we don't:
 // while the command is started, and for what outlives it or us. Without it
 // these calls would fail with ENOSYS as soon as the listener is closed.
-type keeper struct {
+type Keeper struct {
 	pid  int
 	pipe int // closed, by us or by our end, it tells the keeper to take over
 	mem  *shared
 	raw  []byte
 }
 
-// startKeeper forks a keeper. It is a fork without exec, which would cost more
+// StartKeeper forks a keeper. It is a fork without exec, which would cost more
 // than all the rest: the child runs keep alone, which calls nothing of Go's
 // runtime, as between fork and exec in package syscall.
-func startKeeper(listener int) (*keeper, error) {
+func StartKeeper(listener int) (*Keeper, error) {
 	raw, err := unix.Mmap(-1, 0, int(unsafe.Sizeof(shared{})), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func startKeeper(listener int) (*keeper, error) {
 		unix.Munmap(raw)
 		return nil, err
 	}
-	k := &keeper{pipe: pipe[1], raw: raw, mem: (*shared)(unsafe.Pointer(&raw[0]))}
+	k := &Keeper{pipe: pipe[1], raw: raw, mem: (*shared)(unsafe.Pointer(&raw[0]))}
 	copy(k.mem.name[:], "dvlcache-keeper")
 	runtime.LockOSThread()
 	k.pid, err = forkKeeper(listener, pipe[0], k.mem)
@@ -135,7 +135,7 @@ func keep(listener, pipe uintptr, mem *shared) {
 		if !answerOne(listener, n, a, mem) {
 			continue
 		}
-		if mem.keeper.nr == unix.SYS_EXECVE || mem.keeper.nr == unix.SYS_EXECVEAT {
+		if mem.keeper.Nr == unix.SYS_EXECVE || mem.keeper.Nr == unix.SYS_EXECVEAT {
 			break
 		}
 	}
@@ -147,8 +147,8 @@ func keep(listener, pipe uintptr, mem *shared) {
 		}
 	}
 	for i := range mem.slot {
-		if mem.slot[i].id != 0 {
-			mem.answer.id = mem.slot[i].id
+		if mem.slot[i].ID != 0 {
+			mem.answer.id = mem.slot[i].ID
 			mem.answer.flags = letGo
 			syscall.RawSyscall(unix.SYS_IOCTL, listener, unix.SECCOMP_IOCTL_NOTIF_SEND, a)
 		}
@@ -173,37 +173,37 @@ func keep(listener, pipe uintptr, mem *shared) {
 //go:norace
 //go:nosplit
 func answerOne(listener, n, a uintptr, mem *shared) bool {
-	mem.keeper.id = 0
-	mem.keeper.pid = 0
+	mem.keeper.ID = 0
+	mem.keeper.PID = 0
 	mem.keeper.flags = 0
-	mem.keeper.nr = 0
-	mem.keeper.arch = 0
+	mem.keeper.Nr = 0
+	mem.keeper.Arch = 0
 	mem.keeper.ip = 0
-	for i := range mem.keeper.args {
-		mem.keeper.args[i] = 0
+	for i := range mem.keeper.Args {
+		mem.keeper.Args[i] = 0
 	}
 	if _, _, errno := syscall.RawSyscall(unix.SYS_IOCTL, listener, unix.SECCOMP_IOCTL_NOTIF_RECV, n); errno != 0 {
 		return false
 	}
-	mem.answer.id = mem.keeper.id
+	mem.answer.id = mem.keeper.ID
 	mem.answer.flags = letGo
 	syscall.RawSyscall(unix.SYS_IOCTL, listener, unix.SECCOMP_IOCTL_NOTIF_SEND, a)
 	return true
 }
 
-// call is where a reader has the kernel write the call that it receives; slot is below
-// slots.
-func (k *keeper) call(slot int) *notification { return &k.mem.slot[slot] }
+// Call is where a reader has the kernel write the call that it receives; slot is below
+// Slots.
+func (k *Keeper) Call(slot int) *Notification { return &k.mem.slot[slot] }
 
-// handOver has the keeper answer what no reader can, since all are stuck.
-func (k *keeper) handOver() {
+// HandOver has the keeper answer what no reader can, since all are stuck.
+func (k *Keeper) HandOver() {
 	unix.Close(k.pipe)
 	k.pipe = -1
 }
 
-// takeOver lets the keeper answer from now on. needed is whether anybody is
+// TakeOver lets the keeper answer from now on. needed is whether anybody is
 // left to be answered, and stuck whether a reader has still a slot.
-func (k *keeper) takeOver(needed, stuck bool) {
+func (k *Keeper) TakeOver(needed, stuck bool) {
 	if !stuck {
 		unix.Munmap(k.raw) // the keeper's stays
 	}
@@ -230,8 +230,8 @@ var keepers struct {
 	left []int
 }
 
-// reap waits for the keepers that have ended, and returns how many have not.
-func reap() int {
+// Reap waits for the keepers that have ended, and returns how many have not.
+func Reap() int {
 	keepers.Lock()
 	defer keepers.Unlock()
 	left := keepers.left[:0]

@@ -1,4 +1,4 @@
-package watch
+package trap
 
 import (
 	"golang.org/x/sys/unix"
@@ -8,35 +8,35 @@ const (
 	sysFstatat = unix.SYS_FSTATAT
 	// nativeArch is how the kernel calls this architecture, and machine how ELF
 	// does.
-	nativeArch = unix.AUDIT_ARCH_AARCH64
-	machine    = 183
+	NativeArch = unix.AUDIT_ARCH_AARCH64
+	Machine    = 183
 	// foreignNumbers: there are none.
-	foreignNumbers = 0
+	ForeignNumbers = 0
 )
 
-// foreignArch has calls of its own numbers: those of 32-bit ARM.
-const foreignArch = unix.AUDIT_ARCH_ARM
+// ForeignArch has calls of its own numbers: those of 32-bit ARM.
+const ForeignArch = unix.AUDIT_ARCH_ARM
 
 // Of foreign programs we follow what they execute, and know that they opened
 // something.
-var foreignCalls = []call{
-	{nr: 5, op: opOpen},
-	{nr: 8, op: opCreate},
-	{nr: 11, op: opExecute, dir: -1, name: 0, flags: -1},
-	{nr: 322, op: opOpen},
-	{nr: 387, op: opExecute, dir: 0, name: 1, flags: 4},
-	{nr: 437, op: opOpen2},
+var ForeignCalls = []Call{
+	{Nr: 5, Op: OpOpen},
+	{Nr: 8, Op: OpCreate},
+	{Nr: 11, Op: OpExecute, Dir: -1, Name: 0, Flags: -1},
+	{Nr: 322, Op: OpOpen},
+	{Nr: 387, Op: OpExecute, Dir: 0, Name: 1, Flags: 4},
+	{Nr: 437, Op: OpOpen2},
 }
 
 // archCalls are those that this architecture has alone.
-var archCalls []call
+var archCalls []Call
 
-// restartAnyway makes a call that a signal interrupted begin anew after the
+// RestartAnyway makes a call that a signal interrupted begin anew after the
 // handler, whatever the handler's flags; it reports whether it was such a call.
 // The kernel has set the thread back to its SVC instruction, and would answer
 // EINTR if it stood there still; one instruction earlier it doesn't, and the
 // loading of a constant or of another register may be done twice.
-func restartAnyway(regs *unix.PtraceRegs, instruction func(uint64) uint32) bool {
+func RestartAnyway(regs *unix.PtraceRegs, instruction func(uint64) uint32) bool {
 	if instruction(regs.Pc) != 0xd4000001 {
 		return false
 	}
@@ -50,7 +50,7 @@ func restartAnyway(regs *unix.PtraceRegs, instruction func(uint64) uint32) bool 
 	return true
 }
 
-// interrupted is the call that a stopped thread was in.
-func interrupted(regs *unix.PtraceRegs) (nr uint64, args [6]uint64) {
+// Interrupted is the call that a stopped thread was in.
+func Interrupted(regs *unix.PtraceRegs) (nr uint64, args [6]uint64) {
 	return regs.Regs[8], [6]uint64(regs.Regs[:6])
 }
