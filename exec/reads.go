@@ -132,15 +132,17 @@ func (c *call) choose(ctx context.Context, e *cache.Entry) (v *cache.Variant, er
 // check looks whether all parts of a set hold, each once for calls that are looked up
 // together: most of them are shared.
 func (c *call) check(ctx context.Context, parts []inputs.Set) (*inputs.Mismatch, error) {
-	options := c.inputsOptions()
-	checker := inputs.NewChecker(options)
-	if c.looks == nil || len(options.Rules.Ignored) > 0 {
-		return checker.Check(ctx, parts...)
+	if c.looks == nil || c.key != nil && len(c.key.Ignored()) > 0 {
+		return inputs.NewChecker(c.inputsOptions()).Check(ctx, parts...)
 	}
+	var checker *inputs.Checker
 	for _, part := range parts {
 		sum := part.Sum()
 		mismatch, looked := c.looks[sum]
 		if !looked {
+			if checker == nil {
+				checker = inputs.NewChecker(c.inputsOptions())
+			}
 			var err error
 			if mismatch, err = checker.Check(ctx, part); err != nil {
 				return nil, err
