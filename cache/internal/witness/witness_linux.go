@@ -75,7 +75,8 @@ func New(tracked []File) (*Witness, func()) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.drain()
-		unix.Close(w.fd)
+		// The kernel takes 15 ms to end watches, in which the number can be stored.
+		go unix.Close(w.fd)
 		w.fd = -1
 	}
 	for i := range tracked {
