@@ -107,7 +107,7 @@ func Lines(out []byte, cut bool, limit int) (kept []byte, more bool) {
 
 // whole is an output that isn't cut, as a terminal shows it.
 func whole(out []byte) []byte {
-	if bytes.IndexAny(out, "\r\b\a\x1b") < 0 {
+	if !bytes.ContainsAny(out, "\r\b\a\x1b") {
 		return out
 	}
 	var all []byte

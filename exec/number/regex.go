@@ -37,7 +37,7 @@ func (x Extraction) lastMatch(out []byte, cut bool) (string, error) {
 // the same wherever such a one may stop.
 func (x Extraction) sureMatch(end []byte) (string, error) {
 	end = ending(end, maxSure)
-	if len(end) == 0 || !utf8.RuneStart(end[0]) || bytes.IndexAny(end, "\r\b\a\x1b") >= 0 {
+	if len(end) == 0 || !utf8.RuneStart(end[0]) || bytes.ContainsAny(end, "\r\b\a\x1b") {
 		return "", ErrCut
 	}
 	stops, ok := x.stops(string(end))

@@ -10,7 +10,7 @@ import (
 // taken back. Of what an earlier writing leaves to the right of a shorter one it
 // knows nothing. It starts at that byte of the line, and depends on none before.
 func shown(line []byte) (text []byte, start int) {
-	if bytes.IndexAny(line, "\r\b\a\x1b") < 0 {
+	if !bytes.ContainsAny(line, "\r\b\a\x1b") {
 		return line, 0
 	}
 	for {
@@ -27,7 +27,7 @@ func shown(line []byte) (text []byte, start int) {
 // whether anything was written or erased. A text that moves about the screen in
 // other ways than on its line is returned as it is.
 func written(raw []byte) (text []byte, touched bool) {
-	if bytes.IndexAny(raw, "\b\a\x1b") < 0 {
+	if !bytes.ContainsAny(raw, "\b\a\x1b") {
 		return raw, len(raw) > 0
 	}
 	var s screenLine
