@@ -210,7 +210,7 @@ func (c *call) unite(ctx context.Context, e evaluation) (was, is known, err erro
 		}
 	}
 	is.parts = []inputs.Set{set}
-	is.inputs, err = c.Observer.Store(ctx, c.Store, c.Namespace, set)
+	is.inputs, err = c.Observer.Store(ctx, c.Store, c.Namespace, c.gen.Namespace, set)
 	return was, is, err
 }
 

@@ -57,7 +57,7 @@ func fileOf(tb testing.TB, entries int, set inputs.Set, places inputs.Places) fl
 		if set.Len() > 0 && i < 3 {
 			var err error
 			observer := &observe.Observer{Options: inputs.Options{Places: places}}
-			if in, err = observer.Store(ctx, store, "n", set); err != nil {
+			if in, err = observer.Store(ctx, store, "n", cache.Token{}, set); err != nil {
 				tb.Fatal(err)
 			}
 		}

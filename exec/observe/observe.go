@@ -25,7 +25,10 @@ type Observer struct {
 	StdinWaits func() bool
 
 	mu    sync.Mutex
-	lists map[key.Key]inputs.Set // that are known to be stored; they never change
+	lists map[key.Key]inputs.Set // they never change
+	// stored are the lists that are known to be stored, since the namespace was
+	// cleared last: each under that period.
+	stored map[storedList]bool
 }
 
 // listKey is the key under which a shared list lies.
@@ -113,12 +116,26 @@ func (o *Observer) keep(k key.Key, list inputs.Set) {
 	o.lists[k] = list
 }
 
-// has reports whether a list is known to be stored.
-func (o *Observer) has(k key.Key) bool {
+// storedList is a list as it lies in a store.
+type storedList struct {
+	id     cache.ID
+	period cache.Token
+}
+
+// isStored reports whether a list is known to be stored.
+func (o *Observer) isStored(l storedList) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	_, ok := o.lists[k]
-	return ok
+	return o.stored[l]
+}
+
+func (o *Observer) keepStored(l storedList) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.stored == nil {
+		o.stored = map[storedList]bool{}
+	}
+	o.stored[l] = true
 }
 
 // mostOwn is how many observations of a part of a set lie in the record of one entry,
@@ -151,9 +168,9 @@ func (o *Observer) common(ctx context.Context, s cache.Store, namespace, place s
 	return list, rest
 }
 
-// Store makes the inputs of a set, and stores what is to be shared of it. Its error is
-// the store's.
-func (o *Observer) Store(ctx context.Context, s cache.Store, namespace string, set inputs.Set) (in cache.Inputs, err error) {
+// Store makes the inputs of a set, and stores what is to be shared of it. period is the
+// namespace's under which the evaluation was begun. Its error is the store's.
+func (o *Observer) Store(ctx context.Context, s cache.Store, namespace string, period cache.Token, set inputs.Set) (in cache.Inputs, err error) {
 	shared, own := set.Split(o.Options.Places)
 	parts := map[key.Key]inputs.Set{}
 	var rest inputs.Set
@@ -171,8 +188,8 @@ func (o *Observer) Store(ctx context.Context, s cache.Store, namespace string, s
 	slices.SortFunc(in.Shared, func(a, b key.Key) int { return slices.Compare(a[:], b[:]) })
 	var ids []cache.ID
 	for _, k := range in.Shared {
-		if !o.has(k) {
-			ids = append(ids, cache.ID{Namespace: namespace, Key: k})
+		if id := (cache.ID{Namespace: namespace, Key: k}); !o.isStored(storedList{id, period}) {
+			ids = append(ids, id)
 		}
 	}
 	for i, got := range cache.GetAll(ctx, s, ids) {
@@ -193,6 +210,9 @@ func (o *Observer) Store(ctx context.Context, s cache.Store, namespace string, s
 			}
 		}
 		o.keep(ids[i].Key, list)
+		if got.Gen.Namespace == period {
+			o.keepStored(storedList{ids[i], period})
+		}
 	}
 	return in, nil
 }

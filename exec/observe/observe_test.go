@@ -40,7 +40,7 @@ func storeCommon(t *testing.T, absent int) {
 		}
 		// Each in a process of its own.
 		o := &Observer{Options: inputs.Options{Places: places, Marks: marks}}
-		in, err := o.Store(ctx, store, "default", set)
+		in, err := o.Store(ctx, store, "default", cache.Token{}, set)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func TestStoreApart(t *testing.T) {
 	store := cache.NewMemory()
 	for i := range 20 {
 		set, _ := inputs.NewSet([]inputs.Observation{{Name: fmt.Sprintf("/work/a%d", i)}, {Name: fmt.Sprintf("/work/b%d", i)}})
-		in, err := o.Store(ctx, store, "default", set)
+		in, err := o.Store(ctx, store, "default", cache.Token{}, set)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,5 +81,42 @@ func TestStoreApart(t *testing.T) {
 	}
 	if len(lists) > 1 {
 		t.Errorf("there are %d lists", len(lists))
+	}
+}
+
+// TestStoreAfterClear: what others have cleared since is stored again for what is evaluated
+// after that, and a list of one namespace is none of another.
+func TestStoreAfterClear(t *testing.T) {
+	ctx := context.Background()
+	marks := inputs.NewMarks(t.TempDir() + "/marks")
+	defer marks.Close()
+	o := &Observer{Options: inputs.Options{Places: inputs.Places{Dir: "/work"}, Marks: marks}}
+	store := cache.NewMemory()
+	set, _ := inputs.NewSet([]inputs.Observation{{Name: "/work/a"}, {Name: "/work/b"}})
+	for _, step := range []string{"first", "again", "cleared", "elsewhere"} {
+		namespace := "default"
+		switch step {
+		case "cleared":
+			if _, err := store.Clear(ctx, namespace); err != nil {
+				t.Fatal(err)
+			}
+		case "elsewhere":
+			namespace = "other"
+		}
+		_, gen, err := store.Get(ctx, cache.ID{Namespace: namespace})
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := o.Store(ctx, store, namespace, gen.Namespace, set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(in.Shared) == 0 {
+			t.Fatal("nothing is shared")
+		}
+		another := &Observer{Options: o.Options}
+		if got, ok, err := another.Load(ctx, store, namespace, in); err != nil || !ok || !got.Equal(set) {
+			t.Errorf("%s: it isn't there: %v, %v", step, ok, err)
+		}
 	}
 }
