@@ -168,7 +168,7 @@ func (f *finder) hit(ctx context.Context, a ask, got cache.Got) bool {
 		return false
 	}
 	c := f.reader
-	c.id, c.usesStore, c.fromOutput = a.id, true, false
+	c.id, c.Args, c.usesStore, c.fromOutput = a.id, a.slot.Args, true, false
 	before := c.counts
 	answer, ok, err := c.answerFrom(ctx, got)
 	if !ok || err != nil || c.fromOutput {
