@@ -266,7 +266,7 @@ func (r *reader) arguments(n *trap.Notification, name string) []string {
 }
 
 // interpreters run a script that an argument names.
-var interpreters = []string{"python", "perl", "ruby", "node", "sh", "bash", "dash", "zsh", "ksh", "Rscript", "julia", "lua", "php", "awk", "gawk", "mawk", "env", "make", "octave"}
+var interpreters = []string{"python", "perl", "ruby", "node", "sh", "bash", "dash", "zsh", "ksh", "Rscript", "julia", "lua", "php", "env", "make", "octave"}
 
 // nameOf is how a person would call a program.
 func nameOf(file string, script bool, args []string) string {
