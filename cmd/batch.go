@@ -148,6 +148,8 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	}
 	if file, ok := out.(*os.File); ok && f.output != "" {
 		o.keepOutputs(q.Args, f.output, file.Name())
+	} else {
+		o.keepOutputs(q.Args)
 	}
 	q.Args = q.Args[:1]
 	q.Repeat.Jobs = 1 // the workers are spread over the lines

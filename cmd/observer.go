@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -61,10 +62,17 @@ func (o opened) observer(s *config.Settings, q exec.Query, still bool) *observe.
 	}
 }
 
-// keepOutputs remembers that a call of a program makes files, since we write them: they
-// are no inputs of the next one, which may list their folder.
+// keepOutputs remembers that a call of a program makes files, since we write them, or what
+// our stdout and stderr are: they are no inputs of the next one, which may list their
+// folder.
 func (o opened) keepOutputs(args []string, names ...string) {
 	marks := observe.MarksOf(o.marks, args)
+	for fd, f := range []*os.File{1: os.Stdout, 2: os.Stderr} {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			name, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)) // on Linux alone anybody sees
+			names = append(names, name)
+		}
+	}
 	for _, name := range names {
 		if path, err := filepath.Abs(name); name != "" && err == nil {
 			marks.KeepMade(path)
