@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"dvlcache/cache"
@@ -262,11 +264,14 @@ func (c *call) unseen(ctx context.Context, run *evaluation) string {
 		if errors.As(run.Unwatched, &unwatchable) {
 			c.Warn(fmt.Sprintf("%s runs unwatched from now on: %v", c.Args[0], run.Unwatched), "--depends-on names what it reads and no argument does")
 			c.Observer.Options.Marks.KeepUnwatchable(c.watchName(), unwatchable.Reason)
+		} else if os.Getenv(WatchedVariable) == "" && !errors.Is(run.Unwatched, syscall.EBUSY) { // nobody else watches
+			c.Observer.Options.Marks.KeepUnavailable(c.watchName(), run.Unwatched.Error())
 		}
 	}
 	if run.Trace == nil {
 		return ""
 	}
+	c.Observer.Options.Marks.KeepUnavailable(c.watchName(), "")
 	c.trace = run.Trace
 	if by := run.Trace.StdinReader; by != "" && c.Stdin == nil && c.Observer.StdinWaits != nil && c.Observer.StdinWaits() {
 		c.Warn(by+" read its stdin, which is empty", "--stdin hands ours on; what it holds counts then")

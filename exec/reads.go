@@ -12,6 +12,7 @@ import (
 	"dvlcache/cache/key/launch"
 	"dvlcache/exec/observe"
 	"dvlcache/exec/process"
+	"dvlcache/exec/process/watch"
 )
 
 // Reads says whether what evaluations are seen to use counts.
@@ -80,8 +81,7 @@ func (c *call) overtaken(v *cache.Variant) bool {
 }
 
 // choose returns the variant of an entry that answers: the latest whose inputs hold. If
-// none does, mismatch says why the latest doesn't. What was evaluated unwatched answers
-// under ReadsAuto if nothing of the call was watched. The error is the context's.
+// none does, mismatch says why the latest doesn't. The error is the context's.
 func (c *call) choose(ctx context.Context, e *cache.Entry) (v *cache.Variant, err error) {
 	c.known, c.mismatch, c.refused = nil, nil, nil
 	variants := e.Variants()
@@ -120,7 +120,7 @@ func (c *call) choose(ctx context.Context, e *cache.Entry) (v *cache.Variant, er
 			break
 		}
 	}
-	if v == nil && len(c.known) == 0 && c.Reads == ReadsAuto && os.Getenv(WatchedVariable) == "" {
+	if v == nil && len(c.known) == 0 && c.unwatchedAnswers() {
 		v = unwatched
 	}
 	if unwatched != nil && v != unwatched {
@@ -168,6 +168,17 @@ func (c *call) watchMode() process.WatchMode {
 		return process.Unwatched
 	}
 	return process.WatchIfPossible
+}
+
+// unwatchedAnswers reports whether what was evaluated unwatched may answer: where the
+// program can't be watched.
+func (c *call) unwatchedAnswers() bool {
+	if c.Reads != ReadsAuto || os.Getenv(WatchedVariable) != "" {
+		return false
+	}
+	marks := c.Observer.Options.Marks
+	_, unwatchable := marks.Unwatchable(c.watchName())
+	return !watch.Supported || unwatchable || marks.Unavailable(c.watchName())
 }
 
 // watchName tells the program from others: of an interpreter, by what it was given to run

@@ -45,6 +45,7 @@ const (
 	markState       = "state"
 	markMade        = "made"
 	markUnwatchable = "unwatchable"
+	markUnavailable = "unavailable"
 	markCommon      = "common"
 )
 
@@ -61,26 +62,34 @@ func (m *Marks) get(what, name string) (text string, ok bool) {
 	return m.table.get(what + "\x00" + name)
 }
 
-// KeepState remembers a state as a watched evaluation has left it. Call it for each
-// state when the evaluation has ended.
+// KeepState remembers a state as a watched evaluation of the program has left it. Call it
+// for each state when the evaluation has ended.
 func (m *Marks) KeepState(ctx context.Context, name string) {
 	text, ok := describe(ctx, key.NewDigests(""), name)
 	if !ok {
 		text = "" // no state is described so
 	}
-	m.put(markState, name, text)
+	m.put(markState, m.stateName(name), text)
 }
 
-// RenewState is KeepState for what may be the state of another evaluation.
+// RenewState is KeepState for what may be the state of another evaluation of the program.
 func (m *Marks) RenewState(ctx context.Context, name string) {
-	if _, known := m.get(markState, name); known {
+	if _, known := m.get(markState, m.stateName(name)); known {
 		m.KeepState(ctx, name)
 	}
 }
 
-// holds reports whether a state is as the last watched evaluation has left it.
+func (m *Marks) stateName(name string) string {
+	if m == nil {
+		return name
+	}
+	return m.program + "\x00" + name
+}
+
+// holds reports whether a state is as the last watched evaluation of the program has
+// left it.
 func (m *Marks) holds(ctx context.Context, digests *key.Digests, name string) bool {
-	kept, known := m.get(markState, name)
+	kept, known := m.get(markState, m.stateName(name))
 	now, ok := describe(ctx, digests, name)
 	return known && ok && kept == now
 }
@@ -139,6 +148,20 @@ func (m *Marks) KeepUnwatchable(program, why string) { m.put(markUnwatchable, pr
 // Unwatchable returns why a program can't be watched, if that is remembered.
 func (m *Marks) Unwatchable(program string) (why string, ok bool) {
 	return m.get(markUnwatchable, program)
+}
+
+// KeepUnavailable remembers why a program couldn't be watched where we are, or, if why is
+// empty, that it could. It is tried again for each evaluation.
+func (m *Marks) KeepUnavailable(program, why string) {
+	if why != "" || m.Unavailable(program) {
+		m.put(markUnavailable, program, why)
+	}
+}
+
+// Unavailable reports whether a program couldn't be watched when it ran last.
+func (m *Marks) Unavailable(program string) bool {
+	why, _ := m.get(markUnavailable, program)
+	return why != ""
 }
 
 // KeepCommon remembers under which key a set lies that entries of some kind have in

@@ -18,6 +18,9 @@ import (
 	"dvlcache/exec/process/watch/trap"
 )
 
+// Supported is whether there is a way to watch on this system at all.
+const Supported = true
+
 // Watch is a command that is being watched.
 type Watch struct {
 	cmd        *exec.Cmd

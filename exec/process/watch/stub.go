@@ -7,6 +7,9 @@ import (
 	"runtime"
 )
 
+// Supported is whether there is a way to watch on this system at all.
+const Supported = false
+
 // Watch is a command that is being watched.
 type Watch struct{}
 
