@@ -147,6 +147,11 @@ func now(name string, follow bool) (stamp, bool) {
 	return stampOf(&st), true
 }
 
+func isThere(name string) bool {
+	_, there := now(name, true)
+	return there
+}
+
 // file says what became of a name; nil if it was not used.
 func (e *end) file(rec *record) *File {
 	written := e.changes[rec.path].change != 0
@@ -163,6 +168,9 @@ func (e *end) file(rec *record) *File {
 	}
 	switch {
 	case !e.touched(rec):
+		f.Fate = Input
+	case rec.kind == absent && rec.before != 0 && !isThere(rec.name):
+		// Made, and removed again: that it was not there counts.
 		f.Fate = Input
 	case f.Use == 0, rec.before == 0 && e.owned(rec.path), rec.kind == absent && e.owned(rec.path), e.madeElsewhere(rec):
 		f.Fate = Output
