@@ -47,6 +47,7 @@ type Verified struct {
 	gen     cache.Generation // before it was run
 	outcome process.Outcome
 	samples []sampleOf
+	set     *inputs.Set // of a run that was watched
 }
 
 // sampleOf is a number that was found anew.
@@ -122,8 +123,10 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 		return verdict(Changed, "its key is another now")
 	}
 	mode := process.Unwatched
+	var options inputs.Options
 	if e.Inputs.Watched() && v.Memo.Observer != nil {
-		change, err := v.inputsChanged(ctx, id, e, call)
+		var change string
+		change, options, err = v.inputsChanged(ctx, id, e, call)
 		if err != nil {
 			return verdict(Changed, "%v", err)
 		} else if change != "" {
@@ -135,6 +138,14 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 	r.outcome, err = v.Memo.Runner.Run(ctx, process.Command{Path: program, Args: r.Command.Args, Env: v.environment(env), Timeout: v.Timeout, Watch: mode})
 	if r.outcome.Trace != nil {
 		v.Memo.Observer.Mark(ctx, r.Command.Args, r.outcome.Trace)
+		set, unseen, err := observe.Set(ctx, options, r.outcome.Trace)
+		switch {
+		case err != nil:
+			return verdict(Changed, "%v", err)
+		case unseen != "":
+			return verdict(Unknown, "not all that it read was seen: %s", unseen)
+		}
+		r.set = &set
 	}
 	if r.Err = err; err != nil {
 		return verdict(Failed, "%v", err)
@@ -167,24 +178,24 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 }
 
 // inputsChanged says what has changed of the inputs under which an entry was evaluated
-// last, or nothing.
-func (v *Verifier) inputsChanged(ctx context.Context, id cache.ID, e *cache.Entry, call *key.Call) (string, error) {
+// last, or nothing, and returns the options for what it reads now.
+func (v *Verifier) inputsChanged(ctx context.Context, id cache.ID, e *cache.Entry, call *key.Call) (change string, options inputs.Options, err error) {
 	set, ok, err := v.Memo.Observer.Load(ctx, v.Memo.Store, id.Namespace, e.Inputs)
 	if err != nil {
-		return "", err
+		return "", options, err
 	} else if !ok {
-		return "what it read is not recorded any more", nil
+		return "what it read is not recorded any more", options, nil
 	}
-	options := v.Memo.Observer.Options
+	options = v.Memo.Observer.Options
 	options.Marks = observe.MarksOf(options.Marks, e.Args())
 	options.Rules.Untracked, options.Rules.Ignored = slices.Concat(e.Command().Untracked(), set.Untracked()), call.Ignored()
 	paths := e.Command().Paths
 	options.Places.ByProject, options.Places.ByDir = paths == key.PathsProject, paths == key.PathsNone
 	m, err := inputs.NewChecker(options).Check(ctx, set)
 	if m == nil || err != nil {
-		return "", err
+		return "", options, err
 	}
-	return m.String(), nil
+	return m.String(), options, nil
 }
 
 // near reports whether a number is the stored one, within the tolerance.
@@ -217,9 +228,17 @@ func (v *Verifier) environment(counted map[string]*string) []string {
 // and refuses evaluations that are under way. Its error is cache.ErrSuperseded
 // where the entry was cleared or refreshed meanwhile, or as of Store.Update.
 func (v *Verifier) Replace(ctx context.Context, r Verified, keepOutput int) error {
+	var in cache.Inputs
+	if r.set != nil {
+		var err error
+		if in, err = v.Memo.Observer.Store(ctx, v.Memo.Store, r.ID.Namespace, r.gen.Namespace, *r.set); err != nil {
+			return err
+		}
+	}
 	return v.Memo.Store.Update(ctx, r.ID, r.gen, func(old *cache.Entry) *cache.Entry {
 		at := r.samples[0].sample
 		e := &cache.Entry{Token: cache.NewToken(), Created: at.Time}
+		e.Inputs = in
 		e.Output = &cache.Output{ID: at.ID, Seconds: at.Seconds, Time: at.Time}
 		e.Output.Text, e.Output.Cut = number.Lines(r.outcome.Stdout, r.outcome.Cut, keepOutput)
 		e.SetCommand(r.Command)
