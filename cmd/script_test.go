@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	osexec "os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -29,6 +30,9 @@ func (t tests) Run() int {
 		panic(err)
 	}
 	defer os.RemoveAll(binaryDir)
+	// Where SIGHUP is ignored, as below nohup, what we start would ignore it, too: unless
+	// we catch it.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	return t.M.Run()
 }
 
