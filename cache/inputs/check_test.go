@@ -23,7 +23,7 @@ type bench struct {
 func newBench(t testing.TB) *bench {
 	root := t.TempDir()
 	b := &bench{t, Options{
-		Places: Places{Home: root + "/home", Tmp: root + "/tmp", Dir: root + "/work"},
+		Places: Places{Home: root + "/home", Tmp: root + "/tmp", Dir: root + "/proj"},
 		Path:   root + "/bin:/nowhere",
 		Memory: root + "/cache/inputs", Digests: key.NewDigests(root + "/cache/digests"),
 		Marks: NewMarks(root + "/cache/marks"),

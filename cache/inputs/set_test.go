@@ -15,8 +15,8 @@ import (
 // programs are few.
 func draw(t *rapid.T, label string) []Observation {
 	name := rapid.SampledFrom([]string{
-		"/", "/usr/lib/python3/os.py", "/usr/lib/python3/os/path.py", "/work/a b", "/work/../x", "/work/\xff\n",
-		"$HOME", "$HOME/data.csv", "$TMPDIR/t", "$PROJECT/train.py", "/dev/shm/d", "/work/venv/lib/python3.12/x.py",
+		"/", "/usr/lib/python3/os.py", "/usr/lib/python3/os/path.py", "/proj/a b", "/proj/../x", "/proj/\xff\n",
+		"$HOME", "$HOME/data.csv", "$TMPDIR/t", "$PROJECT/train.py", "/dev/shm/d", "/proj/venv/lib/python3.12/x.py",
 	})
 	one := rapid.Custom(func(t *rapid.T) Observation {
 		o := Observation{
@@ -165,7 +165,7 @@ func TestUniteDisagrees(t *testing.T) {
 }
 
 func TestSplit(t *testing.T) {
-	p := Places{Home: "/home/u", Tmp: "/scratch/u", Dir: "/work/sub", Project: "/work"}
+	p := Places{Home: "/home/u", Tmp: "/scratch/u", Dir: "/proj/sub", Project: "/proj"}
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSet(t, "set")
 		shared, own := s.Split(p)
@@ -175,12 +175,12 @@ func TestSplit(t *testing.T) {
 		}
 	})
 	for name, want := range map[string]bool{
-		"/work/train.py": true, "/work/sub/d.csv": true, "/dev/shm/d.csv": true, "$TMPDIR/d.csv": true,
+		"/proj/train.py": true, "/proj/sub/d.csv": true, "/dev/shm/d.csv": true, "$TMPDIR/d.csv": true,
 		"$PROJECT/x":             true, // not known here
-		"/usr/lib/python3/os.py": false, "$HOME/.config/x": false, "/workshop/x": false, "/work": true,
-		"/work/env/lib/python3.12/site-packages/numpy/__init__.py": false, "/work/env/lib64/python3.12/x.py": false,
-		"/work/node_modules/x.js": false, "/work/renv/library/R-4.4/x/R/x.rdb": false, "/work/.venv/bin/python": false,
-		"/work/lib/pythonic.py": true, "/work/library/x": true,
+		"/usr/lib/python3/os.py": false, "$HOME/.config/x": false, "/projshop/x": false, "/proj": true,
+		"/proj/env/lib/python3.12/site-packages/numpy/__init__.py": false, "/proj/env/lib64/python3.12/x.py": false,
+		"/proj/node_modules/x.js": false, "/proj/renv/library/R-4.4/x/R/x.rdb": false, "/proj/.venv/bin/python": false,
+		"/proj/lib/pythonic.py": true, "/proj/library/x": true,
 	} {
 		if got := p.owned(name); got != want {
 			t.Errorf("%s is the experiment's own: %v, want %v", name, got, want)

@@ -22,17 +22,17 @@ func storeCommon(t *testing.T, absent int) {
 	store := cache.NewMemory()
 	marks := inputs.NewMarks(t.TempDir() + "/marks")
 	defer marks.Close()
-	places := inputs.Places{Home: "/home/u", Tmp: "/tmp", Dir: "/work"}
+	places := inputs.Places{Home: "/home/u", Tmp: "/tmp", Dir: "/proj"}
 	lists := map[string]bool{}
 	for i := range 20 {
-		list := []inputs.Observation{{Name: fmt.Sprintf("/work/fold%d.csv", i), By: "train.py"}}
+		list := []inputs.Observation{{Name: fmt.Sprintf("/proj/fold%d.csv", i), By: "train.py"}}
 		for j := range absent {
-			list = append(list, inputs.Observation{Name: fmt.Sprintf("/work/module%d.py", j), Kind: inputs.Absent, By: "train.py"})
+			list = append(list, inputs.Observation{Name: fmt.Sprintf("/proj/module%d.py", j), Kind: inputs.Absent, By: "train.py"})
 		}
 		for j := range 3000 {
 			list = append(list, inputs.Observation{Name: fmt.Sprintf("/usr/lib/python3/%d.py", j), By: "python3"})
 		}
-		helpers := inputs.Observation{Name: "/work/helpers.py", By: "train.py"}
+		helpers := inputs.Observation{Name: "/proj/helpers.py", By: "train.py"}
 		helpers.Sum[0] = byte(i / 10)
 		set, ok := inputs.NewSet(append(list, helpers))
 		if !ok {
@@ -67,10 +67,10 @@ func TestStoreApart(t *testing.T) {
 	marks := inputs.NewMarks(t.TempDir() + "/marks")
 	defer marks.Close()
 	lists := map[string]bool{}
-	o := &Observer{Options: inputs.Options{Places: inputs.Places{Dir: "/work"}, Marks: marks}}
+	o := &Observer{Options: inputs.Options{Places: inputs.Places{Dir: "/proj"}, Marks: marks}}
 	store := cache.NewMemory()
 	for i := range 20 {
-		set, _ := inputs.NewSet([]inputs.Observation{{Name: fmt.Sprintf("/work/a%d", i)}, {Name: fmt.Sprintf("/work/b%d", i)}})
+		set, _ := inputs.NewSet([]inputs.Observation{{Name: fmt.Sprintf("/proj/a%d", i)}, {Name: fmt.Sprintf("/proj/b%d", i)}})
 		in, err := o.Store(ctx, store, "default", cache.Token{}, set)
 		if err != nil {
 			t.Fatal(err)
@@ -90,9 +90,9 @@ func TestStoreAfterClear(t *testing.T) {
 	ctx := context.Background()
 	marks := inputs.NewMarks(t.TempDir() + "/marks")
 	defer marks.Close()
-	o := &Observer{Options: inputs.Options{Places: inputs.Places{Dir: "/work"}, Marks: marks}}
+	o := &Observer{Options: inputs.Options{Places: inputs.Places{Dir: "/proj"}, Marks: marks}}
 	store := cache.NewMemory()
-	set, _ := inputs.NewSet([]inputs.Observation{{Name: "/work/a"}, {Name: "/work/b"}})
+	set, _ := inputs.NewSet([]inputs.Observation{{Name: "/proj/a"}, {Name: "/proj/b"}})
 	for _, step := range []string{"first", "again", "cleared", "elsewhere"} {
 		namespace := "default"
 		switch step {
