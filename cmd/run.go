@@ -118,6 +118,9 @@ func explainAnswer(ui *terminal, a exec.Answer) {
 	default:
 		ui.message(fmt.Sprintf("miss; %s spent", duration(a.Seconds)), "")
 	}
+	if a.Mismatch != nil && !a.Cached {
+		ui.message(oneLine(a.Mismatch.String()), "")
+	}
 	if a.Call == nil {
 		return
 	}

@@ -263,6 +263,7 @@ func (c *call) report() Answer {
 		Waited:    c.waited,
 		Trace:     c.trace,
 		Unwatched: c.unwatched,
+		Mismatch:  c.mismatch,
 		inputs:    c.set,
 	}
 }

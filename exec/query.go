@@ -93,6 +93,8 @@ type Answer struct {
 	// one that was watched; Unwatched says why it was not, if it should have been.
 	Trace     *watch.Trace
 	Unwatched error
+	// Mismatch says why no stored number answered; nil if there was none.
+	Mismatch *inputs.Mismatch
 
 	inputs func() *inputs.Set
 }
