@@ -221,7 +221,7 @@ func TestMessages(t *testing.T) {
 		}
 	}
 	for names, want := range map[string]string{
-		"it's": "gained it's (--untracked leaves it out)", "a*": "gained a* (--untracked leaves it out)", "a b": "gained a b (--untracked 'a b' leaves it out)",
+		"x.py": "gained x.py", "it's": "gained it's (--untracked leaves it out)", "a*": "gained a* (--untracked leaves it out)", "a b": "gained a b (--untracked 'a b' leaves it out)",
 	} {
 		if got := gained([]string{names}); got != want {
 			t.Errorf("it says %s, not %s", got, want)

@@ -2,6 +2,8 @@ package inputs
 
 import (
 	"fmt"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -86,12 +88,19 @@ func shown(text string) string {
 // at says when a file was changed.
 func at(mtime int64) string { return time.Unix(0, mtime).Format(" (2006-01-02 15:04)") }
 
+// code are the ends of names that may stand before what a program would load otherwise: to
+// leave such a file out would give wrong numbers.
+var code = []string{".py", ".pyc", ".pth", ".so", ".R", ".jl", ".pl", ".pm", ".rb", ".js", ".mjs", ".lua", ".m"}
+
 // gained says that a folder has new names, and how to leave the first out.
 func gained(names []string) string {
 	first := names[0]
 	change := "gained " + shown(first)
 	if more := len(names) - 1; more > 0 {
 		change += fmt.Sprintf(" and %d more", more)
+	}
+	if slices.Contains(code, path.Ext(first)) {
+		return change
 	}
 	if strings.ContainsAny(first, `*?[]{}\'`) || shown(first) != first {
 		return change + " (--untracked leaves it out)"
