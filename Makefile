@@ -50,7 +50,7 @@ test: test-deps
 # All tests, under the race detector; lint vets them. The limit is for tests that
 # hang. What make hands to another make is not for those that the tests start.
 race:
-	MAKEFLAGS= MFLAGS= go test -race -vet=off -timeout 30m ./...
+	MAKEFLAGS= MFLAGS= MAKELEVEL= go test -race -vet=off -timeout 30m ./...
 
 test-deps:
 	@sh .ci/deps gcc bash awk memcached ip parallel python3 strace

@@ -217,7 +217,7 @@ func (v *victim) begin(template string) {
 	from := v.templates[template]
 	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		to := v.cache + strings.TrimPrefix(path, from)
-		if err != nil || d.Name() == "digests" { // megabytes of nothing
+		if name := d.Name(); err != nil || name == "digests" || name == "marks" { // megabytes of nothing
 			return err
 		}
 		if d.IsDir() {
