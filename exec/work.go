@@ -17,14 +17,13 @@ import (
 //	cold ──→ preparing ──→ ready ──→ running ──→ storing ──→ ended
 //	  ↑       │      └───→ busy ──────↑  │                     ↑
 //	  │       └── answered by the store ─┼─────────────────────┤
-//	  ├── its lease is given back ←─ ready                     │
 //	  └── a file changed while it ran ←──┴── it failed ────────┘
 type workState int
 
 const (
 	workCold      workState = iota // in works.cold
 	workPreparing                  // its lease is asked for, and the store a second time
-	workReady                      // in works.ready: it has its lease, if there are any
+	workReady                      // in works.ready: it has its lease, if there are any, or had it
 	workBusy                       // in works.busy: another process has its turn
 	workRunning                    // its program runs, or waits for its turn
 	workStoring                    // its program has ended; the store is waited for
@@ -40,8 +39,10 @@ type work struct {
 	id    cache.ID // under which it is pending
 	slots []*slot
 	lease *cache.Lease
-	again bool // a file changed meanwhile: its key has to be made anew
-	times int  // how often it was evaluated while a file changed
+	// returned says that its lease was given back.
+	returned bool
+	again    bool // a file changed meanwhile: its key has to be made anew
+	times    int  // how often it was evaluated while a file changed
 	// what came of it
 	fromStore bool // another's number answers
 	answer    Answer
@@ -58,15 +59,13 @@ type works struct {
 	// state.
 	preparing bool
 	storing   int
-	// returning is how many groups of works give back leases that were taken ahead:
-	// those are the next to be prepared again, in the order of lines. held says that
-	// one had to be since the last program ended: no more are taken ahead.
-	returning int
-	held      bool
+	// held says that a lease that was taken ahead had to be given back since the last
+	// program ended: no more are.
+	held bool
 }
 
 // idle reports whether nothing goes on but programs.
-func (w *works) idle() bool { return w.storing == 0 && !w.preparing && w.returning == 0 }
+func (w *works) idle() bool { return w.storing == 0 && !w.preparing }
 
 // add makes work of a line that the store doesn't answer, or has it wait for the
 // work that its key has already.
@@ -99,7 +98,7 @@ func (b *batch) start(ctx context.Context) {
 	ws := &b.works
 	// A program takes three descriptors, and we some for ourselves.
 	jobs := max(min(b.Jobs, (process.Descriptors()-12)/3), 1)
-	if n := min(len(ws.cold), b.toPrepare(jobs)); n > 0 && !ws.preparing && ws.returning == 0 {
+	if n := min(len(ws.cold), b.toPrepare(jobs)); n > 0 && !ws.preparing {
 		works := ws.cold[:n:n]
 		ws.cold = ws.cold[n:]
 		ws.preparing = true
@@ -124,7 +123,7 @@ func (b *batch) start(ctx context.Context) {
 		default:
 			return
 		}
-		waits := w.state == workBusy
+		waits := w.state == workBusy || w.returned
 		w.state = workRunning
 		b.state.Running++
 		go func() {
@@ -252,40 +251,22 @@ func (b *batch) take(ctx context.Context, works []*work) {
 }
 
 // returnLeases gives the leases of works back that aren't running yet: nobody may
-// wait for long for a lease whose program doesn't run.
+// wait for long for a lease whose program doesn't run. The works keep their place, and
+// take their turn when they run.
 func (b *batch) returnLeases(ctx context.Context, leased []*work) {
-	var late []*work
+	var late []*cache.Lease
 	b.step(ctx, func() {
-		ws := &b.works
-		rest := ws.ready[:0:0]
-		for _, w := range ws.ready {
-			if !b.over && slices.Contains(leased, w) {
-				w.state = workPreparing
-				late = append(late, w)
-			} else {
-				rest = append(rest, w)
+		for _, w := range b.works.ready {
+			if !b.over && w.lease != nil && slices.Contains(leased, w) {
+				late = append(late, w.lease)
+				w.lease, w.returned = nil, true
 			}
 		}
-		ws.ready = rest
-		if ws.held = ws.held || len(late) > 0; len(late) > 0 {
-			ws.returning++
-		}
+		b.works.held = b.works.held || len(late) > 0
 	})
-	if len(late) == 0 {
-		return
+	for _, l := range late {
+		l.Abandon()
 	}
-	for _, w := range late {
-		w.lease.Abandon()
-		w.lease = nil
-	}
-	b.step(ctx, func() {
-		ws := &b.works
-		ws.returning--
-		for _, w := range late {
-			w.state = workCold
-		}
-		ws.cold = append(late, ws.cold...)
-	})
 }
 
 // evaluate evaluates a work, which may have to wait for its turn, and tries again
