@@ -133,13 +133,13 @@ func (c *call) answer(ctx context.Context) (Answer, error) {
 		c.counts[stats.Misses]++
 		return Answer{}, ErrNotCached
 	}
-	return c.takeTurn(ctx)
+	return c.takeTurn(ctx, nil)
 }
 
 // takeTurn waits for the call's turn to evaluate, which another process may
 // have, and evaluates unless that one's number answers. If that takes too long
-// it evaluates as well.
-func (c *call) takeTurn(ctx context.Context) (Answer, error) {
+// it evaluates as well. ended is that of evaluateUnder.
+func (c *call) takeTurn(ctx context.Context, ended func()) (Answer, error) {
 	if err := c.recursion(); err != nil {
 		return Answer{}, err
 	}
@@ -153,7 +153,7 @@ func (c *call) takeTurn(ctx context.Context) (Answer, error) {
 		}
 		c.warn(fmt.Sprintf("another process has been evaluating this call for longer than --wait-timeout %v; evaluating it as well", c.WaitTimeout), "")
 	}
-	return c.evaluateUnder(ctx, lease, nil)
+	return c.evaluateUnder(ctx, lease, ended)
 }
 
 // leaser is what gives out turns; nil where there are none.

@@ -296,7 +296,7 @@ func (b *batch) evaluate(ctx context.Context, w *work, waits bool) {
 		default:
 			w.lease.Release()
 			if w.err = w.call.identifyAnew(ctx); w.err == nil {
-				w.answer, w.err = w.call.takeTurn(ctx)
+				w.answer, w.err = w.call.takeTurn(ctx, ended)
 			}
 		}
 		if w.err == nil || try >= b.Retries || !defaultable(w.err) && !isTimeout(w.err) || ctx.Err() != nil {
