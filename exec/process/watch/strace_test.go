@@ -28,7 +28,7 @@ var straced = []struct {
 	{"sqlite3", []string{"sqlite3"}, `sqlite3 x 'create table t(a); insert into t values (1); select * from t'`},
 	{"git", []string{"git"}, `export HOME=$PWD; git init -q r; cd r; git config user.email a@b.c; git config user.name a; echo 1 > f; git add f; git commit -qm 1; git log`},
 	{"find and grep", nil, `find /etc -name '*.conf' 2>/dev/null | head -n 20 | xargs grep -l a; ls -lR /usr/lib/python3/dist-packages/numpy 2>/dev/null | tail -n 1`},
-	{"awk, sed and sort", nil, `awk -F: '{ print $1 > "names" } END { close("names"); while ((getline l < "names") > 0) n++; print n }' /etc/passwd; sed -i s/root/toor/ names; sort -o names names; mv names other; cp -a other third; ln other fourth; rm other; tail -n 1 fourth third`},
+	{"awk, sed and sort", nil, `awk -F: '{ print $1 > "names" } END { close("names"); while ((getline l < "names") > 0) n++; print n }' /etc/passwd; sed -i s/daemon/nomead/ names; sort -o names names; mv names other; cp -a other third; ln other fourth; rm other; tail -n 1 fourth third`},
 	{"links", nil, `mkdir -p a/b c; ln -s ../a/b c/l; echo x > a/x; cat c/l/../x; ln -s /etc/passwd p; ln -s p q; cat q >/dev/null; readlink -f q; [ -e c/nothing ]; [ -L q ]`},
 }
 

