@@ -117,9 +117,6 @@ func load(ui *terminal, cmd *cobra.Command) (*config.Settings, []config.Origin, 
 	for _, w := range s.Warnings {
 		ui.warn(w.Error(), w.Hint)
 	}
-	for _, w := range s.Warnings {
-		ui.warn(w.Error(), w.Hint)
-	}
 	if foreign := foreignDir(s); foreign != nil && s.Backend == "memcached" {
 		ui.warn(foreign.Error()+"; going on with memcached alone", foreign.hint)
 		s.Dir = ""
