@@ -31,6 +31,7 @@ type Transferred struct {
 	Same           int // there is nothing new in it, or what was there is kept
 	TooLarge       int // for the server
 	Refused        int // the namespace was cleared, or the entry refreshed, meanwhile
+	Partial        int // those, of Changed and Same, of which something was left out
 }
 
 // Add adds other counts.
@@ -40,6 +41,7 @@ func (n *Transferred) Add(o Transferred) {
 	n.Same += o.Same
 	n.TooLarge += o.TooLarge
 	n.Refused += o.Refused
+	n.Partial += o.Partial
 }
 
 // Import puts entries into a store. The same ones a second time change nothing,
@@ -50,7 +52,7 @@ func Import(ctx context.Context, s Store, entries []Transfer, conflict Conflict)
 	for i := range entries {
 		ids[i] = entries[i].ID
 	}
-	changes, outcomes := make([]Change, len(entries)), make([]int, len(entries))
+	changes, outcomes, partial := make([]Change, len(entries)), make([]int, len(entries)), make([]bool, len(entries))
 	for i, got := range GetAll(ctx, s, ids) {
 		var bad *RecordError
 		if got.Err != nil && !errors.As(got.Err, &bad) {
@@ -58,6 +60,11 @@ func Import(ctx context.Context, s Store, entries []Transfer, conflict Conflict)
 		}
 		changes[i] = Change{ids[i], got.Gen, func(old *Entry) (e *Entry) {
 			e, outcomes[i] = entries[i].Entry.into(old, conflict)
+			stored := e
+			if e == nil {
+				stored = old
+			}
+			partial[i] = stored.lacks(entries[i].Entry)
 			return e
 		}}
 	}
@@ -79,8 +86,41 @@ func Import(ctx context.Context, s Store, entries []Transfer, conflict Conflict)
 		default:
 			n.Same++
 		}
+		if partial[i] && !list && (errs == nil || errs[i] == nil) {
+			n.Partial++
+		}
 	}
 	return n, err
+}
+
+// lacks reports whether a stored entry could answer less than an imported one, or
+// something else: it lacks inputs, numbers or samples, or a single number is another.
+func (e *Entry) lacks(from *Entry) bool {
+	for _, theirs := range from.Variants() {
+		mine := e.Under(theirs.Inputs)
+		if mine == nil || theirs.Output != nil && mine.Output == nil {
+			return true
+		}
+		for i := range theirs.Series {
+			t := &theirs.Series[i]
+			s := mine.Find(t.Extraction)
+			switch {
+			case s == nil:
+				return true
+			case !s.Repeated && !t.Repeated:
+				if s.Text != t.Text || !s.Moments.is(t.Moments) {
+					return true
+				}
+			default:
+				for _, o := range t.Origins {
+					if at, ok := s.origin(o.ID); !ok || s.Origins[at].Count < o.Count {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
 }
 
 // What into makes of an entry.

@@ -69,6 +69,13 @@ imported are run by nobody but verify --trust.`,
 			if n.Refused > 0 {
 				text += fmt.Sprintf(", %d refused, since their namespace was cleared meanwhile", n.Refused)
 			}
+			if n.Partial > 0 {
+				hint := "--on-conflict merge joins both, replace takes what the file has"
+				if policy == cache.ConflictMerge {
+					hint = fmt.Sprintf("a single number stays, and inputs beyond %d are left out; --on-conflict replace takes what the file has", cache.MaxVariants)
+				}
+				ui.message(fmt.Sprintf("of %s not all was taken, since something else is stored", entries(n.Partial)), hint)
+			}
 			if n.TooLarge > 0 {
 				err = errors.Join(err, fmt.Errorf("%s not imported: larger than the server takes (its option -I)", entries(n.TooLarge)))
 			}
