@@ -21,7 +21,6 @@ import (
 	"dvlcache/cache/plain"
 	"dvlcache/config"
 	"dvlcache/exec"
-	"dvlcache/exec/number"
 	"dvlcache/exec/process"
 )
 
@@ -224,7 +223,6 @@ func (b *batchWriter) line(a exec.LineAnswer) error {
 	if a.Err != nil {
 		value = "NA"
 	}
-	number := number.Format
 	switch b.format {
 	case "tsv":
 		input := a.Input
@@ -243,7 +241,7 @@ func (b *batchWriter) line(a exec.LineAnswer) error {
 		input := csvCell(a.Input)
 		row := []string{input, value, "NA", "0", "false", "NA", strconv.Itoa(status)}
 		if a.Err == nil {
-			row = []string{input, value, spreadText(a.Moments, a.Stderr()), strconv.FormatInt(a.Count, 10), strconv.FormatBool(a.Cached), number(a.Seconds), "0"}
+			row = []string{input, value, spreadText(a.Moments, a.Stderr()), strconv.FormatInt(a.Count, 10), strconv.FormatBool(a.Cached), secondsText(a.Seconds), "0"}
 		}
 		b.csv.Write(row)
 		b.csv.Flush()
@@ -259,7 +257,7 @@ func (b *batchWriter) line(a exec.LineAnswer) error {
 		Status  int    `json:"status"`
 	}{Input: a.Input, Status: status}
 	if a.Err == nil {
-		row.Value, row.Stderr, row.Seconds = jsonText(a.Text, a.Mean), jsonSpread(a.Moments, a.Stderr()), jsonNumber(a.Seconds)
+		row.Value, row.Stderr, row.Seconds = jsonText(a.Text, a.Mean), jsonSpread(a.Moments, a.Stderr()), jsonSeconds(a.Seconds)
 		row.Count, row.Cached = a.Count, a.Cached
 	}
 	line, err := json.Marshal(row)

@@ -120,6 +120,6 @@ func csvRow(id cache.ID, e *cache.Entry, s *cache.Series) []string {
 		dir = c.Dir
 	}
 	return []string{csvCell(oneLine(id.Namespace)), id.Key.String(), csvCell(oneLine(s.Extraction)), number(s.Mean), spreadText(s.Moments, s.Stderr()), strconv.FormatInt(s.Count, 10),
-		spreadText(s.Moments, s.Variance()), number(s.Min), number(s.Max), number(s.MeanSeconds()),
+		spreadText(s.Moments, s.Variance()), number(s.Min), number(s.Max), secondsText(s.MeanSeconds()),
 		e.Created.UTC().Format(time.RFC3339), e.Latest().UTC().Format(time.RFC3339), csvCell(commandText(c)), csvCell(oneLine(dir))}
 }

@@ -287,7 +287,7 @@ func (l *lister) printColumns(r *row) {
 		stderr, count = spreadText(r.series.Moments, r.series.Stderr()), strconv.FormatInt(r.series.Count, 10)
 	}
 	for _, cell := range []string{r.id.Key.String(), oneLine(r.id.Namespace), oneLine(r.extraction), r.value(), stderr, count,
-		number.Format(r.seconds), r.at.UTC().Format(time.RFC3339)} {
+		secondsText(r.seconds), r.at.UTC().Format(time.RFC3339)} {
 		l.w.WriteString(cell)
 		l.w.WriteByte('\t')
 	}
@@ -357,7 +357,7 @@ func rowJSON(r *row) any {
 		Bytes      int      `json:"bytes"`
 		Command    []string `json:"command"`
 		Directory  string   `json:"directory"`
-	}{Key: r.id.Key.String(), Namespace: r.id.Namespace, Extraction: r.extraction, Seconds: jsonNumber(r.seconds),
+	}{Key: r.id.Key.String(), Namespace: r.id.Namespace, Extraction: r.extraction, Seconds: jsonSeconds(r.seconds),
 		Time: r.at.UTC().Format(time.RFC3339), Bytes: r.entry.Size()}
 	if r.series != nil {
 		out.Value, out.Stderr, out.Count = jsonText(r.value(), r.series.Mean), jsonSpread(r.series.Moments, r.series.Stderr()), r.series.Count

@@ -32,7 +32,7 @@ func formatAnswer(format string, a exec.Answer) string {
 	case "tsv":
 		return strings.Join([]string{
 			a.Text, spreadText(a.Moments, a.Stderr()), strconv.FormatInt(a.Count, 10), spreadText(a.Moments, a.Variance()), number(a.Min), number(a.Max),
-			strconv.FormatBool(a.Cached), strconv.FormatBool(a.Stable), number(a.Seconds), key, oneLine(a.Namespace),
+			strconv.FormatBool(a.Cached), strconv.FormatBool(a.Stable), secondsText(a.Seconds), key, oneLine(a.Namespace),
 		}, "\t") + "\n"
 	case "json":
 		line, err := json.Marshal(struct {
@@ -49,7 +49,7 @@ func formatAnswer(format string, a exec.Answer) string {
 			Namespace string `json:"namespace"`
 		}{
 			jsonText(a.Text, a.Mean), jsonSpread(a.Moments, a.Stderr()), a.Count, jsonSpread(a.Moments, a.Variance()), jsonNumber(a.Min), jsonNumber(a.Max),
-			a.Cached, a.Stable, jsonNumber(a.Seconds), key, a.Namespace,
+			a.Cached, a.Stable, jsonSeconds(a.Seconds), key, a.Namespace,
 		})
 		if err != nil {
 			panic(err) // numbers, booleans and strings alone
@@ -76,13 +76,30 @@ func jsonNumber(v float64) any {
 	return json.RawMessage(number.Format(v))
 }
 
+// toMicroseconds is a time in seconds without what floating point makes of a mean.
+func toMicroseconds(seconds float64) float64 { return math.Round(seconds*1e6) / 1e6 }
+
+func secondsText(v float64) string { return number.Format(toMicroseconds(v)) }
+
+func jsonSeconds(v float64) any { return jsonNumber(toMicroseconds(v)) }
+
+// computed is what we have computed of numbers, without the noise of floating point:
+// a float64 holds 15 decimal digits of any number.
+func computed(v float64) float64 {
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 15, 64), 64)
+	if err != nil {
+		return v // the largest there are are rounded beyond them
+	}
+	return rounded
+}
+
 // spreadText is a standard error or a variance of moments in a column: NA where
 // there are too few samples for one, which 0 would hide.
 func spreadText(m cache.Moments, v float64) string {
 	if !m.Spread() {
 		return "NA"
 	}
-	return number.Format(v)
+	return number.Format(computed(v))
 }
 
 // jsonSpread is spreadText in JSON, with null for NA.
@@ -90,7 +107,7 @@ func jsonSpread(m cache.Moments, v float64) any {
 	if !m.Spread() {
 		return nil
 	}
-	return jsonNumber(v)
+	return jsonNumber(computed(v))
 }
 
 // writeResult writes a result to stdout, or, whole or not at all, to a file.

@@ -99,7 +99,7 @@ func TestScreens(t *testing.T) {
 	mean, _ := averaged.Value.Float64()
 	stderr, _ := averaged.Stderr.Float64()
 	listed := []string{fmt.Sprintf("%.6g ± %.2g", mean, stderr)}
-	dearest := []string{"hits", "1", "sets", "63", "evaluations"}
+	dearest := []string{"hits", "1", "stored", "63", "evaluations"}
 	for _, e := range all {
 		listed, dearest = append(listed, e.Key[:8]), append(dearest, e.Key[:8])
 		if e.Count == 1 {

@@ -201,13 +201,13 @@ func seriesText(s *cache.Series, width int) string {
 	} else {
 		fmt.Fprintf(w, "mean\t%s\n", number(s.Mean))
 		if s.Spread() {
-			fmt.Fprintf(w, "standard error\t%s\n", number(s.Stderr()))
-			fmt.Fprintf(w, "variance\t%s\n", number(s.Variance()))
+			fmt.Fprintf(w, "standard error\t%s\n", number(computed(s.Stderr())))
+			fmt.Fprintf(w, "variance\t%s\n", number(computed(s.Variance())))
 		}
 		fmt.Fprintf(w, "min, max\t%s, %s\n", number(s.Min), number(s.Max))
 		fmt.Fprintf(w, "samples\t%d, from %s\n", s.Count, plural(len(s.Origins), "origin"))
 	}
-	fmt.Fprintf(w, "seconds\t%s\n", number(s.MeanSeconds()))
+	fmt.Fprintf(w, "seconds\t%s\n", secondsText(s.MeanSeconds()))
 	w.Flush()
 	shown := s.Samples[max(0, len(s.Samples)-mostShown):]
 	if s.Count > 1 {

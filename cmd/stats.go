@@ -176,7 +176,7 @@ func (t *statistics) measure(ui *terminal, o opened, namespace *string) error {
 			s.Bytes += int64(e.Size())
 			t.Entries++
 			for i := range e.Series {
-				x := entryStats{Namespace: id.Namespace, Evaluations: e.Series[i].Count, Seconds: e.Series[i].MeanSeconds()}
+				x := entryStats{Namespace: id.Namespace, Evaluations: e.Series[i].Count, Seconds: toMicroseconds(e.Series[i].MeanSeconds())}
 				dearest.offer(x, id, e)
 				if x.Evaluations > 1 {
 					most.offer(x, id, e)
@@ -244,7 +244,7 @@ func (t *statistics) text(f *os.File) string {
 		name  string
 		value any
 	}{
-		{"hits", t.Hits}, {"misses", t.Misses}, {"hit rate", hitRate(t.Hits, t.Misses)}, {"sets", t.Sets},
+		{"hits", t.Hits}, {"misses", t.Misses}, {"hit rate", hitRate(t.Hits, t.Misses)}, {"stored", t.Sets},
 		{"evaluations", t.Evaluations}, {"failures", t.Failures}, {"waits", t.Waits},
 		{"timeouts", t.Timeouts}, {"errors", t.Errors}, {"reconnects", t.Reconnects},
 		{"time saved", duration(t.SecondsSaved)}, {"time spent", duration(t.SecondsSpent)},
