@@ -91,6 +91,27 @@ func (o *Overlay) Each(ctx context.Context, r Range, f func(ID, *Entry, *RecordE
 	return until(nil)
 }
 
+// Namespaces implements NamespaceLister, where both sides are such.
+func (o *Overlay) Namespaces(ctx context.Context) ([]string, error) {
+	base, ok := o.base.(NamespaceLister)
+	session, sessionToo := o.session.(NamespaceLister)
+	if !ok || !sessionToo {
+		return nil, errors.ErrUnsupported
+	}
+	names, err := base.Namespaces(ctx)
+	if err != nil {
+		return nil, err
+	}
+	above, err := session.Namespaces(ctx)
+	for _, name := range above {
+		if id, _, ok := baseID(ID{Namespace: name}); ok {
+			names = append(names, id.Namespace)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), err
+}
+
 // Drop implements Pruner, on both sides, where the base is one.
 func (o *Overlay) Drop(ctx context.Context, ids []ID, which func(ID, *Entry) bool) (n int, err error) {
 	base, ok := o.base.(interface {

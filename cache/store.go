@@ -229,6 +229,13 @@ type Lister interface {
 	Each(ctx context.Context, r Range, f func(ID, *Entry, *RecordError) error) error
 }
 
+// A NamespaceLister is a store that can say, at little cost, which namespaces it has.
+type NamespaceLister interface {
+	// Namespaces returns the names of those that hold something, be it a token alone,
+	// in the order of their bytes.
+	Namespaces(ctx context.Context) ([]string, error)
+}
+
 // A Pruner is a store from which entries can be dropped to save room. It is no
 // way to forget what is wrong: evaluations that are under way may store them
 // again.

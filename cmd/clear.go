@@ -23,7 +23,7 @@ func newClear(ui *terminal) *cobra.Command {
 		Long: `Forget a namespace (the one that --namespace or the settings name), everything
 (--all), or one call, given with the flags it is run with. Evaluations that are
 under way finish, and their numbers are not stored. The disk space is given
-back.`,
+back. A --namespace that there never was is an error.`,
 		Example: `  dvlcache clear --namespace mnist
   dvlcache clear --unordered indices -- ./train.sh --indices 1,4,7
   dvlcache clear --all --yes`,
@@ -66,6 +66,11 @@ back.`,
 				}
 				return clearCall(o, q)
 			}
+			if cmd.Flags().Changed("namespace") {
+				if err := o.checkNamespace(context.Background(), s.Namespace); err != nil {
+					return err
+				}
+			}
 			return clearMany(ui, s, o, all, yes)
 		},
 	}
@@ -84,11 +89,11 @@ back.`,
 
 // clearMany forgets a namespace, or all, if the user agrees.
 func clearMany(ui *terminal, s *config.Settings, o opened, all, yes bool) (err error) {
-	what := fmt.Sprintf("all entries of namespace %s", s.Namespace)
+	what := "namespace " + s.Namespace
 	if all {
-		what = "all entries of all namespaces"
+		what = "all namespaces"
 	}
-	if !yes && !ui.confirm("forget "+what+"?") {
+	if !yes && !ui.confirm("forget all entries of "+what+"?") {
 		ui.message("nothing was cleared", "")
 		return nil
 	}
@@ -109,7 +114,7 @@ func clearMany(ui *terminal, s *config.Settings, o opened, all, yes bool) (err e
 	if compact != nil {
 		ui.warn(compact.Error(), "")
 	}
-	return writeResult(fmt.Sprintf("%s cleared\n", entries(n)), "")
+	return writeResult(fmt.Sprintf("%s cleared: %s\n", entries(n), oneLine(what)), "")
 }
 
 // clearCall forgets one call.
@@ -123,11 +128,11 @@ func clearCall(o opened, q exec.Query) error {
 	if err != nil {
 		return err
 	}
-	n := 0
-	if had {
-		n = 1
+	n, where := 1, ""
+	if !had {
+		n, where = 0, ", which is not in namespace "+id.Namespace
 	}
-	return writeResult(fmt.Sprintf("%s cleared\n", entries(n)), "")
+	return writeResult(fmt.Sprintf("%s cleared: %s%s\n", entries(n), wordsText(q.Args), oneLine(where)), "")
 }
 
 // entries counts entries in words; -1 are unknown.

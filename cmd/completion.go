@@ -107,6 +107,12 @@ func completeRest(cmd *cobra.Command) {
 		if _, done := cmd.GetFlagCompletionFunc(f.Name); done || f.NoOptDefVal != "" {
 			return
 		}
+		if f.Name == "namespace" {
+			if err := cmd.RegisterFlagCompletionFunc(f.Name, offering(offerNamespaces)); err != nil {
+				panic(err)
+			}
+			return
+		}
 		if v, ok := f.Value.(*flagValue); ok && v.setting.Choices() != nil {
 			complete(cmd, f.Name, v.setting.Choices()...)
 			return
@@ -119,7 +125,10 @@ func completeRest(cmd *cobra.Command) {
 			complete(cmd, f.Name)
 		}
 	})
-	if !strings.Contains(cmd.Use, "COMMAND") && !strings.Contains(cmd.Use, "FILE") {
+	switch {
+	case strings.Contains(cmd.Use, "KEY"):
+		cmd.ValidArgsFunction = offering(offerKeys)
+	case !strings.Contains(cmd.Use, "COMMAND") && !strings.Contains(cmd.Use, "FILE"):
 		cmd.ValidArgsFunction = cobra.NoFileCompletions
 	}
 }

@@ -36,13 +36,13 @@ func TestMemcachedCommands(t *testing.T) {
 	if got := b.number("run", "--only-cached", "--", "./train.sh", "2"); got != "2" {
 		t.Error(got)
 	}
-	if got := b.number("clear"); got != "entries (memcached can't count them) cleared" {
+	if got := b.number("clear"); got != "entries (memcached can't count them) cleared: namespace default" {
 		t.Error(got)
 	}
 	if _, _, status := b.run("run", "--only-cached", "--", "./train.sh", "1"); status != statusNotCached {
 		t.Errorf("after the clear: status %d", status)
 	}
-	if got := b.number("clear", "--", "./train.sh", "1"); got != "0 entries cleared" {
+	if got := b.number("clear", "--", "./train.sh", "1"); got != "0 entries cleared: ./train.sh 1, which is not in namespace default" {
 		t.Error(got)
 	}
 	// Another secret.

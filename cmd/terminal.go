@@ -25,6 +25,7 @@ type terminal struct {
 	said map[string]bool
 	safe sync.Once // see say
 	line bool      // a progress line stands on stderr
+	mute bool      // nobody reads what is said, as where a shell completes a line
 
 	unwritten error // help that stdout didn't take
 }
@@ -38,6 +39,9 @@ func (t *terminal) message(text, hint string, more ...string) {
 
 // say is message under the lock.
 func (t *terminal) say(text, hint string, more ...string) {
+	if t.mute {
+		return
+	}
 	// A stderr that is gone must not end us before the number is printed.
 	t.safe.Do(ignoreBrokenPipe)
 	lines := t.clearLine() + "dvlcache: " + oneLine(text) + "\n"

@@ -84,6 +84,24 @@ func (b *Store) Each(ctx context.Context, r cache.Range, f func(cache.ID, *cache
 	return nil
 }
 
+// Namespaces implements NamespaceLister.
+func (b *Store) Namespaces(ctx context.Context) (names []string, err error) {
+	err = b.viewOnly(ctx, func(t *pages.Tree) error {
+		names = nil
+		return t.Buckets(bucketName(""), func(name []byte, _ pages.Bucket) bool {
+			if name[0] != 'n' {
+				return false // beyond the last
+			}
+			names = append(names, string(name[1:]))
+			return true
+		}, func(err error) error { return err })
+	})
+	if errors.Is(err, errNoFile) {
+		return nil, nil
+	}
+	return names, err
+}
+
 // lowestKey is the lowest key that begins with these digits.
 func lowestKey(prefix string) (k key.Key, err error) {
 	if len(prefix) > 2*len(k) {

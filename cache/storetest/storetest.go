@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -223,6 +224,12 @@ func Run(t *testing.T, open func(t *testing.T) cache.Store) {
 		}
 		if got := list(cache.Range{Prefix: "035", Namespace: &b}); got != "" {
 			t.Errorf("keys from 035 in b: %s", got)
+		}
+		if n, ok := s.(cache.NamespaceLister); ok {
+			names, err := n.Namespaces(ctx)
+			if err != nil || !slices.Contains(names, a) || !slices.Contains(names, b) || slices.Contains(names, a+"c") || !slices.IsSorted(names) {
+				t.Errorf("namespaces: %q, %v", names, err)
+			}
 		}
 		enough := errors.New("enough")
 		if err := l.Each(ctx, cache.Range{}, func(cache.ID, *cache.Entry, *cache.RecordError) error { return enough }); err != enough {
