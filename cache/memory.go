@@ -160,7 +160,7 @@ func (m *Memory) Lease(ctx context.Context, id ID, wait time.Duration) (*Lease, 
 	}
 	m.mu.Unlock()
 	var expired <-chan time.Time
-	if wait > 0 {
+	if wait > 0 && wait < LifeSign { // its holder lives as long as we do
 		t := time.NewTimer(wait)
 		defer t.Stop()
 		expired = t.C

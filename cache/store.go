@@ -256,7 +256,7 @@ const (
 	// LeaseEnded: another held it and has released it. Either its result
 	// is stored by now, or it failed and everybody may go ahead.
 	LeaseEnded
-	// LeaseTimeout: another still holds it after the longest wait.
+	// LeaseTimeout: another still holds it, and has shown no life for the wait.
 	LeaseTimeout
 )
 
@@ -289,10 +289,15 @@ func (l *Lease) giveBack(ended bool) {
 	}
 }
 
+// LifeSign is how often the holder of a lease shows that it is alive.
+const LifeSign = 2 * time.Second
+
 // A Leaser is a store that can let one caller evaluate a key while the others
 // wait for the number (single flight).
 type Leaser interface {
-	// Lease waits at most wait for the lease of id (0: as long as it
-	// takes). The lease of a process that died passes to the next.
+	// Lease waits for the lease of id while its holder shows that it is alive, and
+	// for wait without such a sign (0: as long as it takes). A wait shorter than
+	// LifeSign ends while the holder lives. The lease of a process that died passes
+	// to the next.
 	Lease(ctx context.Context, id ID, wait time.Duration) (*Lease, error)
 }

@@ -15,7 +15,7 @@ func TestSettingsFit(t *testing.T) {
 		{"paths", "project", "environment DVLCACHE_PATHS"},
 		{"ignore", "job-id,seed", file},
 		{"for train.sh", "unordered: indices; ignore: job-id,log-file; depends-on: " + strings.TrimSuffix(file, "dvlcache.yaml") + "iris.csv; env: SEED", file},
-		{"wait-timeout", "1h", "default"},
+		{"wait-timeout", "1m", "default"},
 	}
 	for _, width := range []int{80, 100, 120} {
 		text := settingsText(rows, width)
@@ -31,7 +31,7 @@ func TestSettingsFit(t *testing.T) {
 				}
 			}
 		}
-		if !strings.Contains(text, "\nwait-timeout  1h ") {
+		if !strings.Contains(text, "\nwait-timeout  1m ") {
 			t.Errorf("at %d columns: other lines are broken:\n%s", width, text)
 		}
 	}

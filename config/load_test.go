@@ -120,7 +120,7 @@ func TestDefaults(t *testing.T) {
 		Backend: "bolt", Dir: filepath.Join(cacheDir, "dvlcache"), Namespace: "default", LockTimeout: 5 * time.Second,
 		Track: "auto", Paths: "absolute",
 		Extract: "last", KeepOutput: 2048, Format: "value",
-		Grace: 5 * time.Second, WaitTimeout: time.Hour,
+		Grace: 5 * time.Second, WaitTimeout: time.Minute,
 		Jobs: 1, RtolStderr: 0.1, MinRepetitions: 3,
 	}
 	if !reflect.DeepEqual(got, want) {

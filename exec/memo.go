@@ -151,15 +151,27 @@ func (c *call) takeTurn(ctx context.Context, ended func()) (Answer, error) {
 		if c.inDistant {
 			return Answer{}, &process.RecursionError{Command: c.Args[0]}
 		}
-		c.warn(fmt.Sprintf("another process has been evaluating this call for longer than --wait-timeout %v; evaluating it as well", c.WaitTimeout), "")
+		c.warn(fmt.Sprintf("another process has this call under way and has shown no life for --wait-timeout %v; evaluating it as well", c.WaitTimeout), "")
 	}
 	return c.evaluateUnder(ctx, lease, ended)
 }
 
-// leaser is what gives out turns; nil where there are none.
+// tellRanks is for what is told once of this process.
+var tellRanks sync.Once
+
+// leaser is what gives out turns; nil where there are none, as among the ranks of a
+// parallel program: the one that evaluates would wait for the others for ever.
 func (c *call) leaser() cache.Leaser {
 	leaser, ok := c.Store.(cache.Leaser)
 	if !ok || !c.usesStore || c.Refresh || c.Repeat.on() {
+		return nil
+	}
+	if rank, several := process.Rank(); several {
+		if rank == 0 {
+			tellRanks.Do(func() {
+				c.Warn("each rank of this parallel program asks for itself, and may evaluate the same call", "dvlcache run -- mpirun … evaluates it once")
+			})
+		}
 		return nil
 	}
 	return leaser

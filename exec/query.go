@@ -43,7 +43,7 @@ type Query struct {
 	Tee             bool
 	AllowOpenStdout bool
 	Timeout         time.Duration // of COMMAND; 0: none
-	WaitTimeout     time.Duration // for another's evaluation; 0: none
+	WaitTimeout     time.Duration // for another's evaluation, since its last sign of life; 0: none
 	TimeThreshold   time.Duration // evaluations that took less aren't stored
 
 	Strict     bool // fail where the store is out of order

@@ -15,7 +15,8 @@ import (
 // leases hands out the right to evaluate a key, by a lock file per key in one
 // folder. A holder that ends removes its file before it unlocks; so whoever
 // gets a lock and no longer finds its file under that name knows that the
-// holder ended, and whoever still finds it knows that the holder died.
+// holder ended, and whoever still finds it knows that the holder died. A holder
+// touches its file while it is alive; one that is stopped doesn't.
 type leases struct{ dir string }
 
 func (l leases) acquire(ctx context.Context, id cache.ID, wait time.Duration) (*cache.Lease, error) {
@@ -24,8 +25,8 @@ func (l leases) acquire(ctx context.Context, id cache.ID, wait time.Duration) (*
 	}
 	path := filepath.Join(l.dir, id.String())
 	var left func() time.Duration
-	if begun := time.Now(); wait > 0 {
-		left = func() time.Duration { return wait - time.Since(begun) }
+	if wait > 0 {
+		left = patience(path, wait)
 	}
 	f, waited, err := takeLock(ctx, lockName{path, true}, false, left)
 	if errors.Is(err, errWait) {
@@ -37,7 +38,9 @@ func (l leases) acquire(ctx context.Context, id cache.ID, wait time.Duration) (*
 		f.close()
 		return cache.NewLease(cache.LeaseEnded, waited, nil), nil
 	}
+	end := showLife(path, cache.LifeSign)
 	return cache.NewLease(cache.LeaseHeld, waited, func(ended bool) {
+		end()
 		if ended {
 			os.Remove(path)
 		}

@@ -29,7 +29,7 @@ type rwLock struct {
 func (l rwLock) acquire(ctx context.Context, shared bool) (release func(), err error) {
 	var left func() time.Duration
 	if l.timeout > 0 {
-		left = l.patience()
+		left = patience(l.lock, l.timeout)
 	}
 	gate, _, err := takeLock(ctx, lockName{l.gate, false}, false, left)
 	if err != nil {
@@ -50,15 +50,21 @@ func (l rwLock) acquire(ctx context.Context, shared bool) (release func(), err e
 // goesOn shows those who wait, until end is called, that the holder of the lock
 // is at work: what it does with a large file may take longer than the timeout.
 func (l rwLock) goesOn() (end func()) {
+	return showLife(l.lock, max(l.timeout/5, 100*time.Millisecond))
+}
+
+// showLife touches a file again and again until end is called, which shows those
+// who wait by patience that its holder is alive.
+func showLife(path string, every time.Duration) (end func()) {
 	done := make(chan struct{})
-	every := time.NewTicker(max(l.timeout/5, 100*time.Millisecond))
 	go func() {
+		again := time.NewTicker(every)
+		defer again.Stop()
 		for {
 			select {
-			case <-every.C:
-				files.Touch(l.lock)
+			case <-again.C:
+				files.Touch(path)
 			case <-done:
-				every.Stop()
 				return
 			}
 		}
@@ -66,19 +72,23 @@ func (l rwLock) goesOn() (end func()) {
 	return func() { close(done) }
 }
 
-// patience returns what says how long to wait still. It is asked only where
-// there is something to wait for.
-func (l rwLock) patience() func() time.Duration {
+// patience returns what says how long to wait still for who holds a file: for the
+// timeout since it was last seen to be touched, or removed, as by one who is about to
+// end. It is asked only where there is something to wait for.
+func patience(path string, timeout time.Duration) func() time.Duration {
 	start := time.Now()
-	var touched time.Time
+	var seen time.Time // its latest touch; zero if it isn't there
+	asked := false
 	return func() time.Duration {
-		if info, err := os.Lstat(l.lock); err == nil && !info.ModTime().Equal(touched) {
-			if !touched.IsZero() {
-				start = time.Now()
-			}
+		var touched time.Time
+		if info, err := os.Lstat(path); err == nil {
 			touched = info.ModTime()
 		}
-		return max(l.timeout-time.Since(start), 0)
+		if asked && !touched.Equal(seen) {
+			start = time.Now()
+		}
+		asked, seen = true, touched
+		return max(timeout-time.Since(start), 0)
 	}
 }
 

@@ -27,6 +27,9 @@ func (m *Store) Lease(ctx context.Context, id cache.ID, wait time.Duration) (*ca
 	held := func() (*cache.Lease, error) {
 		return cache.NewLease(cache.LeaseHeld, holder != "", m.hold(name, mine)), nil
 	}
+	if wait > cache.LifeSign {
+		wait = 0
+	}
 	pause := time.Duration(0)
 	for ; ; pause = min(2*pause+5*time.Millisecond, 100*time.Millisecond) {
 		if wait > 0 && pause > 0 {
@@ -89,7 +92,7 @@ func (m *Store) hold(name, mine string) (release func(ended bool)) {
 			select {
 			case <-stop:
 				return
-			case <-time.After(leaseTime / 3):
+			case <-time.After(cache.LifeSign):
 				m.client.Touch(name, int32(leaseTime/time.Second))
 			}
 		}

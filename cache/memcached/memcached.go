@@ -44,9 +44,8 @@ const (
 	maxTries = 1000
 	// atOnce is how many operations of a group are under way at a time.
 	atOnce = 8
-	// leaseTime is how long a lease lives if its holder dies; it is
-	// renewed in a third of that.
-	leaseTime = 6 * time.Second
+	// leaseTime is how long a lease lives if its holder dies.
+	leaseTime = 3 * cache.LifeSign
 )
 
 // Memcached is a Store on memcached servers, which machines share. Servers may

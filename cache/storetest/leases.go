@@ -64,3 +64,21 @@ func leases(t *testing.T, s cache.Store) {
 		}
 	}
 }
+
+// livingHolder: who waits for a holder that shows life waits as long as it takes.
+func livingHolder(t *testing.T, s cache.Store) {
+	ctx := context.Background()
+	id := cache.ID{Namespace: t.Name(), Key: key.Key{1}}
+	leaser, ok := s.(cache.Leaser)
+	if !ok {
+		t.Skip("no Leaser")
+	}
+	holder, err := leaser.Lease(ctx, id, 0)
+	if err != nil || holder.State != cache.LeaseHeld {
+		t.Fatalf("%+v, %v", holder, err)
+	}
+	time.AfterFunc(2*cache.LifeSign+cache.LifeSign/2, holder.Release)
+	if l, err := leaser.Lease(ctx, id, cache.LifeSign+cache.LifeSign/4); err != nil || l.State != cache.LeaseEnded {
+		t.Errorf("%+v, %v", l, err)
+	}
+}

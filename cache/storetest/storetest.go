@@ -358,4 +358,5 @@ func Run(t *testing.T, open func(t *testing.T) cache.Store) {
 	})
 
 	t.Run("leases", func(t *testing.T) { leases(t, open(t)) })
+	t.Run("a lease whose holder lives", func(t *testing.T) { livingHolder(t, open(t)) })
 }
