@@ -1,0 +1,34 @@
+package process
+
+import (
+	"os"
+	"strconv"
+)
+
+// worlds are the variables by which launchers of parallel programs tell a process its
+// rank, and how many there are: Open MPI's, MPICH's and Intel MPI's, Slurm's, which are
+// set in each step of a job, and torchrun's.
+var worlds = []struct{ rank, size string }{
+	{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
+	{"PMI_RANK", "PMI_SIZE"},
+	{"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"},
+	{"RANK", "WORLD_SIZE"},
+}
+
+// Rank returns which of several processes of one parallel program we are, from 0, and
+// whether we are one. They wait for each other, so none of them may wait until another's
+// program has ended.
+func Rank() (rank int, several bool) {
+	alone := false
+	for _, w := range worlds {
+		r, errRank := strconv.Atoi(os.Getenv(w.rank))
+		n, errSize := strconv.Atoi(os.Getenv(w.size))
+		if errRank == nil && errSize == nil && n > 1 {
+			return r, true
+		}
+		alone = alone || errSize == nil
+	}
+	// PMIx tells no size.
+	r, err := strconv.Atoi(os.Getenv("PMIX_RANK"))
+	return r, err == nil && !alone
+}
