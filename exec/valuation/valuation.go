@@ -119,7 +119,7 @@ func New(s Settings) (*Valuation, error) {
 		return nil, errors.New("tmc has no exact values; those of shapley are what it estimates")
 	case s.Method.Truncated() && s.Evaluations < 2*n:
 		return nil, fmt.Errorf("%d evaluations are too few for tmc: two orders of %d players take %d", s.Evaluations, n, 2*n)
-	case s.Truncate < 0 || s.Stderr < 0 || s.Reliability < 0 || s.Reliability >= 1 || s.Top < 0:
+	case !(s.Truncate >= 0 && s.Stderr >= 0 && s.Reliability >= 0 && s.Reliability < 1 && s.Top >= 0):
 		return nil, errors.New("a limit is negative, or the reliability not below 1")
 	case s.Top >= n && s.Top > 0:
 		return nil, fmt.Errorf("the first %d of %d players are set apart from nobody", s.Top, n)
