@@ -21,6 +21,7 @@ import (
 	"dvlcache/cache/plain"
 	"dvlcache/config"
 	"dvlcache/exec"
+	"dvlcache/exec/number"
 	"dvlcache/exec/process"
 )
 
@@ -110,7 +111,10 @@ func (f *batchFlags) check() error {
 }
 
 // failedLines says that a batch is through and that lines have failed.
-type failedLines struct{ failed, of int64 }
+type failedLines struct {
+	failed, of int64
+	hint       string // the first of those of the lines
+}
 
 func (e *failedLines) Error() string { return fmt.Sprintf("%d of %d lines failed", e.failed, e.of) }
 
@@ -154,6 +158,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	q.Repeat.Jobs = 1 // the workers are spread over the lines
 	w := newBatchWriter(f.format, out)
 	w.columns = f.inputFormat == "tsv"
+	hint := ""
 	batch := &exec.Batch{
 		Memo:      &exec.Memo{Store: o.store, Stats: o.stats, Digests: o.digests, Runner: runner, Warn: ui.warn, Observer: o.observer(s, q, false)},
 		Query:     q,
@@ -165,6 +170,10 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 			if a.Err != nil {
 				line := fmt.Sprintf("line %d: ", a.Number)
 				ui.message(line+a.Err.Error(), "", printed(line, a.Err)...)
+				var missing *number.Error
+				if hint == "" && errors.As(a.Err, &missing) {
+					hint = missing.Hint
+				}
 			}
 			return w.write(a)
 		},
@@ -174,7 +183,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	state, err := batch.Run(ctx, lines.group)
 	ui.endProgress()
 	if err == nil && state.Failed > 0 {
-		err = &failedLines{state.Failed, state.Done}
+		err = &failedLines{state.Failed, state.Done, hint}
 	}
 	var failed *failedLines
 	err = errors.Join(err, finish(err == nil || errors.As(err, &failed)), o.close())

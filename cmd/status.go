@@ -71,10 +71,14 @@ func meaningOf(err error) meaning {
 		return meaning{statusFailedLines, "either something that isn't seen was another then (a file, where nobody watched what they read: name it with --depends-on; a variable: --env; the network), or they are not the same each time (average them with --repeat); --repair replaces or removes the entries"}
 	case errors.Is(err, errDamaged):
 		return meaning{statusFailedLines, "dvlcache check --salvage keeps what can be read"}
-	case errors.As(err, &lines), errors.Is(err, exec.ErrHalted), errors.Is(err, errUnverified):
+	case errors.As(err, &lines):
+		return meaning{statusFailedLines, lines.hint}
+	case errors.Is(err, exec.ErrHalted), errors.Is(err, errUnverified):
 		return meaning{statusFailedLines, ""}
 	case errors.Is(err, exec.ErrNotCached):
 		return meaning{statusNotCached, ""}
+	case errors.As(err, &number) && number.Hint != "":
+		return meaning{statusNoNumber, number.Hint}
 	case errors.As(err, &number) && number.Extraction == "last":
 		return meaning{statusNoNumber, "--extract finds numbers elsewhere: only, regex:RE, json:PATH"}
 	case errors.As(err, &number):

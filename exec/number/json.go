@@ -70,25 +70,33 @@ next:
 	return out
 }
 
-// inDocument looks into the whole output, or into its last line. Not both can
-// be a document unless they are the same: one that spans lines ends with a
-// bracket that was opened on an earlier line.
-func (x Extraction) inDocument(out []byte, cut bool) (string, error) {
+// document is the whole output, or its last line. Not both can be a document unless
+// they are the same: one that spans lines ends with a bracket that was opened on an
+// earlier line.
+func document(out []byte, cut bool) (Document, error) {
 	last, found := lastLine(out, cut)
 	if last.cut || !found && cut {
-		return "", ErrCut
+		return Document{}, ErrCut
 	}
 	if !found {
-		return "", errEmpty
+		return Document{}, errEmpty
 	}
 	doc, ok := ParseJSON(last.text)
 	if !ok && cut {
-		return "", ErrCut
+		return Document{}, ErrCut
 	}
 	if !ok {
 		if doc, ok = ParseJSON(whole(out)); !ok {
-			return "", fmt.Errorf("neither the whole nor the last line, %s, is JSON", quote(string(last.text)))
+			return Document{}, fmt.Errorf("neither the whole nor the last line, %s, is JSON", quote(string(last.text)))
 		}
+	}
+	return doc, nil
+}
+
+func (x Extraction) inDocument(out []byte, cut bool) (string, error) {
+	doc, err := document(out, cut)
+	if err != nil {
+		return "", err
 	}
 	r, err := follow(doc.Result, x.path)
 	switch {

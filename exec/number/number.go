@@ -142,7 +142,7 @@ func ParseExtraction(s string, nonfinite bool) (Extraction, error) {
 		// The library's paths can also search, compute and quote. What is
 		// found then may be another number tomorrow.
 		plain := regexp.MustCompile(`\\.`).ReplaceAllString(arg, "")
-		if i := strings.IndexAny(plain, "*?#|@!{}[]()"); i >= 0 {
+		if i := strings.IndexAny(plain, pathSigns); i >= 0 {
 			return x, fmt.Errorf("%q: give keys and indices separated by dots, as in json:folds.0.acc; a %c in a key needs a \\ before it", s, plain[i])
 		}
 		x.path = arg
@@ -151,10 +151,15 @@ func ParseExtraction(s string, nonfinite bool) (Extraction, error) {
 	return x, fmt.Errorf("%q: give last, only, regex:RE or json:PATH", s)
 }
 
+// pathSigns are the characters of a path that need a backslash before them, besides the
+// dot and the backslash.
+const pathSigns = "*?#|@!{}[]()"
+
 // Error says that an output holds no acceptable number.
 type Error struct {
 	Extraction string
 	Reason     string
+	Hint       string // the --extract that finds one, if any does
 }
 
 func (e *Error) Error() string {
@@ -162,7 +167,7 @@ func (e *Error) Error() string {
 }
 
 // Missing says why there is no number.
-func (x Extraction) Missing(reason string) *Error { return &Error{x.given, reason} }
+func (x Extraction) Missing(reason string) *Error { return &Error{Extraction: x.given, Reason: reason} }
 
 // ErrCut means that lines which are not there any more may decide.
 var ErrCut = errors.New("too much of it is missing")
@@ -178,7 +183,9 @@ func (x Extraction) Find(out []byte, cut bool) (value float64, text string, err 
 		value, text, err = Parse(found, x.nonfinite)
 	}
 	if err != nil && !errors.Is(err, ErrCut) {
-		err = x.Missing(err.Error())
+		missing := x.Missing(err.Error())
+		missing.Hint = x.hint(out, cut)
+		err = missing
 	}
 	return value, text, err
 }
