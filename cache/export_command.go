@@ -2,6 +2,7 @@ package cache
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"dvlcache/cache/key"
@@ -14,6 +15,14 @@ type lineCommand struct {
 	Track     bool       `json:"track"`
 	DependsOn []text     `json:"depends_on,omitempty"`
 	Parts     []linePart `json:"parts"`
+	TooLong   *lineSum   `json:"too_long,omitempty"`
+}
+
+// lineSum is a key.TooLong.
+type lineSum struct {
+	Args   int    `json:"args"`
+	Bytes  int    `json:"bytes"`
+	Digest string `json:"digest"`
 }
 
 type linePart struct {
@@ -45,6 +54,9 @@ func exportCommand(c *key.Command) *lineCommand {
 			}
 		}
 		l.Parts = append(l.Parts, lp)
+	}
+	if t := c.TooLong; t != nil {
+		l.TooLong = &lineSum{t.Args, t.Bytes, digestText(&t.Sum)}
 	}
 	return l
 }
@@ -81,6 +93,13 @@ func (l *lineCommand) command() (*key.Command, error) {
 			return nil, fmt.Errorf("a part of kind %q is empty", lp.Kind)
 		}
 		c.Parts = append(c.Parts, p)
+	}
+	if t := l.TooLong; t != nil {
+		sum, err := parseDigest(t.Digest)
+		if err != nil || sum == nil || t.Args < 0 || t.Bytes < 0 || c.Args != nil {
+			return nil, errors.New("too_long: that is no sum of arguments")
+		}
+		c.TooLong = &key.TooLong{Args: t.Args, Bytes: t.Bytes, Sum: *sum}
 	}
 	return c, nil
 }

@@ -174,8 +174,6 @@ func (v *Variant) SetCommand(c *key.Command) {
 	}
 }
 
-// CommandMentions reports whether the text occurs in what is kept of the
+// CommandMentions reports whether the text may occur in what is kept of the
 // command. It costs less than to decode it.
-func (v *Variant) CommandMentions(text string) bool {
-	return bytes.Contains(v.command, []byte(text))
-}
+func (v *Variant) CommandMentions(text string) bool { return key.Mentions(v.command, text) }

@@ -167,6 +167,8 @@ func commandText(c *key.Command) string {
 	switch {
 	case c == nil:
 		return "(not recorded)"
+	case c.TooLong != nil:
+		return fmt.Sprintf("%s (%s of %d bytes, too long to be recorded, of digest %x)", filepath.Base(c.Program()), plural(c.TooLong.Args, "argument"), c.TooLong.Bytes, c.TooLong.Sum[:6])
 	case c.Args == nil:
 		return filepath.Base(c.Program()) + " (arguments not recorded)"
 	}

@@ -82,6 +82,8 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 	switch {
 	case len(single) == 0:
 		return verdict(Averaged, "it is a mean")
+	case r.Command != nil && r.Command.TooLong != nil:
+		return verdict(Unknown, "its arguments are too long to be recorded")
 	case r.Command == nil || r.Command.Args == nil:
 		return verdict(Unknown, "its command is not recorded")
 	case r.Command.Stdin():

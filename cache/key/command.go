@@ -3,11 +3,13 @@ package key
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"dvlcache/cache/internal/wire"
 	"dvlcache/cache/key/launch"
 )
 
@@ -27,9 +29,19 @@ type Command struct {
 	// Parts are what the key was made of. Of digests the first 8 bytes are
 	// kept.
 	Parts []Part
+	// TooLong is, in the place of arguments that would make a record too long, what is
+	// kept of them; else nil.
+	TooLong *TooLong
 	// Foreign says that it did not come from a call made here, but with a
 	// file that was imported. It is somebody's code.
 	Foreign bool
+}
+
+// TooLong is what is kept of arguments that are too long to be kept.
+type TooLong struct {
+	Args  int    // their number, without COMMAND itself
+	Bytes int    // of all of them
+	Sum   Digest // the first 8 bytes of one over them
 }
 
 // ShortDigest is how much of a digest a record keeps: enough to tell that
@@ -48,21 +60,82 @@ func (c *Call) Command(record bool) *Command {
 	return cmd
 }
 
+// Of many hidden arguments some are one part, so that their digests don't make a record
+// larger than the arguments would.
+const (
+	manyValues  = 16 // of one flag are one
+	manyHidden  = 64 // or more are one from …
+	firstHidden = 32 // … this one on
+)
+
 // Hidden puts digests in the place of what may be secret.
 func Hidden(parts []Part) []Part {
-	parts = slices.Clone(parts)
-	for i, p := range parts {
-		switch {
-		case p.Kind == PartArgument, p.Kind == PartEnvironment, p.Style == styleExpanded:
-			sum := sha256.Sum256(p.encode(nil))
-			h := Part{Kind: p.Kind, Form: p.Form, Items: []Item{{Text: "#" + hex.EncodeToString(sum[:ShortDigest])}}, Flag: p.Flag, Hint: p.Hint, Place: p.Place}
-			if p.Kind == PartEnvironment {
-				h.Name = p.Name
+	hidden := make([]Part, 0, min(len(parts), 2*manyHidden))
+	first, end := 0, 0 // of the arguments, which stand together
+	for len(parts) > 0 {
+		n := 1
+		switch p := &parts[0]; {
+		case p.Kind == PartArgument:
+			for n < len(parts) && parts[n].Kind == PartArgument && parts[n].Flag == p.Flag {
+				n++
 			}
-			parts[i] = h
+			if n <= manyValues {
+				n = 1
+			}
+			if end == 0 {
+				first = len(hidden)
+			}
+			hidden = append(hidden, hide(parts[:n]))
+			end = len(hidden)
+		case p.Kind == PartEnvironment, p.Style == styleExpanded:
+			hidden = append(hidden, hide(parts[:n]))
+		default:
+			hidden = append(hidden, *p)
 		}
+		parts = parts[n:]
 	}
-	return parts
+	if first += firstHidden; end >= first-firstHidden+manyHidden {
+		rest := hide(hidden[first:end])
+		rest.Flag, rest.Hint = "", "" // they are of several
+		hidden = slices.Replace(hidden, first, end, rest)
+	}
+	return hidden
+}
+
+// hide puts one digest in the place of some parts.
+func hide(parts []Part) Part {
+	p := &parts[0]
+	h := Part{Kind: p.Kind, Form: p.Form, Flag: p.Flag, Hint: p.Hint, Place: p.Place}
+	if p.Kind == PartEnvironment {
+		h.Name = p.Name
+	}
+	sum := sha256.New()
+	var b []byte
+	for i := range parts {
+		b = parts[i].encode(b[:0])
+		sum.Write(b)
+	}
+	text := "#" + hex.EncodeToString(sum.Sum(nil)[:ShortDigest])
+	if len(parts) > 1 {
+		h.Form = FormKept
+		text += fmt.Sprintf(" (%d arguments)", len(parts))
+	}
+	h.Items = []Item{{Text: text}}
+	return h
+}
+
+// summed is the command with a sum in the place of its arguments.
+func (c *Command) summed() *Command {
+	s := *c
+	s.TooLong = &TooLong{Args: max(len(c.Args)-1, 0)}
+	sum := sha256.New()
+	for _, arg := range c.Args {
+		s.TooLong.Bytes += len(arg)
+		sum.Write(wire.AppendBytes(nil, arg))
+	}
+	copy(s.TooLong.Sum[:], sum.Sum(nil)[:ShortDigest])
+	s.Args, s.Parts = nil, Hidden(c.Parts)
+	return &s
 }
 
 // Rules are the rules that had a say.

@@ -2,19 +2,23 @@ package key
 
 import (
 	"encoding/binary"
-	"errors"
+	"slices"
+	"strings"
 
 	"dvlcache/cache/internal/wire"
 )
 
 // An encoded command is, behind flags, a sequence of texts and parts. A text
-// that was there before is a reference, since most of what the parts hold are
-// arguments.
+// that was there before is a reference, and what follows from the arguments is left out
+// of the parts. A long command is compressed, the numbers in its arguments written as
+// differences.
 const (
 	commandForeign = 1 << iota
 	commandTracks
 	commandHasArgs
-	commandFlags = commandForeign | commandTracks | commandHasArgs
+	commandPacked
+	commandTooLong // a sum stands for the arguments
+	commandFlags   = commandForeign | commandTracks | commandHasArgs | commandPacked | commandTooLong
 )
 
 // Flags of a part, for what most parts don't have.
@@ -23,12 +27,24 @@ const (
 	partStyle
 	partFile
 	partSorted // of FormSorted: Whole stands for the items
-	partFlags  = partName | partStyle | partFile | partSorted
+	partOfArgs // the next arguments are its items
+	partFlags  = partName | partStyle | partFile | partSorted | partOfArgs
+)
+
+const (
+	// longCommand is from about how many bytes on a command is packed.
+	longCommand = 1 << 10
+	// MostCommand is how many bytes an encoded command has at most, if it is the
+	// arguments that make it long: of a longer one they are kept as a sum. Eight of them,
+	// one for each variant, and their outputs go into what memcached takes, a megabyte.
+	MostCommand = 64 << 10
 )
 
 type commandWriter struct {
 	b    []byte
 	seen map[string]int
+	args []string
+	at   int // of args: those before are in parts already
 }
 
 func (w *commandWriter) text(s string) {
@@ -50,9 +66,17 @@ func (w *commandWriter) texts(list []string) {
 
 func (w *commandWriter) digest(d *Digest) { w.b = append(w.b, d[:ShortDigest]...) }
 
-// Encode writes a command as records keep it. parseCommand reads it.
+// Encode writes a command as records keep it. ParseCommand reads it.
 func (c *Command) Encode() []byte {
-	w := &commandWriter{b: make([]byte, 0, 256), seen: map[string]int{}}
+	b := c.encode()
+	if len(b) > MostCommand && c.Args != nil {
+		return c.summed().encode()
+	}
+	return b
+}
+
+func (c *Command) encode() []byte {
+	w := &commandWriter{b: make([]byte, 0, 256), seen: map[string]int{}, args: c.Args}
 	var flags byte
 	if c.Foreign {
 		flags |= commandForeign
@@ -63,9 +87,26 @@ func (c *Command) Encode() []byte {
 	if c.Args != nil {
 		flags |= commandHasArgs
 	}
-	w.b = append(w.b, flags)
+	if c.TooLong != nil {
+		flags |= commandTooLong
+	}
+	packed := c.long()
+	if packed {
+		flags |= commandPacked
+	} else {
+		w.b = append(w.b, flags)
+	}
 	if c.Args != nil {
-		w.texts(c.Args)
+		if packed {
+			w.packedTexts(c.Args)
+		} else {
+			w.texts(c.Args)
+		}
+	}
+	if c.TooLong != nil {
+		w.b = binary.AppendUvarint(w.b, uint64(c.TooLong.Args))
+		w.b = binary.AppendUvarint(w.b, uint64(c.TooLong.Bytes))
+		w.digest(&c.TooLong.Sum)
 	}
 	w.text(c.Dir)
 	w.text(string(c.Paths))
@@ -74,7 +115,33 @@ func (c *Command) Encode() []byte {
 	for i := range c.Parts {
 		w.part(&c.Parts[i])
 	}
+	if packed {
+		return deflate([]byte{flags}, w.b)
+	}
 	return w.b
+}
+
+// long reports whether packing the command is worth the time.
+func (c *Command) long() bool {
+	n := 8 * len(c.Parts)
+	for _, arg := range c.Args {
+		n += len(arg) + 1
+	}
+	return n > longCommand
+}
+
+// packedTexts writes texts of which each stands for itself.
+func (w *commandWriter) packedTexts(list []string) {
+	joined := strings.Join(list, "\x00")
+	if strings.Count(joined, "\x00") != len(list)-1 { // no program could be called so
+		w.b = binary.AppendUvarint(w.b, uint64(len(list))<<1)
+		for _, s := range list {
+			w.b = wire.AppendBytes(w.b, s)
+		}
+		return
+	}
+	w.b = binary.AppendUvarint(w.b, uint64(len(list))<<1|1)
+	w.b = appendNumbers(w.b, joined)
 }
 
 func (w *commandWriter) part(p *Part) {
@@ -82,9 +149,15 @@ func (w *commandWriter) part(p *Part) {
 	if p.Name != "" {
 		flags |= partName
 	}
-	if p.Form == FormSorted && p.Whole != "" {
+	skip, ofArgs := w.ofArgs(p)
+	sorted := p.Form == FormSorted && p.Whole != ""
+	switch {
+	case ofArgs:
+		flags |= partOfArgs
+	case sorted:
 		flags |= partSorted
-	} else if p.Style != "" {
+	}
+	if !sorted && p.Style != "" {
 		flags |= partStyle
 	}
 	if p.File != nil {
@@ -100,11 +173,20 @@ func (w *commandWriter) part(p *Part) {
 	if flags&partFile != 0 {
 		w.digest(p.File)
 	}
-	if flags&partSorted != 0 {
+	if ofArgs {
+		w.b = binary.AppendUvarint(w.b, uint64(skip))
+	} else if sorted {
 		w.text(p.Whole)
+	}
+	if sorted {
 		return
 	}
-	w.b = binary.AppendUvarint(w.b, uint64(len(p.Items)))
+	if !ofArgs || p.Form == FormList {
+		w.b = binary.AppendUvarint(w.b, uint64(len(p.Items)))
+	}
+	if ofArgs && p.Form == FormList {
+		return
+	}
 	for i := range p.Items {
 		it := &p.Items[i]
 		place := byte(it.Path)
@@ -112,120 +194,69 @@ func (w *commandWriter) part(p *Part) {
 			place |= 0x80
 		}
 		w.b = append(w.b, place)
-		w.text(it.Text)
+		if !ofArgs {
+			w.text(it.Text)
+		}
 		if it.Digest != nil {
 			w.digest(it.Digest)
 		}
 	}
 }
 
-type commandReader struct {
-	wire.Reader
-	seen []string
-}
+// mostSkipped is behind how many arguments that are in no part the next one is looked
+// for.
+const mostSkipped = 16
 
-func (r *commandReader) text() string {
-	n := r.Uvarint()
-	if n&1 == 1 {
-		if n >>= 1; n >= uint64(len(r.seen)) {
-			r.Bad = true
-			return ""
-		}
-		return r.seen[n]
+// ofArgs finds the arguments that a part was made of, and returns how many stand before
+// them that no part was made of: dropped switches.
+func (w *commandWriter) ofArgs(p *Part) (skip int, ok bool) {
+	n := len(p.Items)
+	var is func(at int) bool
+	switch {
+	case p.Kind != PartArgument || n == 0:
+		return 0, false
+	case p.Form == FormSorted && p.Whole != "":
+		n = 1
+		is = func(at int) bool { return isBehind(w.args[at], p.Name, p.Whole) }
+	case p.Form == FormKept && n == 1:
+		is = func(at int) bool { return isBehind(w.args[at], p.Name, p.Items[0].Text) }
+	case p.Form == FormList:
+		is = func(at int) bool { return isListOf(w.args[at:at+n], p.Items) }
+	default:
+		return 0, false
 	}
-	if n >>= 1; n > uint64(len(r.Rest)) {
-		r.Bad = true
-		return ""
-	}
-	s := string(r.Take(int(n)))
-	r.seen = append(r.seen, s)
-	return s
-}
-
-func (r *commandReader) texts() []string {
-	list := make([]string, r.Count(1))
-	for i := range list {
-		list[i] = r.text()
-	}
-	return list
-}
-
-func (r *commandReader) digest() *Digest {
-	d := &Digest{}
-	copy(d[:], r.Take(ShortDigest))
-	return d
-}
-
-// ParseCommand reads what encode wrote.
-func ParseCommand(b []byte) (*Command, error) {
-	r := commandReader{Reader: wire.Reader{Rest: b}}
-	flags := r.Flags(commandFlags)
-	c := &Command{Foreign: flags&commandForeign != 0, TrackArgs: flags&commandTracks != 0}
-	if flags&commandHasArgs != 0 {
-		c.Args = r.texts()
-	}
-	c.Dir = r.text()
-	c.Paths = Paths(r.text())
-	c.DependsOn = r.texts()
-	c.Parts = make([]Part, r.Count(4))
-	for i := range c.Parts {
-		r.part(&c.Parts[i])
-	}
-	if r.Bad || len(r.Rest) > 0 {
-		return nil, errCommand
-	}
-	return c, nil
-}
-
-func (r *commandReader) part(p *Part) {
-	p.Kind, p.Form = PartKind(r.Byte()), Form(r.Byte())
-	flags := r.Flags(partFlags)
-	if flags&partName != 0 {
-		p.Name = r.text()
-	}
-	if flags&partStyle != 0 {
-		p.Style = r.text()
-	}
-	if flags&partFile != 0 {
-		p.File = r.digest()
-	}
-	if flags&partSorted != 0 {
-		p.Items = []Item{{Text: r.text()}}
-		r.Bad = !p.Sort() || r.Bad
-		return
-	}
-	if n := r.Count(2); n > 0 {
-		p.Items = make([]Item, n)
-	}
-	for i := range p.Items {
-		it := &p.Items[i]
-		place := r.Byte()
-		it.Path = PathForm(place &^ 0x80)
-		it.Text = r.text()
-		if place&0x80 != 0 {
-			it.Digest = r.digest()
+	for at := w.at; at < w.at+mostSkipped && at+n <= len(w.args); at++ {
+		if is(at) {
+			skip, w.at = at-w.at, at+n
+			return skip, true
 		}
 	}
+	return 0, false
 }
 
-var errCommand = errors.New("it is no command")
-
-// EncodedArgs are the Args of an encoded command, at less cost than all of it.
-func EncodedArgs(b []byte) []string {
-	r := commandReader{Reader: wire.Reader{Rest: b}}
-	if len(b) == 0 || r.Flags(commandFlags)&commandHasArgs == 0 {
-		return nil
+// isListOf reports whether a list of these arguments has these items, and no files.
+func isListOf(args []string, items []Item) bool {
+	length := 0
+	for i := range items {
+		if items[i].Digest != nil || items[i].Path != PathAsIs {
+			return false
+		}
+		length += len(args[i]) - len(items[i].Text)
 	}
-	args := r.texts()
-	if r.Bad {
-		return nil
-	}
-	return args
+	return length == 0 && slices.Equal(listOf(args).Items, items)
 }
 
-// Disown takes the mark of a foreign command off an encoded one, in place.
-func Disown(encoded []byte) {
-	if len(encoded) > 0 {
-		encoded[0] &^= commandForeign
+// listOf is the part that a list of arguments makes.
+func listOf(args []string) *Part {
+	p := &Part{Form: FormList, Items: make([]Item, len(args))}
+	for i, arg := range args {
+		p.Items[i].Text = arg
 	}
+	p.sortList()
+	return p
+}
+
+// isBehind reports whether an argument is a name with a text behind it.
+func isBehind(arg, name, text string) bool {
+	return len(arg) == len(name)+len(text) && strings.HasPrefix(arg, name) && strings.HasSuffix(arg, text)
 }

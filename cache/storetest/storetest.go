@@ -287,6 +287,8 @@ func Run(t *testing.T, open func(t *testing.T) cache.Store) {
 		}
 	})
 
+	t.Run("long commands", func(t *testing.T) { longCommands(t, open(t)) })
+
 	t.Run("odd namespaces", func(t *testing.T) {
 		s := open(t)
 		defer s.Close()
