@@ -54,7 +54,7 @@ To resume a batch, run it again.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			q, err := query(s, origins, args)
+			q, s, err := query(s, origins, args)
 			if err != nil {
 				return err
 			}

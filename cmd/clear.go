@@ -54,7 +54,7 @@ back. A --namespace that there never was is an error.`,
 			}
 			defer o.close()
 			if len(args) > 0 {
-				q, err := query(s, origins, args)
+				q, _, err := query(s, origins, args)
 				if err != nil {
 					return err
 				}

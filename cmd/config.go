@@ -6,28 +6,42 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dvlcache/cache/key/launch"
 	"dvlcache/config"
 )
 
 func newConfig(ui *terminal) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "config [flags]",
+		Use:   "config [flags] [-- COMMAND [ARG...]]",
 		Short: "Print each effective setting and where it comes from",
 		Long: `Print each effective setting and where it comes from: a flag, the environment
 (DVLCACHE_NAME), dvlcache.yaml in this folder or above, the user's file
-(dvlcache/config.yaml in the user's configuration directory), or the default.`,
+(dvlcache/config.yaml in the user's configuration directory), or the default. With
+COMMAND, those that hold for it, with what a file says for this program.`,
+		Example: `  dvlcache config
+  dvlcache config -- python3 train.py | grep extract`,
 		DisableFlagsInUseLine: true,
-		Args:                  noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args: func(cmd *cobra.Command, args []string) error {
+			if cmd.ArgsLenAtDash() == 0 {
+				return commandAfterDash(cmd, args)
+			}
+			return noArguments(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
 			s, origins, err := load(ui, cmd)
 			if err != nil {
 				return err
+			}
+			programs := s.Programs
+			if len(args) > 0 {
+				_, origins = s.For(origins, launch.ProgramNames(args)...)
+				programs = nil
 			}
 			var rows []settingRow
 			for _, o := range origins {
 				rows = append(rows, settingRow{o.Setting.Name, oneLine(orDash(o.Value)), oneLine(o.From)})
 			}
-			for _, p := range s.Programs {
+			for _, p := range programs {
 				var rules []string
 				for _, set := range config.All() {
 					if values := set.InProgram(&p); len(values) > 0 {

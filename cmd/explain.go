@@ -37,7 +37,7 @@ what its number hangs on besides. Nothing is run, nothing stored.`,
 			if err != nil {
 				return err
 			}
-			q, err := query(s, origins, args)
+			q, s, err := query(s, origins, args)
 			if err != nil {
 				return err
 			}

@@ -44,7 +44,7 @@ A TIME is 90s, 5m or 1h30m, or a number of seconds; a SIZE is 2048 or 2KiB.`,
 			if err != nil {
 				return err
 			}
-			q, err := query(s, origins, args)
+			q, s, err := query(s, origins, args)
 			if err != nil {
 				return err
 			}

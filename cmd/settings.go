@@ -140,44 +140,46 @@ func badSetting(origins []config.Origin, name string, err error) error {
 	return err
 }
 
-// query makes a query of the settings and of COMMAND.
-func query(s *config.Settings, origins []config.Origin, args []string) (exec.Query, error) {
+// query makes a query of the settings and of COMMAND, and returns the settings that
+// hold for COMMAND.
+func query(s *config.Settings, origins []config.Origin, args []string) (exec.Query, *config.Settings, error) {
 	names := programNames(s, args)
 	rules, err := rulesOf(s, origins, names)
 	if err != nil {
-		return exec.Query{}, err
+		return exec.Query{}, nil, err
 	}
-	s = s.For(names...)
+	if len(names) > 0 {
+		s, origins = s.For(origins, names...)
+	}
 	extraction, err := number.ParseExtraction(s.Extract, s.AllowNonfinite)
 	if err != nil {
-		return exec.Query{}, badSetting(origins, "extract", err)
+		return exec.Query{}, nil, badSetting(origins, "extract", err)
 	}
 	if s.Default != "" {
 		if _, _, err := number.Parse(s.Default, true); err != nil {
-			return exec.Query{}, badSetting(origins, "default", err)
+			return exec.Query{}, nil, badSetting(origins, "default", err)
 		}
 	}
 	if s.Converge && s.Repeat.Samples > 0 {
-		return exec.Query{}, usage(fmt.Errorf("--converge and --repeat=%d are given", s.Repeat.Samples), "leave one of them out")
+		return exec.Query{}, nil, usage(fmt.Errorf("--converge and --repeat=%d are given", s.Repeat.Samples), "leave one of them out")
 	}
 	for _, against := range []struct {
 		given bool
 		name  string
 	}{{s.Refresh, "--refresh"}, {s.NoCache, "--no-cache"}} {
 		if s.OnlyCached && against.given {
-			return exec.Query{}, usage(fmt.Errorf("--only-cached and %s are given", against.name), "leave one of them out")
+			return exec.Query{}, nil, usage(fmt.Errorf("--only-cached and %s are given", against.name), "leave one of them out")
 		}
 	}
-	track := trackOf(s, origins, names)
 	env := s.Env
-	if track == "auto" || track == "reads" {
+	if s.Track == "auto" || s.Track == "reads" {
 		env = slices.Concat(env, loaderVariables(s.PassEnv))
 	}
 	return exec.Query{
 		Args:            args,
 		Rules:           rules,
-		TrackArgs:       track != "none",
-		Reads:           map[string]exec.Reads{"auto": exec.ReadsAuto, "reads": exec.ReadsAlways}[track],
+		TrackArgs:       s.Track != "none",
+		Reads:           map[string]exec.Reads{"auto": exec.ReadsAuto, "reads": exec.ReadsAlways}[s.Track],
 		Paths:           key.Paths(s.Paths),
 		DependsOn:       s.DependsOn,
 		Untracked:       s.Untracked,
@@ -185,7 +187,7 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 		Leave:           s.Dir,
 		Safe:            s.SafeDirectory,
 		Env:             env,
-		Descriptors:     inheritedDescriptors(track),
+		Descriptors:     inheritedDescriptors(s.Track),
 		PassEnv:         s.PassEnv,
 		Namespace:       s.Namespace,
 		Extraction:      extraction,
@@ -212,23 +214,7 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 			RelTolerance:   s.RtolStderr,
 			AbsTolerance:   s.AtolStderr,
 		},
-	}, nil
-}
-
-// trackOf is what of a program's reading counts: what a flag or a variable says, or
-// else what a file says for it, or for all.
-func trackOf(s *config.Settings, origins []config.Origin, names []string) string {
-	for _, o := range origins {
-		if o.Setting.Name == "track" && (strings.HasPrefix(o.From, "flag ") || strings.HasPrefix(o.From, "environment ")) {
-			return s.Track
-		}
-	}
-	for _, p := range s.Programs {
-		if p.Track != "" && slices.Contains(names, p.Name) {
-			return p.Track
-		}
-	}
-	return s.Track
+	}, s, nil
 }
 
 // inheritedDescriptors are those that COMMAND gets from whoever started us, and that
@@ -270,15 +256,23 @@ func rulesOf(s *config.Settings, origins []config.Origin, names []string) (key.R
 		return key.Rules{Ignore: s.Ignore, IgnoreArg: s.IgnoreArg, IgnoreSwitch: s.IgnoreSwitch, Unordered: s.Unordered}.Normalize()
 	}
 	var wrong *key.RuleError
-	if _, err := rules(s); errors.As(err, &wrong) {
+	all, err := rules(s)
+	if errors.As(err, &wrong) {
 		return key.Rules{}, badSetting(origins, wrong.Rule, fmt.Errorf("%q: %s", wrong.Name, wrong.Reason))
 	}
-	all, err := rules(s.For(names...))
+	if len(names) == 0 {
+		return all, err
+	}
+	forNames := func(s *config.Settings) (key.Rules, error) {
+		s, _ = s.For(origins, names...)
+		return rules(s)
+	}
+	all, err = forNames(s)
 	if errors.As(err, &wrong) {
 		for i, p := range s.Programs {
 			upTo := *s // where it goes wrong
 			upTo.Programs = s.Programs[:i+1]
-			if _, err := rules(upTo.For(names...)); err != nil {
+			if _, err := forNames(&upTo); err != nil {
 				return key.Rules{}, &config.Error{Where: p.From, Key: "programs: " + p.Name, Reason: err.Error()}
 			}
 		}

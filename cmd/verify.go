@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
+	"dvlcache/cache/key/launch"
 	"dvlcache/config"
 	"dvlcache/exec"
 	"dvlcache/exec/process"
@@ -49,7 +50,7 @@ those as well.`,
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, _, err := load(ui, cmd)
+			s, origins, err := load(ui, cmd)
 			if err != nil {
 				return err
 			}
@@ -64,7 +65,7 @@ those as well.`,
 				return usage(fmt.Errorf("--tolerance: %v is no number from 0 on", f.tolerance), "")
 			}
 			f.set(cmd, s)
-			return runVerify(ui, s, f)
+			return runVerify(ui, s, origins, f)
 		},
 	}
 	addSettings(cmd, only(config.RunSettings, "timeout", "grace", "keep-output"), listSettings())
@@ -117,7 +118,7 @@ func (f *verifyFlags) candidates(ctx context.Context, store cache.Store) (all []
 	return all, bad, err
 }
 
-func runVerify(ui *terminal, s *config.Settings, f verifyFlags) error {
+func runVerify(ui *terminal, s *config.Settings, origins []config.Origin, f verifyFlags) error {
 	// The working directory changes, and the cache stays where it is.
 	if s.Dir != "" {
 		var err error
@@ -142,9 +143,9 @@ func runVerify(ui *terminal, s *config.Settings, f verifyFlags) error {
 	}
 	warnBad(ui, bad)
 	v := &verification{
-		ui: ui, out: impatient(ctx, os.Stdout), flags: f, keepOutput: int(s.KeepOutput), reader: reader,
+		ui: ui, out: impatient(ctx, os.Stdout), flags: f, settings: s, origins: origins, reader: reader,
 		Verifier: exec.Verifier{Memo: &exec.Memo{Store: o.store, Digests: o.digests, Runner: runner, Warn: ui.warn},
-			Timeout: s.Timeout, Tolerance: f.tolerance, Trust: f.trust, Leave: s.Dir, Safe: s.SafeDirectory},
+			Tolerance: f.tolerance, Trust: f.trust, Leave: s.Dir, Safe: s.SafeDirectory},
 		progress: ui.batchProgress(batchFlags{quiet: f.quiet, progress: "auto"}),
 		state:    exec.BatchState{Read: int64(len(all))},
 		tally:    map[exec.Verdict]int{},
@@ -181,12 +182,13 @@ func runVerify(ui *terminal, s *config.Settings, f verifyFlags) error {
 // verification is a verify that runs.
 type verification struct {
 	exec.Verifier
-	ui         *terminal
-	out        io.Writer // stdout
-	flags      verifyFlags
-	keepOutput int
-	reader     cache.Reader
-	progress   func(exec.BatchState)
+	ui       *terminal
+	out      io.Writer // stdout
+	flags    verifyFlags
+	settings *config.Settings
+	origins  []config.Origin
+	reader   cache.Reader
+	progress func(exec.BatchState)
 
 	mu       sync.Mutex // over all that follows, and stdout
 	state    exec.BatchState
@@ -235,14 +237,19 @@ func (v *verification) verify(ctx context.Context, id cache.ID) {
 		return
 	}
 	v.note(func() { v.state.Running++ })
-	r := v.Verify(ctx, id, e, gen)
+	one, s := v.Verifier, v.settings
+	if args := e.Args(); len(args) > 0 && len(s.Programs) > 0 {
+		s, _ = s.For(v.origins, launch.ProgramNames(args)...)
+	}
+	one.Timeout = s.Timeout
+	r := one.Verify(ctx, id, e, gen)
 	if ctx.Err() != nil {
 		return
 	}
 	if r.Verdict == exec.Differs {
 		switch v.flags.repair {
 		case "replace":
-			err = v.Replace(ctx, r, v.keepOutput)
+			err = v.Replace(ctx, r, int(s.KeepOutput))
 		case "remove":
 			_, err = v.Memo.Store.Delete(ctx, id)
 		}

@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// programsKey holds the rules for single programs. They are a list, since
+// programsKey holds what is said for single programs. They are a list, since
 // viper takes dots in keys for levels and folds their case.
 const programsKey = "programs"
 
@@ -161,14 +161,14 @@ func (f *file) parse(s *Setting, ptr any, as string, value *yaml.Node) ([]string
 	return values, nil
 }
 
-// readPrograms reads the rules for single programs.
+// readPrograms reads what is said for single programs.
 func (f *file) readPrograms(settings []*Setting, list *yaml.Node) error {
 	if list.Kind != yaml.SequenceNode {
 		return &Error{Where: f.path, Key: programsKey, Reason: "it takes a list", Hint: programsHint}
 	}
 	for i, item := range list.Content {
 		as := fmt.Sprintf("%s[%d]", programsKey, i)
-		p := Program{From: f.path}
+		p := Program{From: f.path, values: map[string][]string{}}
 		err := f.each(resolve(item), as, func(key string, value *yaml.Node) error {
 			as := below(as, key)
 			if key == "name" {
@@ -179,11 +179,12 @@ func (f *file) readPrograms(settings []*Setting, list *yaml.Node) error {
 			s := find(settings, key)
 			switch {
 			case s == nil:
-				return f.unknown(as, key, slices.DeleteFunc(slices.Clone(settings), func(s *Setting) bool { return s.program == nil }), "name")
-			case s.program == nil:
+				return f.unknown(as, key, slices.DeleteFunc(slices.Clone(settings), func(s *Setting) bool { return !s.ofRun() }), "name")
+			case !s.ofRun():
 				return f.wrong(as, "it can be set for all programs only")
 			}
-			_, err := f.parse(s, s.program(&p), as, value)
+			values, err := f.parse(s, s.field(&Settings{}), as, value)
+			p.values[s.Name] = values
 			return err
 		})
 		switch {

@@ -119,19 +119,20 @@ programs:
   - {name: 007}
   - {name: train.sh, ignore: again}
 `)
-	s, _, err := Load(nil)
+	s, origins, err := Load(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	mine := filepath.Join(filepath.Dir(w.userFile), "mine.csv")
 	iris := filepath.Join(w.project, "data/iris.csv")
+	type said = map[string][]string
 	wanted := []Program{
-		{Name: "train.sh", From: w.userFile, Env: []string{"SEED"}, DependsOn: []string{mine}},
-		{Name: "train.sh", From: w.file(), Ignore: []string{"job-id"}, IgnoreArg: []int{1, 2}, DependsOn: []string{iris, "/abs.csv"}},
-		{Name: "Train.SH", From: w.file(), IgnoreSwitch: []string{"v"}},
-		{Name: "eval.py", From: w.file(), Unordered: []string{"indices..."}, PassEnv: []string{"SLURM_ARRAY_TASK_ID"}},
-		{Name: "007", From: w.file()},
-		{Name: "train.sh", From: w.file(), Ignore: []string{"again"}},
+		{"train.sh", w.userFile, said{"env": {"SEED"}, "depends-on": {mine}}},
+		{"train.sh", w.file(), said{"ignore": {"job-id"}, "ignore-arg": {"1", "2"}, "depends-on": {iris, "/abs.csv"}}},
+		{"Train.SH", w.file(), said{"ignore-switch": {"v"}}},
+		{"eval.py", w.file(), said{"ignore": nil, "unordered": {"indices..."}, "pass-env": {"SLURM_ARRAY_TASK_ID"}}},
+		{"007", w.file(), said{}},
+		{"train.sh", w.file(), said{"ignore": {"again"}}},
 	}
 	if !reflect.DeepEqual(s.Programs, wanted) {
 		t.Fatalf("the programs are\n%+v\nnot\n%+v", s.Programs, wanted)
@@ -150,9 +151,9 @@ programs:
 		{"Train.SH eval.py", Settings{Ignore: []string{"everywhere"}, IgnoreArg: []int{9}, IgnoreSwitch: []string{"v"},
 			Unordered: []string{"indices..."}, PassEnv: []string{"SLURM_ARRAY_TASK_ID"}}},
 	} {
-		got := s.For(strings.Fields(c.names)...)
+		got, _ := s.For(origins, strings.Fields(c.names)...)
 		for _, set := range All() {
-			if set.program == nil || set.Name == "track" { // which For leaves to others
+			if !set.Repeated() {
 				continue
 			}
 			if a, b := value(set, got), value(set, &c.want); !reflect.DeepEqual(a, b) {

@@ -102,7 +102,7 @@ func TestHome(t *testing.T) {
 		}
 		for text, want := range map[string]string{"~/a/b": "HOME/a/b", "~": "HOME", "/a/~": "/a/~", "~other/a": "", "/~/a": "/~/a"} {
 			for _, from := range []string{"flag", "environment", "user", "project", "program"} {
-				if from == "project" && s.byUser || from == "program" && s.program == nil {
+				if from == "project" && s.byUser || from == "program" && !s.ofRun() {
 					continue
 				}
 				w := newWorld(t)

@@ -14,7 +14,7 @@ import (
 type Origin struct {
 	Setting *Setting
 	Value   string // as text; the items of a list separated by commas
-	From    string // "flag --x", "environment DVLCACHE_X", a file's path, or "default"
+	From    string // "flag --x", "environment DVLCACHE_X", a file's path, or "default"; of For, "PATH, for NAME"
 }
 
 // An Error is a setting that can't be used.
@@ -26,7 +26,7 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	for _, kind := range []string{"flag ", "environment "} {
+	for _, kind := range []string{fromFlag, fromEnvironment} {
 		if name, ok := strings.CutPrefix(e.Where, kind); ok {
 			return fmt.Sprintf("%s: %s", name, e.Reason) // which says what the key is
 		}
@@ -133,19 +133,25 @@ func environ() (names []string) {
 // byDefault is the origin of what is given nowhere.
 const byDefault = "default"
 
+// How the origins of what the caller gives begin.
+const (
+	fromFlag        = "flag "
+	fromEnvironment = "environment "
+)
+
 // origin says where the winning value comes from.
 func (s *Setting) origin(flags map[string][]string, environment []string, files []*file) string {
 	if _, ok := flags[s.Name]; ok {
-		return "flag --" + s.Name
+		return fromFlag + "--" + s.Name
 	}
 	for _, name := range environment {
 		if s.isVariable(name) {
-			return "environment " + name
+			return fromEnvironment + name
 		}
 	}
 	for _, name := range s.aliases {
 		if slices.Contains(environment, name) {
-			return "environment " + name
+			return fromEnvironment + name
 		}
 	}
 	for _, f := range slices.Backward(files) {

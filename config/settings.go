@@ -3,8 +3,6 @@
 package config
 
 import (
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -68,25 +66,8 @@ type Settings struct {
 	// Warnings are what was passed over.
 	Warnings []*Error
 
-	// Programs are the rules of dvlcache.yaml for single programs.
+	// Programs are what dvlcache.yaml says for single programs; see For.
 	Programs []Program
-}
-
-// Program is the part of a file that holds for one program: lists that are
-// added to the global ones.
-type Program struct {
-	Name string // base name of COMMAND, or of the script behind it
-	From string // the file's path
-
-	Ignore       []string
-	IgnoreArg    []int
-	IgnoreSwitch []string
-	Unordered    []string
-	DependsOn    []string
-	Untracked    []string
-	Env          []string
-	PassEnv      []string
-	Track        string // in the place of the files' one
 }
 
 // Bytes is a size in bytes.
@@ -114,7 +95,6 @@ type Setting struct {
 	Usage string
 
 	field   func(*Settings) any // a pointer into the Settings
-	program func(*Program) any  // … and into a Program, where there may be one
 	choices []string
 	aliases []string                // further environment variables
 	byUser  bool                    // no project's file may give it
@@ -146,28 +126,6 @@ func (s *Setting) IsPath() bool { return s.isPath }
 // Choices are the values that the setting may have, if they are few.
 func (s *Setting) Choices() []string { return s.choices }
 
-// InProgram returns what a program's rules say of the setting, as texts.
-func (s *Setting) InProgram(p *Program) []string {
-	if s.program == nil {
-		return nil
-	}
-	switch list := s.program(p).(type) {
-	case *string:
-		if *list != "" {
-			return []string{*list}
-		}
-	case *[]string:
-		return *list
-	case *[]int:
-		var out []string
-		for _, n := range *list {
-			out = append(out, strconv.Itoa(n))
-		}
-		return out
-	}
-	return nil
-}
-
 // prefix begins the names of our environment variables.
 const prefix = "DVLCACHE_"
 
@@ -180,25 +138,4 @@ func (s *Setting) Variable() string {
 // the same: each start asks this of all settings.
 func (s *Setting) isVariable(name string) bool {
 	return len(name) == len(prefix)+len(s.Name) && name == s.Variable()
-}
-
-// For adds the rules that the files give for a program. names are the base
-// names that it goes by. A program's Track is for who knows whether a flag says
-// otherwise.
-func (s *Settings) For(names ...string) *Settings {
-	t := *s
-	for _, p := range s.Programs {
-		if !slices.Contains(names, p.Name) {
-			continue
-		}
-		t.Ignore = slices.Concat(t.Ignore, p.Ignore)
-		t.IgnoreArg = slices.Concat(t.IgnoreArg, p.IgnoreArg)
-		t.IgnoreSwitch = slices.Concat(t.IgnoreSwitch, p.IgnoreSwitch)
-		t.Unordered = slices.Concat(t.Unordered, p.Unordered)
-		t.DependsOn = slices.Concat(t.DependsOn, p.DependsOn)
-		t.Untracked = slices.Concat(t.Untracked, p.Untracked)
-		t.Env = slices.Concat(t.Env, p.Env)
-		t.PassEnv = slices.Concat(t.PassEnv, p.PassEnv)
-	}
-	return &t
 }

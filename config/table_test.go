@@ -10,9 +10,7 @@ import (
 // can hold: without dots, which it takes for levels, and in lower case.
 func TestTable(t *testing.T) {
 	var settings Settings
-	var program Program
 	names, variables, fields := map[string]bool{}, map[string]bool{}, map[uintptr]bool{}
-	rules := map[uintptr]bool{}
 	for _, s := range All() {
 		if !regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`).MatchString(s.Name) {
 			t.Errorf("%q can't be a name", s.Name)
@@ -32,21 +30,12 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s has the field of another", s.Name)
 		}
 		fields[field] = true
-		if s.program != nil {
-			if a, b := reflect.TypeOf(s.program(&program)), reflect.TypeOf(s.field(&settings)); a != b {
-				t.Errorf("%s is %v for a program and %v else", s.Name, a, b)
-			}
-			rules[reflect.ValueOf(s.program(&program)).Pointer()] = true
-		}
 		if s.Usage == "" || s.Switch() && s.Default != "false" {
 			t.Errorf("%s has no help, or is on by default", s.Name)
 		}
 	}
 	if want := reflect.TypeFor[Settings]().NumField() - 3; len(fields) != want { // all but DirByProject, Warnings and Programs
 		t.Errorf("%d of %d fields have a setting", len(fields), want)
-	}
-	if want := reflect.TypeFor[Program]().NumField() - 2; len(rules) != want { // all but Name and From
-		t.Errorf("%d of %d rules of a program have a setting", len(rules), want)
 	}
 	if names[programsKey] || names["name"] {
 		t.Error("a setting is named as what a file holds besides")
