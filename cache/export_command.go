@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 type lineCommand struct {
 	Args      []text     `json:"args,omitempty"`
+	Files     []lineFile `json:"files,omitempty"`
 	Directory text       `json:"directory"`
 	Paths     text       `json:"paths"`
 	Track     bool       `json:"track"`
@@ -23,6 +25,14 @@ type lineSum struct {
 	Args   int    `json:"args"`
 	Bytes  int    `json:"bytes"`
 	Digest string `json:"digest"`
+}
+
+type lineFile struct {
+	Arg    int    `json:"arg"`
+	At     int    `json:"at,omitempty"`
+	Lines  int    `json:"lines"`
+	Digest string `json:"digest"`
+	Text   *text  `json:"text,omitempty"` // not there: it was too long to be recorded
 }
 
 type linePart struct {
@@ -43,6 +53,13 @@ type lineItem struct {
 
 func exportCommand(c *key.Command) *lineCommand {
 	l := &lineCommand{Args: texts(c.Args), Directory: text(c.Dir), Paths: text(c.Paths), Track: c.TrackArgs, DependsOn: texts(c.DependsOn), Parts: []linePart{}}
+	for _, f := range c.Files {
+		lf := lineFile{Arg: f.Arg, At: f.At, Lines: f.Lines, Digest: hex.EncodeToString(f.Digest[:])}
+		if s, ok := f.Text(); ok {
+			lf.Text = (*text)(&s)
+		}
+		l.Files = append(l.Files, lf)
+	}
 	for _, p := range c.Parts {
 		lp := linePart{Kind: string(rune(p.Kind)), Form: int(p.Form), Name: text(p.Name), Digest: digestText(p.File)}
 		if p.Form == key.FormSorted && p.Whole != "" {
@@ -63,6 +80,21 @@ func exportCommand(c *key.Command) *lineCommand {
 
 func (l *lineCommand) command() (*key.Command, error) {
 	c := &key.Command{Args: strs(l.Args), Dir: string(l.Directory), Paths: key.Paths(l.Paths), TrackArgs: l.Track, DependsOn: strs(l.DependsOn), Foreign: true}
+	for _, lf := range l.Files {
+		f := key.File{Arg: lf.Arg, At: lf.At, Lines: lf.Lines}
+		if lf.Text != nil {
+			f = key.NewFile(lf.Arg, lf.At, string(*lf.Text))
+		}
+		if b, err := hex.DecodeString(lf.Digest); err != nil || len(b) != len(f.Digest) || lf.Text != nil && !bytes.Equal(b, f.Digest[:]) {
+			return nil, fmt.Errorf("%q is not the digest of a file", lf.Digest)
+		} else {
+			copy(f.Digest[:], b)
+		}
+		if !f.Fits(c.Args) {
+			return nil, fmt.Errorf("there is no argument %d for a file", lf.Arg)
+		}
+		c.Files = append(c.Files, f)
+	}
 	for _, lp := range l.Parts {
 		p := key.Part{Form: key.Form(lp.Form), Name: string(lp.Name), Style: string(lp.Style)}
 		var err error
@@ -89,7 +121,7 @@ func (l *lineCommand) command() (*key.Command, error) {
 				return nil, fmt.Errorf("%q can't be sorted", lp.Whole)
 			}
 		}
-		if len(p.Items) == 0 && (p.Kind == key.PartArgument && (p.Form == key.FormKept || p.Form == key.FormSorted || p.Form == key.FormList) || p.Kind == key.PartProgram || p.Kind == key.PartInterpreter || p.Kind == key.PartDirectory || p.Kind == key.PartDependency || p.Kind == key.PartRule || p.Kind == key.PartEnvironment && p.Form != key.FormUnset) {
+		if len(p.Items) == 0 && (p.Kind == key.PartArgument && (p.Form == key.FormKept || p.Form == key.FormContents || p.Form == key.FormSorted || p.Form == key.FormList) || p.Kind == key.PartProgram || p.Kind == key.PartInterpreter || p.Kind == key.PartDirectory || p.Kind == key.PartDependency || p.Kind == key.PartRule || p.Kind == key.PartEnvironment && p.Form != key.FormUnset) {
 			return nil, fmt.Errorf("a part of kind %q is empty", lp.Kind)
 		}
 		c.Parts = append(c.Parts, p)

@@ -22,6 +22,7 @@ import (
 	"dvlcache/config"
 	"dvlcache/exec"
 	"dvlcache/exec/number"
+	"dvlcache/exec/placeholder"
 	"dvlcache/exec/process"
 )
 
@@ -128,11 +129,16 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 		defer file.Close()
 		in = file
 	}
-	lines, err := newLineReader(f.inputFormat, in, q.Args)
+	lines, err := newLineReader(f.inputFormat, in, q.Args, q.Rules)
 	if err != nil {
 		return err
 	}
 	lines.check = sameRules(s, q.Args)
+	if unused := lines.template.Unused(); len(unused) > 0 {
+		ui.message(fmt.Sprintf("%s is handed on as it is: lines have no fields", unused[0]), unusedHint)
+	}
+	made := &placeholder.Folder{}
+	defer made.Close()
 	var out io.Writer
 	finish := func(bool) error { return nil }
 	debug.SetGCPercent(200) // what a line leaves behind is garbage at once
@@ -160,7 +166,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	w.columns = f.inputFormat == "tsv"
 	hint := ""
 	batch := &exec.Batch{
-		Memo:      &exec.Memo{Store: o.store, Stats: o.stats, Digests: o.digests, Runner: runner, Warn: ui.warn, Observer: o.observer(s, q, false)},
+		Memo:      &exec.Memo{Store: o.store, Stats: o.stats, Digests: o.digests, Runner: runner, Warn: ui.warn, Observer: o.observer(s, q, false), Made: made},
 		Query:     q,
 		Jobs:      s.Jobs,
 		Retries:   f.retries,

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"dvlcache/cache/key"
 	"dvlcache/exec"
 )
 
@@ -267,7 +268,7 @@ func FuzzBatchInput(f *testing.F) {
 		if !slices.Contains([]string{"lines", "null", "tsv", "csv", "json"}, format) {
 			return
 		}
-		l, err := newLineReader(format, bytes.NewReader(data), []string{"true", arg})
+		l, err := newLineReader(format, bytes.NewReader(data), []string{"true", arg}, key.Rules{})
 		if err != nil {
 			return
 		}
@@ -362,7 +363,7 @@ func TestInputNeverWaits(t *testing.T) {
 	for _, blank := range []string{"\n", "\r\n", "\n\n"} {
 		r, w := io.Pipe()
 		go io.WriteString(w, "n\n1\n"+blank)
-		l, err := newLineReader("csv", r, []string{"true", "{n}"})
+		l, err := newLineReader("csv", r, []string{"true", "{n}"}, key.Rules{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,8 +13,10 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"dvlcache/cache/key"
 	"dvlcache/exec"
 	"dvlcache/exec/number"
+	"dvlcache/exec/placeholder"
 )
 
 // groupSize is how many lines are answered together at most.
@@ -26,73 +28,32 @@ type lineReader struct {
 	in      *bufio.Reader
 	csv     *csv.Reader
 	columns []string // of the header
-	command []template
 	number  int
+	// template is COMMAND, and rules those by which its arguments count.
+	template *placeholder.Template
+	rules    key.Rules
 	// check, if not nil, says what is wrong with a line's call.
 	check func(args []string) error
 }
 
-// template is an argument of COMMAND: literal texts, and what goes between.
-type template []piece
-
-// piece is a literal, or the name of a field: "" is the whole line.
-type piece struct {
-	text  string
-	field bool
-}
-
-// parseTemplate finds {} and, where lines have fields, {NAME} in an argument.
-// What is put in is not looked at again.
-func parseTemplate(arg string, fields bool) (t template) {
-	for {
-		i := strings.IndexByte(arg, '{')
-		if i < 0 {
-			break
-		}
-		n := strings.IndexByte(arg[i:], '}')
-		if n < 0 {
-			break
-		}
-		name := arg[i+1 : i+n]
-		if name != "" && (!fields || strings.ContainsAny(name, "{\"'")) {
-			// No place to put anything into: {a, b}, JSON, awk.
-			t = append(t, piece{text: arg[:i+1]})
-			arg = arg[i+1:]
-			continue
-		}
-		if i > 0 {
-			t = append(t, piece{text: arg[:i]})
-		}
-		t = append(t, piece{name, true})
-		arg = arg[i+n+1:]
-	}
-	if arg == "" && t != nil {
-		return t
-	}
-	return append(t, piece{text: arg})
-}
-
 // newLineReader reads the header, if the format has one, and finds the places
 // in COMMAND's arguments.
-func newLineReader(format string, r io.Reader, args []string) (*lineReader, error) {
-	l := &lineReader{format: format, in: bufio.NewReaderSize(r, 64<<10)}
+func newLineReader(format string, r io.Reader, args []string, rules key.Rules) (*lineReader, error) {
 	fields := format == "tsv" || format == "csv" || format == "json"
-	used := false
-	for i, arg := range args {
-		t := template{{text: arg}}
-		if i > 0 { // COMMAND itself is what it is
-			t = parseTemplate(arg, fields)
-		}
-		l.command = append(l.command, t)
-		used = used || slices.ContainsFunc(t, func(p piece) bool { return p.field })
+	t, err := placeholder.Parse(args, fields)
+	if err != nil {
+		return nil, placeholderError(err)
 	}
-	if !used {
+	l := &lineReader{format: format, in: bufio.NewReaderSize(r, 64<<10), template: t, rules: rules}
+	if !t.Used() {
 		if fields {
 			return nil, usage(errors.New("COMMAND's arguments name no field of the input"), "put {NAME} where its value belongs")
 		}
-		l.command = append(l.command, template{{field: true}})
+		if unused := t.Unused(); len(unused) > 0 {
+			return nil, usage(fmt.Errorf("%s names a field, and lines have none", unused[0]), unusedHint)
+		}
+		t.AppendLine()
 	}
-	var err error
 	if format == "csv" || format == "tsv" {
 		if err = skipMark(l.in); err != nil {
 			return nil, err
@@ -119,17 +80,12 @@ func newLineReader(format string, r io.Reader, args []string) (*lineReader, erro
 		return nil, fmt.Errorf("the header of the input: %w", err)
 	}
 	if l.columns != nil {
-		for _, t := range l.command {
-			for _, p := range t {
-				if !p.field || p.text == "" {
-					continue
-				}
-				if l.column(p.text) < 0 {
-					return nil, usage(fmt.Errorf("the input has no column %q", p.text), "its header names "+strings.Join(l.columns, ", "))
-				}
-				if first := slices.Index(l.columns, p.text); first >= 0 && slices.Contains(l.columns[first+1:], p.text) {
-					return nil, usage(fmt.Errorf("the input has more than one column %q", p.text), "rename all but one")
-				}
+		for _, name := range t.Fields() {
+			if l.column(name) < 0 {
+				return nil, usage(fmt.Errorf("the input has no column %q", name), "its header names "+strings.Join(l.columns, ", "))
+			}
+			if first := slices.Index(l.columns, name); first >= 0 && slices.Contains(l.columns[first+1:], name) {
+				return nil, usage(fmt.Errorf("the input has more than one column %q", name), "rename all but one")
 			}
 		}
 	}
@@ -220,11 +176,10 @@ func (l *lineReader) read() (exec.Line, error) {
 	if l.format != "null" {
 		text = strings.TrimSuffix(text, "\r")
 	}
-	var values func(string) (string, error)
+	values := func(string) (placeholder.Value, error) { return placeholder.Value{Text: text}, nil }
 	switch l.format {
 	case "tsv":
-		cells := strings.Split(text, "\t")
-		values = func(name string) (string, error) { return l.cell(cells, name) }
+		values = l.cells(text, strings.Split(text, "\t"))
 	case "json":
 		values = jsonFields(text)
 	}
@@ -244,18 +199,31 @@ func (l *lineReader) readCSV() (exec.Line, error) {
 	w := csv.NewWriter(&text)
 	w.Write(cells)
 	w.Flush()
-	return l.line(strings.TrimSuffix(text.String(), "\n"), func(name string) (string, error) { return l.cell(cells, name) }), nil
+	line := strings.TrimSuffix(text.String(), "\n")
+	return l.line(line, l.cells(line, cells)), nil
 }
 
-func (l *lineReader) cell(cells []string, name string) (string, error) {
-	if i := l.column(name); i < len(cells) {
-		return cells[i], nil
+// cells finds the cells of a line; the line's own items are all of them.
+func (l *lineReader) cells(line string, cells []string) func(name string) (placeholder.Value, error) {
+	return func(name string) (placeholder.Value, error) {
+		if name == "" {
+			v := placeholder.Items(cells)
+			v.Text = line
+			return v, nil
+		}
+		if i := l.column(name); i < len(cells) {
+			return placeholder.Value{Text: cells[i]}, nil
+		}
+		return placeholder.Value{}, fmt.Errorf("it has no column %s", name)
 	}
-	return "", fmt.Errorf("it has no column %s", name)
 }
 
-// jsonFields finds the fields of a JSON object. Numbers keep their text.
-func jsonFields(text string) func(string) (string, error) {
+// unusedHint says what a placeholder for a field needs.
+const unusedHint = "--input-format csv, tsv or json gives lines fields; {} is the line, {...} its items"
+
+// jsonFields finds the fields of a JSON object, or the items of a list. Numbers keep
+// their text.
+func jsonFields(text string) func(name string) (placeholder.Value, error) {
 	fields := map[string]gjson.Result{}
 	twice := map[string]bool{}
 	doc, _ := number.ParseJSON([]byte(text))
@@ -266,47 +234,72 @@ func jsonFields(text string) func(string) (string, error) {
 			return true
 		})
 	}
-	return func(name string) (string, error) {
+	return func(name string) (placeholder.Value, error) {
 		v, ok := fields[name]
 		switch {
+		case name == "":
+			return jsonValue(doc, doc.Result, text), nil
+		case doc.IsArray():
+			return placeholder.Value{}, &placeholder.Error{Reason: "it is a list, and has no field " + name, Hint: "{...}, {:file} and {:ranges} take its items"}
 		case !doc.IsObject():
-			return "", errors.New("it is no JSON object")
+			return placeholder.Value{}, errors.New("it is no JSON object")
 		case !ok:
-			return "", fmt.Errorf("it has no field %s", name)
+			return placeholder.Value{}, fmt.Errorf("it has no field %s", name)
 		case twice[name]:
-			return "", fmt.Errorf("it has more than one field %s", name)
+			return placeholder.Value{}, fmt.Errorf("it has more than one field %s", name)
 		case v.Type == gjson.String:
-			return v.String(), nil
+			return placeholder.Value{Text: v.String()}, nil
 		}
-		return doc.Written(v.Raw), nil
+		return jsonValue(doc, v, doc.Written(v.Raw)), nil
 	}
 }
 
-// line puts a line's texts into COMMAND's arguments.
-func (l *lineReader) line(text string, values func(string) (string, error)) exec.Line {
-	l.number++
-	line := exec.Line{Number: l.number, Input: text, Args: make([]string, len(l.command))}
-	for i, t := range l.command {
-		for _, p := range t {
-			arg := p.text
-			switch {
-			case !p.field:
-			case p.text == "":
-				arg = text
+// jsonValue is a value other than a string: its text, and the items of a list.
+func jsonValue(doc number.Document, v gjson.Result, text string) placeholder.Value {
+	return placeholder.Value{Text: text, Items: func() (items []string, err error) {
+		switch {
+		case v.Type == gjson.Number:
+			return []string{text}, nil
+		case !v.IsArray():
+			return nil, fmt.Errorf("%s is no list", number.End([]byte(text)))
+		}
+		v.ForEach(func(_, item gjson.Result) bool {
+			switch item.Type {
+			case gjson.String:
+				items = append(items, item.String())
+			case gjson.Number, gjson.True, gjson.False:
+				items = append(items, doc.Written(item.Raw))
 			default:
-				var err error
-				if arg, err = values(p.text); err != nil {
-					return exec.Line{Number: l.number, Input: text, Err: usage(err, "")}
-				}
+				err = fmt.Errorf("item %d of its list is %s, and neither a number nor a text", len(items)+1, doc.Written(item.Raw))
 			}
-			line.Args[i] += arg // mostly there is one piece, and nothing to copy
-		}
-		if strings.IndexByte(line.Args[i], 0) >= 0 {
-			return exec.Line{Number: l.number, Input: text, Err: usage(errors.New("it holds a NUL byte, which no argument can"), "")}
-		}
+			return err == nil
+		})
+		return items, err
+	}}
+}
+
+// line puts a line's texts into COMMAND's arguments.
+func (l *lineReader) line(text string, values func(name string) (placeholder.Value, error)) exec.Line {
+	l.number++
+	line := exec.Line{Number: l.number, Input: text}
+	call, err := l.template.Expand(l.rules, values)
+	if err != nil {
+		line.Err = placeholderError(err)
+		return line
 	}
+	line.Args, line.Files = call.Args, call.Files
 	if l.check != nil {
 		line.Err = l.check(line.Args)
 	}
 	return line
+}
+
+// placeholderError is what is wrong with placeholders, or with what is put into them, as
+// a usage error.
+func placeholderError(err error) error {
+	var wrong *placeholder.Error
+	if errors.As(err, &wrong) {
+		return usage(err, wrong.Hint)
+	}
+	return usage(err, "")
 }

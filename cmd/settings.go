@@ -253,7 +253,8 @@ func loaderVariables(passed []string) (names []string) {
 // which of them is wrong and where it comes from.
 func rulesOf(s *config.Settings, origins []config.Origin, names []string) (key.Rules, error) {
 	rules := func(s *config.Settings) (key.Rules, error) {
-		return key.Rules{Ignore: s.Ignore, IgnoreArg: s.IgnoreArg, IgnoreSwitch: s.IgnoreSwitch, Unordered: s.Unordered}.Normalize()
+		return key.Rules{Ignore: s.Ignore, IgnoreArg: s.IgnoreArg, IgnoreSwitch: s.IgnoreSwitch, Unordered: s.Unordered,
+			UnorderedArg: s.UnorderedArg, ByContent: s.ByContent, ByContentArg: s.ByContentArg}.Normalize()
 	}
 	var wrong *key.RuleError
 	all, err := rules(s)

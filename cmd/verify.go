@@ -20,6 +20,7 @@ import (
 	"dvlcache/cache/key/launch"
 	"dvlcache/config"
 	"dvlcache/exec"
+	"dvlcache/exec/placeholder"
 	"dvlcache/exec/process"
 )
 
@@ -142,9 +143,11 @@ func runVerify(ui *terminal, s *config.Settings, origins []config.Origin, f veri
 		return errors.Join(err, stop())
 	}
 	warnBad(ui, bad)
+	made := &placeholder.Folder{}
+	defer made.Close()
 	v := &verification{
 		ui: ui, out: impatient(ctx, os.Stdout), flags: f, settings: s, origins: origins, reader: reader,
-		Verifier: exec.Verifier{Memo: &exec.Memo{Store: o.store, Digests: o.digests, Runner: runner, Warn: ui.warn},
+		Verifier: exec.Verifier{Memo: &exec.Memo{Store: o.store, Digests: o.digests, Runner: runner, Warn: ui.warn, Made: made},
 			Tolerance: f.tolerance, Trust: f.trust, Leave: s.Dir, Safe: s.SafeDirectory},
 		progress: ui.batchProgress(batchFlags{quiet: f.quiet, progress: "auto"}),
 		state:    exec.BatchState{Read: int64(len(all))},
@@ -324,7 +327,7 @@ func tallyText(tally map[exec.Verdict]int, gone, repaired int, repair string) st
 		{exec.Changed, "not run: program or files changed since"},
 		{exec.Averaged, "not run: averaged"},
 		{exec.Foreign, "not run: imported (--trust runs them)"},
-		{exec.Unknown, "not run: command or stdin not recorded"},
+		{exec.Unknown, "not run: command, stdin or a large file not recorded"},
 	} {
 		if n := tally[p.verdict]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, p.text))

@@ -26,6 +26,9 @@ type Settings struct {
 	IgnoreArg    []int
 	IgnoreSwitch []string
 	Unordered    []string
+	UnorderedArg []string
+	ByContent    []string
+	ByContentArg []int
 	Track        string
 	Paths        string
 	DependsOn    []string

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dvlcache/cache"
+	"dvlcache/cache/key"
 	"dvlcache/cache/stats"
 )
 
@@ -16,7 +17,9 @@ type Line struct {
 	Number int      // from 1
 	Input  string   // what the line was made from
 	Args   []string // COMMAND and its arguments
-	Err    error    // the line is no call: nothing is run for it
+	// Files are those which are made for an evaluation; see Query.
+	Files []key.File
+	Err   error // the line is no call: nothing is run for it
 }
 
 // LineAnswer is what came of a line.

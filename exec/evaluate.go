@@ -77,9 +77,15 @@ func (c *call) run(ctx context.Context) (e evaluation) {
 	if c.watchMode() != process.Unwatched {
 		extra = append(extra, WatchedVariable+"=1")
 	}
+	args, finish, err := c.makeFiles(c.Args, c.Files)
+	if err != nil {
+		e.err = err
+		return e
+	}
+	defer func() { finish(&e.Outcome) }()
 	cmd := process.Command{
 		Path:    c.program,
-		Args:    c.Args,
+		Args:    args,
 		Env:     process.Environment(slices.Concat(c.Env, c.PassEnv), extra...),
 		Tee:     c.Tee,
 		Timeout: c.Timeout,

@@ -111,7 +111,7 @@ func (f *finder) find(ctx context.Context, lines []Line) (out found, err error) 
 // newCall is the call of a line.
 func (f *finder) newCall(s *slot, program string) *call {
 	c := f.memo.newCall(*f.query)
-	c.Args, c.program, c.line = s.Args, program, s.Number
+	c.Args, c.Files, c.program, c.line = s.Args, s.Files, program, s.Number
 	return c
 }
 
@@ -144,7 +144,7 @@ func (f *finder) identify(ctx context.Context, x *key.Identifier, asked []ask) {
 		for i := range asked {
 			a := &asked[i]
 			a.id.Namespace = f.query.Namespace
-			a.id.Key, a.err = x.Key(ctx, a.slot.Args)
+			a.id.Key, a.err = x.Key(ctx, a.slot.Args, a.slot.Files)
 			a.keyed = a.err == nil
 		}
 	}
@@ -168,7 +168,7 @@ func (f *finder) hit(ctx context.Context, a ask, got cache.Got) bool {
 		return false
 	}
 	c := f.reader
-	c.id, c.Args, c.usesStore, c.fromOutput = a.id, a.slot.Args, true, false
+	c.id, c.Args, c.Files, c.usesStore, c.fromOutput = a.id, a.slot.Args, a.slot.Files, true, false
 	before := c.counts
 	answer, ok, err := c.answerFrom(ctx, got)
 	if !ok || err != nil || c.fromOutput {
@@ -187,7 +187,7 @@ func (f *finder) settle(ctx context.Context, c *call, a ask, got cache.Got, iden
 		var known *key.Call
 		err := a.err
 		if err == nil {
-			known, err = identifier.Identify(ctx, c.Args)
+			known, err = identifier.Identify(ctx, c.Args, c.Files)
 		}
 		if err := c.identified(ctx, known, err); err != nil {
 			return none, false, err

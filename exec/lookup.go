@@ -17,6 +17,7 @@ import (
 func (q *Query) spec(program string) key.CallSpec {
 	spec := key.CallSpec{
 		Args:        q.Args,
+		Files:       q.Files,
 		Program:     program,
 		Rules:       q.Rules,
 		TrackArgs:   q.TrackArgs,

@@ -15,6 +15,7 @@ import (
 	"dvlcache/cache/stats"
 	"dvlcache/exec/number"
 	"dvlcache/exec/observe"
+	"dvlcache/exec/placeholder"
 	"dvlcache/exec/process"
 	"dvlcache/exec/process/watch"
 )
@@ -30,6 +31,8 @@ type Memo struct {
 	Stats   *stats.Stats
 	Digests *key.Digests
 	Runner  *process.Runner
+	// Made is where the files of evaluations are made; nil: no query has any.
+	Made *placeholder.Folder
 	// Observer sees what evaluations use; nil: nothing is seen, as under ReadsOff.
 	Observer *observe.Observer
 	// Warn is told, in one line, what went wrong and was got over, and

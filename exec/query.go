@@ -15,6 +15,10 @@ import (
 // Query is one call of a utility and how it is to be answered.
 type Query struct {
 	Args []string // COMMAND and its arguments
+	// Files are made for each evaluation and removed after it; the key takes them for
+	// what they hold. They are in the order of Args, which hold something else in the
+	// place of their names.
+	Files []key.File
 
 	// What counts; see key.CallSpec.
 	Rules     key.Rules

@@ -90,6 +90,8 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 		return verdict(Unknown, "what stdin held is not recorded")
 	case r.Command.Foreign && !v.Trust:
 		return verdict(Foreign, "it was imported")
+	case slices.ContainsFunc(r.Command.Files, func(f key.File) bool { _, ok := f.Text(); return !ok }):
+		return verdict(Unknown, "%v", errNotKept)
 	}
 	program, err := process.LookPath(r.Command.Args[0])
 	if err != nil {
@@ -98,6 +100,7 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 	env := r.Command.Env()
 	call, err := key.Identify(ctx, key.CallSpec{
 		Args:      r.Command.Args,
+		Files:     r.Command.Files,
 		Program:   program,
 		Rules:     r.Command.Rules(),
 		TrackArgs: r.Command.TrackArgs,
@@ -137,7 +140,13 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 		mode = process.WatchIfPossible // its state is known afterwards
 	}
 	defer call.Watch()()
-	r.outcome, err = v.Memo.Runner.Run(ctx, process.Command{Path: program, Args: r.Command.Args, Env: v.environment(env), Timeout: v.Timeout, Watch: mode})
+	args, finish, err := v.Memo.makeFiles(r.Command.Args, r.Command.Files)
+	if err != nil {
+		r.Err = err
+		return verdict(Failed, "%v", err)
+	}
+	r.outcome, err = v.Memo.Runner.Run(ctx, process.Command{Path: program, Args: args, Env: v.environment(env), Timeout: v.Timeout, Watch: mode})
+	finish(&r.outcome)
 	if r.outcome.Trace != nil {
 		v.Memo.Observer.Mark(ctx, r.Command.Args, r.outcome.Trace)
 		set, unseen, err := observe.Set(ctx, options, r.outcome.Trace)

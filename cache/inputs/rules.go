@@ -35,6 +35,7 @@ var passing = patterns(
 	"__pycache__", "slurm-*.out", "nohup.out",
 	".*.sw[a-p]", "4913", "*~", "#*#", ".#*", ".~lock.*#", // vim, emacs, LibreOffice
 	".nfs*", ".fuse_hidden*", ".DS_Store", "index.lock", "HEAD.lock",
+	"dvlcache-subset-*", // the folders of files that are made for evaluations
 )
 
 func patterns(texts ...string) (list []folder.Pattern) {

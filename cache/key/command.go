@@ -20,7 +20,9 @@ type Command struct {
 	// nil, and the texts of Parts that come from them or from variables are
 	// digests, where they are not recorded.
 	Args []string
-	Dir  string // the working directory
+	// Files are those which are made for an evaluation; nil where Args are.
+	Files []File
+	Dir   string // the working directory
 	// Paths, TrackArgs and DependsOn are those of the CallSpec; its rules
 	// and variables are among the parts.
 	Paths     Paths
@@ -53,7 +55,7 @@ const ShortDigest = 8
 func (c *Call) Command(record bool) *Command {
 	cmd := &Command{Dir: c.dir, Paths: c.spec.Paths, TrackArgs: c.spec.TrackArgs, DependsOn: c.spec.DependsOn, Parts: c.Parts}
 	if record {
-		cmd.Args = c.args
+		cmd.Args, cmd.Files = c.args, c.made
 	} else {
 		cmd.Parts = Hidden(c.Parts)
 	}
@@ -134,7 +136,7 @@ func (c *Command) summed() *Command {
 		sum.Write(wire.AppendBytes(nil, arg))
 	}
 	copy(s.TooLong.Sum[:], sum.Sum(nil)[:ShortDigest])
-	s.Args, s.Parts = nil, Hidden(c.Parts)
+	s.Args, s.Files, s.Parts = nil, nil, Hidden(c.Parts)
 	return &s
 }
 
@@ -162,6 +164,13 @@ func RuleOf(rule, name string) (r Rules) {
 		r.IgnoreSwitch = []string{name}
 	case "unordered":
 		r.Unordered = []string{name}
+	case "unordered-arg":
+		r.UnorderedArg = []string{name}
+	case "by-content":
+		r.ByContent = []string{name}
+	case "by-content-arg":
+		n, _ := strconv.Atoi(name)
+		r.ByContentArg = []int{n}
 	}
 	return r
 }

@@ -24,7 +24,7 @@ func commands() *rapid.Generator[*Command] {
 		texts := rapid.SliceOfN(rapid.SampledFrom([]string{"", "a", "--x", "1,4,7", "[ 7, 1 ]", "--data=f.csv", "é\xff", "./train.sh"}), 1, 8)
 		args := texts.Draw(t, "args")
 		rules := Rules{Unordered: []string{"x"}, Ignore: []string{"data"}}
-		parts, matched := (&parser{hints: true}).parse(rules, args[1:])
+		parts, matched := (&parser{hints: true}).parse(rules, args[1:], nil)
 		for i := range parts {
 			parts[i].Flag, parts[i].Hint, parts[i].Hidden, parts[i].Place = "", "", "", 0
 			parts[i].File = digest.Draw(t, "file")

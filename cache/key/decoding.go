@@ -14,6 +14,8 @@ type commandReader struct {
 	args []string
 	at   int    // of args, see commandWriter
 	room []Item // for those of parts to come
+	// hasFiles says that files come next.
+	hasFiles bool
 }
 
 func (r *commandReader) text() string {
@@ -81,6 +83,7 @@ func (r *commandReader) begin() *Command {
 		c.TooLong = &TooLong{int(r.Uvarint()), int(r.Uvarint()), *r.digest()}
 		r.Bad = r.Bad || c.Args != nil || c.TooLong.Args < 0 || c.TooLong.Bytes < 0
 	}
+	r.hasFiles = flags&commandHasFiles != 0
 	return c
 }
 
@@ -89,6 +92,9 @@ func ParseCommand(b []byte) (*Command, error) {
 	r := commandReader{Reader: wire.Reader{Rest: b}}
 	c := r.begin()
 	r.args = c.Args
+	if r.hasFiles {
+		c.Files = r.files()
+	}
 	c.Dir = r.text()
 	c.Paths = Paths(r.text())
 	c.DependsOn = r.texts()
@@ -101,6 +107,19 @@ func ParseCommand(b []byte) (*Command, error) {
 		return nil, errCommand
 	}
 	return c, nil
+}
+
+func (r *commandReader) files() []File {
+	list := make([]File, r.Count(5+len(Digest{})))
+	for i := range list {
+		f := &list[i]
+		f.Arg, f.At, f.Lines = int(r.Uvarint()), int(r.Uvarint()), int(r.Uvarint())
+		copy(f.Digest[:], r.Take(len(f.Digest)))
+		f.text = readNumbers(&r.Reader)
+		r.Bad = r.Bad || !f.Fits(r.args)
+	}
+	r.Bad = r.Bad || len(list) == 0
+	return list
 }
 
 func (r *commandReader) part(p *Part) {

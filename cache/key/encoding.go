@@ -18,7 +18,8 @@ const (
 	commandHasArgs
 	commandPacked
 	commandTooLong // a sum stands for the arguments
-	commandFlags   = commandForeign | commandTracks | commandHasArgs | commandPacked | commandTooLong
+	commandHasFiles
+	commandFlags = commandForeign | commandTracks | commandHasArgs | commandPacked | commandTooLong | commandHasFiles
 )
 
 // Flags of a part, for what most parts don't have.
@@ -69,6 +70,14 @@ func (w *commandWriter) digest(d *Digest) { w.b = append(w.b, d[:ShortDigest]...
 // Encode writes a command as records keep it. ParseCommand reads it.
 func (c *Command) Encode() []byte {
 	b := c.encode()
+	if len(b) > MostCommand && len(c.Files) > 0 {
+		lost := *c
+		lost.Files = slices.Clone(c.Files)
+		for i := range lost.Files {
+			lost.Files[i].text = "" // the digest stays
+		}
+		b = lost.encode()
+	}
 	if len(b) > MostCommand && c.Args != nil {
 		return c.summed().encode()
 	}
@@ -90,6 +99,9 @@ func (c *Command) encode() []byte {
 	if c.TooLong != nil {
 		flags |= commandTooLong
 	}
+	if len(c.Files) > 0 {
+		flags |= commandHasFiles
+	}
 	packed := c.long()
 	if packed {
 		flags |= commandPacked
@@ -107,6 +119,9 @@ func (c *Command) encode() []byte {
 		w.b = binary.AppendUvarint(w.b, uint64(c.TooLong.Args))
 		w.b = binary.AppendUvarint(w.b, uint64(c.TooLong.Bytes))
 		w.digest(&c.TooLong.Sum)
+	}
+	if len(c.Files) > 0 {
+		w.files(c.Files)
 	}
 	w.text(c.Dir)
 	w.text(string(c.Paths))
@@ -127,7 +142,22 @@ func (c *Command) long() bool {
 	for _, arg := range c.Args {
 		n += len(arg) + 1
 	}
+	for i := range c.Files {
+		n += len(c.Files[i].text)
+	}
 	return n > longCommand
+}
+
+func (w *commandWriter) files(list []File) {
+	w.b = binary.AppendUvarint(w.b, uint64(len(list)))
+	for i := range list {
+		f := &list[i]
+		for _, n := range []int{f.Arg, f.At, f.Lines} {
+			w.b = binary.AppendUvarint(w.b, uint64(n))
+		}
+		w.b = append(w.b, f.Digest[:]...)
+		w.b = appendNumbers(w.b, f.text)
+	}
 }
 
 // packedTexts writes texts of which each stands for itself.

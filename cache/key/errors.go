@@ -35,6 +35,9 @@ func unreadable(path string, err error) error {
 // errPipe: what a pipe holds can be read once only, and that is the program's.
 var errPipe = errors.New("it is a pipe or a socket, and what it holds can't be looked at beforehand")
 
+// errChanging: it was read twice, and held something else.
+var errChanging = errors.New("it is being changed")
+
 // MissingDependencyError is a --depends-on that isn't there.
 type MissingDependencyError struct{ Path string }
 

@@ -23,6 +23,7 @@ const (
 // CallSpec is what Identify makes a key of.
 type CallSpec struct {
 	Args      []string // COMMAND and its arguments
+	Files     []File   // that are made for an evaluation, in the order of Args
 	Program   string   // the executable as it was found, links unresolved
 	Rules     Rules    // normalized
 	TrackArgs bool     // arguments that name files count with their contents
@@ -49,6 +50,7 @@ type Call struct {
 
 	spec    *CallSpec
 	args    []string
+	made    []File
 	dir     string
 	digests *Digests
 	files   []trackedFile
@@ -72,7 +74,7 @@ func Identify(ctx context.Context, spec CallSpec, digests *Digests) (*Call, erro
 	if err != nil {
 		return nil, err
 	}
-	return x.Identify(ctx, spec.Args)
+	return x.Identify(ctx, spec.Args, spec.Files)
 }
 
 // Identifier finds the keys of calls that differ in their arguments alone, as
@@ -142,12 +144,13 @@ func (x *Identifier) newCall() *Call {
 	return &Call{spec: &x.spec, dir: x.names.logical, digests: x.digests, seen: x.seen}
 }
 
-// Identify finds the key of the call with these arguments, COMMAND first.
-func (x *Identifier) Identify(ctx context.Context, args []string) (*Call, error) {
+// Identify finds the key of the call with these arguments, COMMAND first, and files,
+// in their order.
+func (x *Identifier) Identify(ctx context.Context, args []string, made []File) (*Call, error) {
 	c := x.newCall()
-	c.args = args
+	c.args, c.made = args, made
 	c.include(x.head)
-	parts, matched, err := x.arguments(ctx, c, &parser{hints: true}, args)
+	parts, matched, err := x.arguments(ctx, c, &parser{hints: true}, args, made)
 	if err != nil {
 		return nil, err
 	}
@@ -160,10 +163,10 @@ func (x *Identifier) Identify(ctx context.Context, args []string) (*Call, error)
 
 // Key finds the key alone. It costs a fraction of Identify, which finds the same
 // one where more than the key is needed afterwards.
-func (x *Identifier) Key(ctx context.Context, args []string) (Key, error) {
+func (x *Identifier) Key(ctx context.Context, args []string, made []File) (Key, error) {
 	c := &x.scratch
 	c.Parts, c.files, c.absent = c.Parts[:0], c.files[:0], c.absent[:0]
-	parts, matched, err := x.arguments(ctx, c, &x.parser, args)
+	parts, matched, err := x.arguments(ctx, c, &x.parser, args, made)
 	if err != nil {
 		return Key{}, err
 	}
@@ -177,8 +180,12 @@ func (x *Identifier) Key(ctx context.Context, args []string) (Key, error) {
 
 // arguments adds to a call the programs that its arguments name, and returns the
 // parts of the arguments, which are p's own, and the rules that matched.
-func (x *Identifier) arguments(ctx context.Context, c *Call, p *parser, args []string) (parts []Part, matched []string, err error) {
-	parts, matched = p.parse(x.spec.Rules, args[1:])
+func (x *Identifier) arguments(ctx context.Context, c *Call, p *parser, args []string, made []File) (parts []Part, matched []string, err error) {
+	contents, err := c.contents(ctx, x.spec.Rules, args, made)
+	if err != nil {
+		return nil, nil, err
+	}
+	parts, matched = p.parse(x.spec.Rules, args[1:], contents)
 	if x.spec.TrackArgs {
 		first := len(c.files)
 		for i := range parts {
@@ -191,6 +198,9 @@ func (x *Identifier) arguments(ctx context.Context, c *Call, p *parser, args []s
 		}
 	}
 	for i := range parts {
+		if parts[i].Form == FormContents {
+			continue
+		}
 		for j := range parts[i].Items {
 			it := &parts[i].Items[j]
 			*it = x.names.argument(it.Text, it.Digest)
@@ -204,6 +214,9 @@ func (c *Call) Spec() *CallSpec { return c.spec }
 
 // Args are COMMAND and its arguments.
 func (c *Call) Args() []string { return c.args }
+
+// Files are those which are made for an evaluation.
+func (c *Call) Files() []File { return c.made }
 
 func ruleParts(matched []string) []Part {
 	if len(matched) == 0 {

@@ -53,11 +53,11 @@ func identify(t *testing.T, spec CallSpec, args ...string) *Call {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{spec.Args, {"./train.sh", "--out=1", "--indices", "4,1", "x", "y"}, spec.Args} {
-		whole, err := x.Identify(ctx, args)
+		whole, err := x.Identify(ctx, args, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if key, err := x.Key(ctx, args); err != nil || key != whole.Key {
+		if key, err := x.Key(ctx, args, nil); err != nil || key != whole.Key {
 			t.Errorf("%q: key %v, %v; Identify finds %v", args, key, err, whole.Key)
 		}
 		if &args[0] == &spec.Args[0] && whole.Key != c.Key {

@@ -93,18 +93,22 @@ func within(r rune) bool {
 // sortList makes a multiset of a list of arguments, unless one of them may separate
 // groups, or may be part of one: "1 2 ; 3 4", "[ 1 2 ] [ 3 4 ]", "(1 2) (3 4)".
 func (p *Part) sortList() {
-	for _, it := range p.Items {
-		t := it.Text
-		if !strings.ContainsFunc(t, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }) ||
-			strings.ContainsAny(t[:1]+t[len(t)-1:], ",;:|&") {
-			return
-		}
-		for _, pair := range []string{"()", "[]", "{}", "<>", `""`, "''"} {
-			left, right := strings.Count(t, pair[:1]), strings.Count(t, pair[1:])
-			if left != right || pair[0] == pair[1] && left%2 != 0 {
-				return
-			}
+	if !slices.ContainsFunc(p.Items, func(it Item) bool { return separates(it.Text) }) {
+		p.sortItems()
+	}
+}
+
+// separates reports whether a text may separate groups of items, or be a part of one.
+func separates(t string) bool {
+	if !strings.ContainsFunc(t, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }) ||
+		strings.ContainsAny(t[:1]+t[len(t)-1:], ",;:|&") {
+		return true
+	}
+	for _, pair := range []string{"()", "[]", "{}", "<>", `""`, "''"} {
+		left, right := strings.Count(t, pair[:1]), strings.Count(t, pair[1:])
+		if left != right || pair[0] == pair[1] && left%2 != 0 {
+			return true
 		}
 	}
-	p.sortItems()
+	return false
 }

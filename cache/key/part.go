@@ -34,6 +34,7 @@ const (
 	FormSorted   Form = 's' // its value is a multiset
 	FormList     Form = 'l' // several arguments, a multiset
 	FormBoundary Form = 'b' // a switch was dropped here
+	FormContents Form = 'c' // it names a file whose contents count, and its name doesn't
 	FormUnset    Form = 'u' // of an environment variable
 )
 
@@ -59,7 +60,7 @@ type Part struct {
 	Kind  PartKind
 	Form  Form
 	Name  string // of an environment variable; of a flag with its "="
-	Style string // how a multiset is written: brackets, and a blank if there are any
+	Style string // how a multiset is written: brackets, and a blank if there are any; of a file, lines
 	Items []Item
 	// File is the contents of the file that the whole argument names, where
 	// the argument is more than its one item.
@@ -67,7 +68,7 @@ type Part struct {
 
 	Flag   string // the flag, as it was written, that this argument is a value of
 	Whole  string // a multiset as it was written
-	Hidden string // the ignored value
+	Hidden string // the ignored value; of FormContents, the file, if it has a name of its own
 	Hint   string // the flag of ours that would ignore this part
 	Place  int    // of an argument, counted from 1
 }

@@ -21,11 +21,19 @@ type Rules struct {
 	// Unordered names flags whose value, split at commas, is a multiset,
 	// or, with "..." at the end, those whose following arguments are one.
 	Unordered []string
+	// UnorderedArg lists arguments that are multisets, split at commas, counted as in
+	// IgnoreArg; with "..." at the end, from that argument to the next flag.
+	UnorderedArg []string
+	// ByContent names flags whose value names a file of which the contents count, and
+	// the name doesn't; ByContentArg lists such arguments.
+	ByContent    []string
+	ByContentArg []int
 }
 
 // And is r with other rules besides.
 func (r Rules) And(o Rules) Rules {
-	return Rules{slices.Concat(r.Ignore, o.Ignore), slices.Concat(r.IgnoreArg, o.IgnoreArg), slices.Concat(r.IgnoreSwitch, o.IgnoreSwitch), slices.Concat(r.Unordered, o.Unordered)}
+	return Rules{slices.Concat(r.Ignore, o.Ignore), slices.Concat(r.IgnoreArg, o.IgnoreArg), slices.Concat(r.IgnoreSwitch, o.IgnoreSwitch),
+		slices.Concat(r.Unordered, o.Unordered), slices.Concat(r.UnorderedArg, o.UnorderedArg), slices.Concat(r.ByContent, o.ByContent), slices.Concat(r.ByContentArg, o.ByContentArg)}
 }
 
 // A RuleError is a rule that makes no sense.
@@ -57,7 +65,7 @@ func (r Rules) Normalize() (Rules, error) {
 				return nil, &RuleError{rule, given, "only --unordered takes NAME..."}
 			}
 			this := fmt.Sprintf("--%s %s", rule, name)
-			if other, ok := role[flag]; ok && other != this {
+			if other, ok := role[flag]; ok && other != this && !(rule == "by-content" && strings.HasPrefix(other, "--unordered ")) {
 				return nil, &RuleError{rule, given, other + " is given as well"}
 			}
 			role[flag] = this
@@ -77,20 +85,50 @@ func (r Rules) Normalize() (Rules, error) {
 	if out.Unordered, err = names("unordered", r.Unordered); err != nil {
 		return out, err
 	}
-	for _, n := range r.IgnoreArg {
-		if n < 1 {
-			return out, &RuleError{"ignore-arg", strconv.Itoa(n), "arguments are counted from 1"}
+	if out.ByContent, err = names("by-content", r.ByContent); err != nil {
+		return out, err
+	}
+	if out.IgnoreArg, err = places("ignore-arg", r.IgnoreArg); err != nil {
+		return out, err
+	}
+	if out.ByContentArg, err = places("by-content-arg", r.ByContentArg); err != nil {
+		return out, err
+	}
+	for _, given := range r.UnorderedArg {
+		n, err := strconv.Atoi(strings.TrimSuffix(given, "..."))
+		if err != nil || n < 1 {
+			return out, &RuleError{"unordered-arg", given, "give the argument's place, from 1 on, as 2, or as 2... for it and those that follow"}
 		}
-		if !slices.Contains(out.IgnoreArg, n) {
-			out.IgnoreArg = append(out.IgnoreArg, n)
+		this := strconv.Itoa(n)
+		if slices.Contains(out.IgnoreArg, n) {
+			return out, &RuleError{"unordered-arg", given, "--ignore-arg " + this + " is given as well"}
+		}
+		if strings.HasSuffix(given, "...") {
+			this += "..."
+		}
+		if !slices.Contains(out.UnorderedArg, this) {
+			out.UnorderedArg = append(out.UnorderedArg, this)
 		}
 	}
 	return out, nil
 }
 
-// isFlag reports whether an argument can't be the value of the flag before it:
+// places sorts out repetitions among places of arguments.
+func places(rule string, list []int) (out []int, err error) {
+	for _, n := range list {
+		if n < 1 {
+			return out, &RuleError{rule, strconv.Itoa(n), "arguments are counted from 1"}
+		}
+		if !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out, nil
+}
+
+// IsFlag reports whether an argument can't be the value of the flag before it:
 // it begins with a dash and is no number.
-func isFlag(arg string) bool {
+func IsFlag(arg string) bool {
 	if !strings.HasPrefix(arg, "-") {
 		return false
 	}
@@ -120,6 +158,7 @@ type token struct {
 	flag   string // the name, if it is a flag without a value
 	assign string // the name, if it is --NAME=V, -NAME=V or NAME=V
 	ended  bool   // it stands after a "--": it is no flag, whatever it looks like
+	ends   bool   // a list ends before it: it is a flag, or the "--"
 	owner  string // the flag whose value it may be …
 	nth    int    // … and its place among that flag's values, from 0
 }
@@ -152,9 +191,9 @@ func tokenize(tokens []token, args []string) []token {
 				t.assign = ""
 			}
 		case arg == "--":
-			ended, owner = true, ""
-		case isFlag(arg):
-			owner, nth = "", 0
+			ended, owner, t.ends = true, "", true
+		case IsFlag(arg):
+			owner, nth, t.ends = "", 0, true
 			name, _, assigns := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
 			if assigns {
 				t.assign = name
@@ -186,8 +225,9 @@ type parser struct {
 // later. Without rules it loses nothing, so two vectors that differ have parts
 // that differ. matched are the rules that had a say, which count themselves.
 //
-// r must be normalized. The parts hold until the next parse.
-func (w *parser) parse(r Rules, args []string) (parts []Part, matched []string) {
+// r must be normalized; contents are the arguments that count by the contents of files,
+// in their order. The parts hold until the next parse.
+func (w *parser) parse(r Rules, args []string, contents []content) (parts []Part, matched []string) {
 	use := func(rule, name string) {
 		if text := rule + " " + name; !slices.Contains(matched, text) {
 			matched = append(matched, text)
@@ -201,6 +241,7 @@ func (w *parser) parse(r Rules, args []string) (parts []Part, matched []string) 
 	parts = w.parts[:0]
 	items := slices.Grow(w.items[:0], len(args))
 	defer func() { w.tokens, w.parts, w.items = tokens, parts, items }()
+	list, open := "", -1 // the rule whose list of arguments this is, and its part
 	for i, t := range tokens {
 		items = append(items, Item{Text: t.arg})
 		p := Part{Kind: PartArgument, Items: items[i : i+1 : i+1]}
@@ -214,7 +255,18 @@ func (w *parser) parse(r Rules, args []string) (parts []Part, matched []string) 
 			p.Name = strings.TrimSuffix(t.arg, t.value())
 			p.Items[0].Text = t.value()
 		}
-		list := t.owner + "..."
+		var file *content
+		if len(contents) > 0 && contents[0].arg == t.n {
+			file, contents = &contents[0], contents[1:]
+		}
+		if len(r.UnorderedArg) > 0 {
+			if from := strconv.Itoa(t.n) + "..."; t.ends {
+				list = ""
+			} else if list == "" && slices.Contains(r.UnorderedArg, from) {
+				list = from
+			}
+		}
+		owned := t.owner + "..."
 		switch {
 		case slices.Contains(r.IgnoreArg, t.n):
 			use("ignore-arg", strconv.Itoa(t.n))
@@ -229,13 +281,31 @@ func (w *parser) parse(r Rules, args []string) (parts []Part, matched []string) 
 			use("ignore", t.owner)
 			p.Name, p.Items[0].Text = "", t.arg
 			p.ignore()
+		case file != nil && file.at > 0 && !t.ended && slices.Contains(r.Ignore, t.assign):
+			use("ignore", t.assign)
+			p.ignore()
+		case file != nil:
+			p.Form, p.Style, p.Name, p.Hidden = FormContents, file.style, t.arg[:file.at], file.name
+			p.Items = []Item{{Digest: &file.digest}}
+			for _, rule := range file.rules {
+				name, of, _ := strings.Cut(rule, " ")
+				use(name, of)
+			}
+		case list != "":
+			use("unordered-arg", list)
+			if last := len(parts) - 1; open >= 0 && open == last {
+				parts[last].Items = append(parts[last].Items, Item{Text: t.arg})
+				continue
+			}
+			open = len(parts)
+			p = Part{Kind: PartArgument, Form: FormList, Items: []Item{{Text: t.arg}}, Flag: p.Flag, Hint: p.Hint, Place: p.Place}
 		case t.owner != "" && t.nth == 0 && slices.Contains(r.Unordered, t.owner):
 			p.Name, p.Items[0].Text = "", t.arg
 			if p.Sort() {
 				use("unordered", t.owner)
 			}
-		case t.owner != "" && slices.Contains(r.Unordered, list):
-			use("unordered", list)
+		case t.owner != "" && slices.Contains(r.Unordered, owned):
+			use("unordered", owned)
 			if last := len(parts) - 1; t.nth > 0 && parts[last].Form == FormList {
 				parts[last].Items = append(parts[last].Items, Item{Text: t.arg})
 				continue
@@ -247,6 +317,10 @@ func (w *parser) parse(r Rules, args []string) (parts []Part, matched []string) 
 		case t.assign != "" && !t.ended && slices.Contains(r.Unordered, t.assign):
 			if p.Sort() {
 				use("unordered", t.assign)
+			}
+		case t.flag == "" && slices.Contains(r.UnorderedArg, strconv.Itoa(t.n)):
+			if p.Sort() {
+				use("unordered-arg", strconv.Itoa(t.n))
 			}
 		}
 		parts = append(parts, p)
@@ -263,7 +337,7 @@ func (w *parser) parse(r Rules, args []string) (parts []Part, matched []string) 
 // ParseArguments makes parts of the arguments behind COMMAND, as Identify does, but
 // looks at no files.
 func ParseArguments(r Rules, args []string) []Part {
-	parts, _ := (&parser{}).parse(r, args)
+	parts, _ := (&parser{}).parse(r, args, nil)
 	return parts
 }
 

@@ -124,9 +124,9 @@ func blankOut(rules Rules, args []string) string {
 			out = append(out, "<ignored>")
 		case ended:
 			out = append(out, fmt.Sprintf("%q", a))
-		case flag != "" && nth == 0 && !isFlag(a) && slices.Contains(rules.Ignore, flag):
+		case flag != "" && nth == 0 && !IsFlag(a) && slices.Contains(rules.Ignore, flag):
 			out = append(out, "<ignored>")
-		case flag != "" && nth == 0 && !isFlag(a) && slices.Contains(rules.Unordered, flag) && !strings.ContainsAny(a, "[]\"'\\"):
+		case flag != "" && nth == 0 && !IsFlag(a) && slices.Contains(rules.Unordered, flag) && !strings.ContainsAny(a, "[]\"'\\"):
 			items := strings.Split(a, ",")
 			layout := ""
 			for i, item := range items {
@@ -137,7 +137,7 @@ func blankOut(rules Rules, args []string) string {
 			out = append(out, fmt.Sprintf("<set %q %q>", items, layout))
 		default:
 			name, _, has := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(a, "-"), "-"), "=")
-			if !isFlag(a) {
+			if !IsFlag(a) {
 				name, _, has = strings.Cut(a, "=")
 			}
 			if has && name != "" && slices.Contains(rules.Ignore, name) {
@@ -150,7 +150,7 @@ func blankOut(rules Rules, args []string) string {
 		case ended:
 		case a == "--":
 			ended, flag = true, ""
-		case isFlag(a):
+		case IsFlag(a):
 			flag, nth = "", 0
 			if name := strings.TrimPrefix(strings.TrimPrefix(a, "-"), "-"); !strings.Contains(name, "=") {
 				flag = name
@@ -281,10 +281,10 @@ func FuzzRules(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b, ignore, unordered string) {
 		left, right := strings.Split(a, "\x00"), strings.Split(b, "\x00")
 		encode := func(r Rules, args []string) string {
-			parts, matched := new(parser).parse(r, args)
+			parts, matched := new(parser).parse(r, args, nil)
 			parts = append(parts, ruleParts(matched)...)
 			key := keyOf(parts)
-			again, _ := used.parse(r, args)
+			again, _ := used.parse(r, args, nil)
 			if keyOf(append(slices.Clip(again), parts[len(again):]...)) != key {
 				t.Fatalf("%q under %+v: a second parse differs", args, r)
 			}

@@ -43,10 +43,11 @@ func (c *Call) Tracked() []string {
 	return names
 }
 
-// Ignored lists what ignored values would be as names of files, absolute.
+// Ignored lists what ignored values would be as names of files, and the files that count
+// by contents alone, absolute.
 func (c *Call) Ignored() (names []string) {
 	for i := range c.Parts {
-		if p := &c.Parts[i]; p.Form == FormIgnored && p.Hidden != "" {
+		if p := &c.Parts[i]; p.Hidden != "" {
 			name := p.Hidden
 			if !filepath.IsAbs(name) {
 				name = strings.TrimSuffix(c.dir, "/") + "/" + strings.TrimPrefix(name, "./")

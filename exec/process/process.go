@@ -34,6 +34,7 @@ type Outcome struct {
 	Stdout  []byte // its end; see Tail.Lines
 	Cut     bool   // there was more
 	Open    bool   // somebody still holds stdout
+	Left    bool   // a process that it started lives on
 	Seconds float64
 	// Trace is what the program and all that it started were seen to use; nil if it
 	// was not watched. Unwatched says why, where it should have been.
@@ -227,6 +228,7 @@ func (r *Runner) Run(ctx context.Context, c Command) (Outcome, error) {
 	out.SetReadDeadline(time.Now())
 	<-drained
 	result.Stdout, result.Cut = kept.Lines()
+	result.Left = groupExists(pid)
 	result.Trace = finish()
 	return result, nil
 }

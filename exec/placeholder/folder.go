@@ -1,0 +1,154 @@
+package placeholder
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"dvlcache/cache/plain"
+)
+
+// Folder makes the files of evaluations, in a folder below $TMPDIR that nobody else may
+// look into. It is made with the first file. The zero value is ready; it may be used by
+// many goroutines.
+type Folder struct {
+	mu   sync.Mutex
+	dir  string
+	lock *flock.Flock // held as long as we live
+	n    int
+	left bool // a file is used still
+}
+
+// folderPrefix begins the names of all Folders; see inputs.Rules, which leaves them out.
+const folderPrefix = "dvlcache-subset-"
+
+// Make makes a file that holds a text, and returns its name, which is absolute and
+// without links. Its error says that there is no room, or no folder.
+func (f *Folder) Make(text string) (name string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.dir == "" {
+		if err := f.open(); err != nil {
+			return "", fmt.Errorf("the file of its subset can't be made: %w", err)
+		}
+	}
+	f.n++
+	name = filepath.Join(f.dir, fmt.Sprintf("%d.txt", f.n))
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		os.Remove(name)
+		return "", fmt.Errorf("the file of its subset can't be made in %s: %w", filepath.Dir(f.dir), plain.Error(err))
+	}
+	return name, nil
+}
+
+// Remove removes a file, unless a process lives on that may use it: then it is left to
+// whoever makes a folder a day later.
+func (f *Folder) Remove(name string, used bool) {
+	if !used {
+		os.Remove(name)
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.left {
+		f.left = os.WriteFile(filepath.Join(f.dir, "used"), nil, 0o600) == nil
+	}
+}
+
+// Dir is the folder, or empty if there is none yet.
+func (f *Folder) Dir() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.dir
+}
+
+// Close removes the folder.
+func (f *Folder) Close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.dir == "" {
+		return
+	}
+	if !f.left {
+		os.RemoveAll(f.dir)
+	}
+	f.lock.Unlock()
+	f.dir = ""
+}
+
+// open makes the folder, and removes those of processes that were killed.
+func (f *Folder) open() error {
+	root, err := filepath.Abs(os.TempDir())
+	if err == nil {
+		root, err = filepath.EvalSymlinks(root)
+	}
+	if err != nil {
+		return err
+	}
+	prefix := fmt.Sprintf("%s%d-", folderPrefix, os.Getuid())
+	old, _ := filepath.Glob(filepath.Join(root, prefix+"*"))
+	for _, dir := range old {
+		removeDead(dir)
+	}
+	for range 10 {
+		dir, err := os.MkdirTemp(root, prefix+"*")
+		if err != nil {
+			return err
+		}
+		alive := filepath.Join(dir, "alive")
+		l := flock.New(alive)
+		ok, err := l.TryLock()
+		if _, gone := os.Lstat(alive); ok && err == nil && gone == nil {
+			f.dir, f.lock = dir, l
+			return nil
+		}
+		l.Unlock()
+		os.RemoveAll(dir) // another process took it for a dead one's
+	}
+	return fmt.Errorf("no folder in %s can be locked", root)
+}
+
+// removeDead removes a folder whose maker is gone, unless a program that it was made for
+// lives on. Who lives holds the lock of its folder.
+func removeDead(dir string) {
+	alive := filepath.Join(dir, "alive")
+	folder, err := os.Lstat(dir)
+	lock, missing := os.Lstat(alive)
+	if err != nil || missing != nil || !folder.IsDir() || folder.Mode().Perm() != 0o700 || !lock.Mode().IsRegular() {
+		return
+	}
+	l := flock.New(alive, flock.SetFlag(os.O_RDONLY))
+	if ok, err := l.TryLock(); !ok || err != nil {
+		return
+	}
+	defer l.Unlock()
+	_, left := os.Lstat(filepath.Join(dir, "used"))
+	if (left == nil || named(dir)) && time.Since(folder.ModTime()) < 24*time.Hour {
+		return
+	}
+	os.RemoveAll(dir)
+}
+
+// named reports whether a process has the name of a folder in its arguments, or whether
+// that can't be told.
+func named(dir string) bool {
+	processes, err := os.ReadDir("/proc")
+	if err != nil || len(processes) == 0 {
+		return true
+	}
+	for _, p := range processes {
+		if strings.Trim(p.Name(), "0123456789") != "" {
+			continue
+		}
+		if args, _ := os.ReadFile("/proc/" + p.Name() + "/cmdline"); bytes.Contains(args, []byte(dir+"/")) {
+			return true
+		}
+	}
+	return false
+}
