@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -120,6 +121,11 @@ func partText(p *key.Part) (what, value, how string) {
 		notes = append(notes, "unordered")
 	case key.FormList:
 		notes = append(notes, "unordered")
+	case key.FormContents:
+		value = p.Name + cmp.Or(p.Hidden, "{file}")
+		if notes = append(notes, "whatever it is called"); p.Style != "" {
+			notes = append(notes, "its lines unordered")
+		}
 	case key.FormBoundary:
 		value = "(a switch)"
 		notes = append(notes, "ignored")

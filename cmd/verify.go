@@ -327,7 +327,7 @@ func tallyText(tally map[exec.Verdict]int, gone, repaired int, repair string) st
 		{exec.Changed, "not run: program or files changed since"},
 		{exec.Averaged, "not run: averaged"},
 		{exec.Foreign, "not run: imported (--trust runs them)"},
-		{exec.Unknown, "not run: command, stdin or a large file not recorded"},
+		{exec.Unknown, "not run: command, stdin or a large subset not recorded"},
 	} {
 		if n := tally[p.verdict]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, p.text))

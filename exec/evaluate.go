@@ -77,12 +77,12 @@ func (c *call) run(ctx context.Context) (e evaluation) {
 	if c.watchMode() != process.Unwatched {
 		extra = append(extra, WatchedVariable+"=1")
 	}
-	args, finish, err := c.makeFiles(c.Args, c.Files)
+	args, remove, err := c.Made.Fill(c.Args, c.Files)
 	if err != nil {
 		e.err = err
 		return e
 	}
-	defer func() { finish(&e.Outcome) }()
+	defer func() { remove(e.Open || e.Left) }()
 	cmd := process.Command{
 		Path:    c.program,
 		Args:    args,
@@ -97,6 +97,9 @@ func (c *call) run(ctx context.Context) (e evaluation) {
 	start := time.Now()
 	e.Outcome, e.err = c.Runner.Run(ctx, cmd)
 	e.took = time.Since(start)
+	if len(c.Files) > 0 {
+		observe.LeaveOut(e.Trace, c.Made.Dir())
+	}
 	var notStarted *process.StartError
 	var short *process.ShortageError
 	e.started = !errors.As(e.err, &notStarted) && !errors.As(e.err, &short) && (e.err == nil || ctx.Err() == nil)

@@ -16,6 +16,7 @@ import (
 	"dvlcache/cache/key/difference"
 	"dvlcache/exec/number"
 	"dvlcache/exec/observe"
+	"dvlcache/exec/placeholder"
 	"dvlcache/exec/process"
 )
 
@@ -91,7 +92,7 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 	case r.Command.Foreign && !v.Trust:
 		return verdict(Foreign, "it was imported")
 	case slices.ContainsFunc(r.Command.Files, func(f key.File) bool { _, ok := f.Text(); return !ok }):
-		return verdict(Unknown, "%v", errNotKept)
+		return verdict(Unknown, "%v", placeholder.ErrNotRecorded)
 	}
 	program, err := process.LookPath(r.Command.Args[0])
 	if err != nil {
@@ -140,13 +141,15 @@ func (v *Verifier) Verify(ctx context.Context, id cache.ID, e *cache.Entry, gen 
 		mode = process.WatchIfPossible // its state is known afterwards
 	}
 	defer call.Watch()()
-	args, finish, err := v.Memo.makeFiles(r.Command.Args, r.Command.Files)
-	if err != nil {
-		r.Err = err
+	args, remove, err := v.Memo.Made.Fill(r.Command.Args, r.Command.Files)
+	if r.Err = err; err != nil {
 		return verdict(Failed, "%v", err)
 	}
 	r.outcome, err = v.Memo.Runner.Run(ctx, process.Command{Path: program, Args: args, Env: v.environment(env), Timeout: v.Timeout, Watch: mode})
-	finish(&r.outcome)
+	remove(r.outcome.Open || r.outcome.Left)
+	if len(r.Command.Files) > 0 {
+		observe.LeaveOut(r.outcome.Trace, v.Memo.Made.Dir())
+	}
 	if r.outcome.Trace != nil {
 		v.Memo.Observer.Mark(ctx, r.Command.Args, r.outcome.Trace)
 		set, unseen, err := observe.Set(ctx, options, r.outcome.Trace)

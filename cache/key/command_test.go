@@ -104,7 +104,7 @@ func subsets() *rapid.Generator[*Command] {
 			args = append(args, items...)
 		}
 		args = append(args, "--job", "17", "--epochs=20")
-		parts, matched := (&parser{hints: true}).parse(rapid.SampledFrom(rules).Draw(t, "rules"), args[1:])
+		parts, matched := (&parser{hints: true}).parse(rapid.SampledFrom(rules).Draw(t, "rules"), args[1:], nil)
 		for _, rule := range matched {
 			parts = append(parts, Part{Kind: PartRule, Items: []Item{{Text: rule}}})
 		}
@@ -152,7 +152,7 @@ func TestTooLong(t *testing.T) {
 	}
 	args = append(args, "--seed", "1")
 	command := func() *Command {
-		parts, _ := (&parser{hints: true}).parse(Rules{}, args[1:])
+		parts, _ := (&parser{hints: true}).parse(Rules{}, args[1:], nil)
 		c := &Command{Args: args, Dir: "/d", Paths: PathsAbsolute, DependsOn: []string{}, Parts: parts}
 		b := c.Encode()
 		if len(b) > 1000 {
@@ -206,7 +206,7 @@ func FuzzCommand(f *testing.F) {
 	for i := range 200 {
 		args = append(args, fmt.Sprint(i*i))
 	}
-	parts, _ := (&parser{}).parse(Rules{Unordered: []string{"x..."}}, args[1:])
+	parts, _ := (&parser{}).parse(Rules{Unordered: []string{"x..."}}, args[1:], nil)
 	f.Add((&Command{Args: args, Dir: "/d", Parts: parts}).Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := ParseCommand(b)

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"dvlcache/cache/inputs"
@@ -45,6 +46,16 @@ func Set(ctx context.Context, options inputs.Options, trace *watch.Trace) (set i
 	}
 	set, err = r.Set(ctx)
 	return set, "", err
+}
+
+// LeaveOut takes a folder, and what lies in it, out of a trace; either may be missing.
+func LeaveOut(trace *watch.Trace, folder string) {
+	if trace == nil || folder == "" {
+		return
+	}
+	trace.Files = slices.DeleteFunc(trace.Files, func(f watch.File) bool {
+		return f.Name == folder || strings.HasPrefix(f.Name, folder+"/")
+	})
 }
 
 // Mark remembers how a watched evaluation, be it one that failed, left its state, and

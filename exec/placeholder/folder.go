@@ -2,15 +2,18 @@ package placeholder
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
 
+	"dvlcache/cache/key"
 	"dvlcache/cache/plain"
 )
 
@@ -45,6 +48,40 @@ func (f *Folder) Make(text string) (name string, err error) {
 		return "", fmt.Errorf("the file of its subset can't be made in %s: %w", filepath.Dir(f.dir), plain.Error(err))
 	}
 	return name, nil
+}
+
+// ErrNotRecorded is a file of which a record doesn't say what it held.
+var ErrNotRecorded = errors.New("what the file of its subset held is not recorded: it was too much")
+
+// Fill makes the files of a call, and returns its arguments with their names. remove,
+// which is to be called when the program has ended, removes them as Remove does. Its
+// errors are ErrNotRecorded and those of Make.
+func (f *Folder) Fill(args []string, made []key.File) (with []string, remove func(used bool), err error) {
+	if len(made) == 0 {
+		return args, func(bool) {}, nil
+	}
+	var names []string
+	remove = func(used bool) {
+		for _, name := range names {
+			f.Remove(name, used)
+		}
+	}
+	with = slices.Clone(args)
+	for i := range made {
+		text, ok := made[i].Text()
+		err := ErrNotRecorded
+		name := ""
+		if ok {
+			name, err = f.Make(text)
+		}
+		if err != nil {
+			remove(false)
+			return nil, nil, err
+		}
+		names = append(names, name)
+		with[made[i].Arg] = with[made[i].Arg][:made[i].At] + name
+	}
+	return with, remove, nil
 }
 
 // Remove removes a file, unless a process lives on that may use it: then it is left to

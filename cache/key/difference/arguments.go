@@ -1,6 +1,7 @@
 package difference
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -75,6 +76,8 @@ func written(parts []key.Part) string {
 
 func writtenPart(p *key.Part) string {
 	switch p.Form {
+	case key.FormContents:
+		return p.Name + cmp.Or(p.Hidden, "{file}")
 	case key.FormSorted:
 		if p.Whole != "" {
 			return p.Name + p.Whole
@@ -190,6 +193,11 @@ func (d *differ) argument(now, stored *key.Part) {
 		return
 	}
 	a, b := now.Items[0], stored.Items[0]
+	if now.Form == key.FormContents {
+		x.Now, x.Stored, x.How, x.Hint, x.rule = "", "", "names a file that holds something else", "", false
+		d.add(x)
+		return
+	}
 	if a.Text == b.Text && now.Name == stored.Name {
 		if a.Digest == nil && now.File != stored.File {
 			a.Digest, b.Digest = now.File, stored.File
@@ -214,11 +222,11 @@ func (d *differ) argument(now, stored *key.Part) {
 	p, q := *now, *stored
 	if p.Sort() && q.Sort() && len(p.Items) > 1 && sameItems(p.Items, q.Items) {
 		x.How, x.Weight = fmt.Sprintf("%s is the stored %s in another order", x.Now, x.Stored), weightOrder
+		x.rule = true
 		if flag := strings.TrimLeft(x.What, "-"); now.Flag != "" || assigned {
 			x.Hint = "--unordered " + flag
-			x.rule = true
 		} else {
-			x.Hint = "sort it before the call, since --unordered goes by the name of a flag"
+			x.Hint = fmt.Sprintf("--unordered-arg %d", now.Place)
 		}
 	}
 	d.add(x)
