@@ -54,7 +54,7 @@ func (r *commandReader) packedTexts() []string {
 		}
 		return list
 	}
-	list := strings.Split(readNumbers(&r.Reader), "\x00")
+	list := strings.Split(wire.ReadNumbers(&r.Reader), "\x00")
 	r.Bad = r.Bad || uint64(len(list)) != n>>1
 	return list
 }
@@ -70,7 +70,7 @@ func (r *commandReader) begin() *Command {
 	flags := r.Flags(commandFlags)
 	c := &Command{Foreign: flags&commandForeign != 0, TrackArgs: flags&commandTracks != 0}
 	if flags&commandPacked != 0 {
-		r.Rest = inflate(&r.Reader)
+		r.Rest = wire.Inflate(&r.Reader)
 	}
 	switch {
 	case flags&commandHasArgs == 0:
@@ -115,7 +115,7 @@ func (r *commandReader) files() []File {
 		f := &list[i]
 		f.Arg, f.At, f.Lines = int(r.Uvarint()), int(r.Uvarint()), int(r.Uvarint())
 		copy(f.Digest[:], r.Take(len(f.Digest)))
-		f.text = readNumbers(&r.Reader)
+		f.text = wire.ReadNumbers(&r.Reader)
 		r.Bad = r.Bad || !f.Fits(r.args)
 	}
 	r.Bad = r.Bad || len(list) == 0

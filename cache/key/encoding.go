@@ -131,7 +131,7 @@ func (c *Command) encode() []byte {
 		w.part(&c.Parts[i])
 	}
 	if packed {
-		return deflate([]byte{flags}, w.b)
+		return wire.Deflate([]byte{flags}, w.b)
 	}
 	return w.b
 }
@@ -156,7 +156,7 @@ func (w *commandWriter) files(list []File) {
 			w.b = binary.AppendUvarint(w.b, uint64(n))
 		}
 		w.b = append(w.b, f.Digest[:]...)
-		w.b = appendNumbers(w.b, f.text)
+		w.b = wire.AppendNumbers(w.b, f.text)
 	}
 }
 
@@ -171,7 +171,7 @@ func (w *commandWriter) packedTexts(list []string) {
 		return
 	}
 	w.b = binary.AppendUvarint(w.b, uint64(len(list))<<1|1)
-	w.b = appendNumbers(w.b, joined)
+	w.b = wire.AppendNumbers(w.b, joined)
 }
 
 func (w *commandWriter) part(p *Part) {

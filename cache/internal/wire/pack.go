@@ -1,4 +1,4 @@
-package key
+package wire
 
 import (
 	"bytes"
@@ -8,17 +8,15 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-
-	"dvlcache/cache/internal/wire"
 )
 
 // shortestRun is from how many numbers on a list of them is written as differences.
 const shortestRun = 8
 
-// appendNumbers writes a text of which most is lists of whole numbers, as subsets
+// AppendNumbers writes a text of which most is lists of whole numbers, as subsets
 // are: in turn, what stands before a list, and the list as the difference of each number
 // to the one before. Any text is read back as it was.
-func appendNumbers(b []byte, s string) []byte {
+func AppendNumbers(b []byte, s string) []byte {
 	var numbers []int64
 	start := 0 // of what is not written yet
 	for i := 0; i < len(s); {
@@ -36,9 +34,9 @@ func appendNumbers(b []byte, s string) []byte {
 			}
 			continue
 		}
-		b = wire.AppendBytes(b, s[start:i])
+		b = AppendBytes(b, s[start:i])
 		b = binary.AppendUvarint(b, uint64(len(numbers)))
-		b = wire.AppendBytes(b, between)
+		b = AppendBytes(b, between)
 		before := int64(0)
 		for _, n := range numbers {
 			b = binary.AppendVarint(b, n-before)
@@ -47,7 +45,7 @@ func appendNumbers(b []byte, s string) []byte {
 		i += end
 		start = i
 	}
-	b = wire.AppendBytes(b, s[start:])
+	b = AppendBytes(b, s[start:])
 	return binary.AppendUvarint(b, 0)
 }
 
@@ -84,8 +82,8 @@ func digits(s string) (n int) {
 	return n
 }
 
-// readNumbers reads what appendNumbers wrote.
-func readNumbers(r *wire.Reader) string {
+// ReadNumbers reads what AppendNumbers wrote.
+func ReadNumbers(r *Reader) string {
 	var s []byte
 	for !r.Bad {
 		s = append(s, r.Bytes()...)
@@ -122,8 +120,8 @@ var deflators = sync.Pool{New: func() any {
 	return w
 }}
 
-// deflate appends a text in compressed form, behind its length.
-func deflate(b, text []byte) []byte {
+// Deflate appends a text in compressed form, behind its length.
+func Deflate(b, text []byte) []byte {
 	out := bytes.NewBuffer(binary.AppendUvarint(b, uint64(len(text))))
 	w := deflators.Get().(*flate.Writer)
 	defer deflators.Put(w)
@@ -135,8 +133,8 @@ func deflate(b, text []byte) []byte {
 
 var inflators = sync.Pool{New: func() any { return flate.NewReader(nil) }}
 
-// inflate reads what deflate wrote.
-func inflate(r *wire.Reader) []byte {
+// Inflate reads what Deflate wrote.
+func Inflate(r *Reader) []byte {
 	n := r.Uvarint()
 	if n > mostInflated || n/1100 > uint64(len(r.Rest)) { // no text is compressed to less
 		r.Bad = true
