@@ -86,9 +86,14 @@ func (r *reader) opened(rec *record, here found) (script, runs bool) {
 }
 
 // first sees the execution of the command itself, which the keeper lets
-// through.
+// through. It is called by us, before there is anything of the tree.
 func (r *reader) first() {
-	r.n.PID = uint32(r.starterID)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	own := uint32(os.Getpid())
+	r.n = &trap.Notification{PID: own}
+	r.seen.tasks[own] = &task{tgid: own, program: r.seen.root}
+	defer delete(r.seen.tasks, own)
 	folder := string(r.folderOf(unix.AT_FDCWD))
 	if dir := r.cmd.Dir; dir != "" {
 		folder = behind(folder, dir)

@@ -32,7 +32,8 @@ func (w *Watch) Finish() *Trace {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.keeper.TakeOver(outlived, w.stuck)
-	t := w.seen.trace()
+	t := w.seen.trace() // while the keeper ends
+	w.keeper.Wait()
 	t.Outlived = outlived
 	if t.Unwatchable != "" {
 		// Should the command have ended well before.

@@ -35,8 +35,10 @@ type reader struct {
 	st    unix.Statx_t
 }
 
+// newReader makes a reader, which needs a place for the calls that it receives, the active
+// one.
 func (w *Watch) newReader(slot int) *reader {
-	r := &reader{Watch: w, slot: slot, n: w.keeper.Call(slot)}
+	r := &reader{Watch: w, slot: slot}
 	w.active.Store(r)
 	return r
 }
@@ -169,7 +171,9 @@ func (w *Watch) replace(r *reader, id uint64) {
 		close(w.ended)
 		w.keeper.HandOver()
 	} else {
-		go w.newReader(r.slot + 1).run()
+		next := w.newReader(r.slot + 1)
+		next.n = w.keeper.Call(next.slot)
+		go next.run()
 	}
 	trap.LetThrough(w.listener, id)
 }

@@ -77,24 +77,35 @@ func Start(cmd *exec.Cmd, o Options) (*Watch, error) {
 			return nil, err
 		}
 	}
-	installed, tested, begin, started := make(chan error), make(chan struct{}), make(chan bool), make(chan error)
-	go onFreshThread(func() { w.starter(installed, tested, begin, started) })
+	w.restricted = !trap.Privileged()
+	w.seen.begin(w)
+	if w.restricted {
+		if reason := w.seen.losesRights(cmd.Path); reason != "" {
+			w.close()
+			return nil, &Unavailable{Reason: reason}
+		}
+	}
+	installed, begin, started := make(chan error, 1), make(chan bool, 1), make(chan error, 1)
+	go onFreshThread(func() { w.starter(installed, begin, started) })
+	r := w.newReader(0)
+	r.first()
 	if err := <-installed; err != nil {
 		w.close()
 		return nil, err
 	}
 	err := w.prepare()
-	<-tested
 	if begin <- err == nil; err != nil {
 		w.close()
 		return nil, err
 	}
 	if err := <-started; err != nil {
 		w.keeper.TakeOver(false, false)
+		w.keeper.Wait()
 		w.close()
 		return nil, err
 	}
-	go w.active.Load().run()
+	r.n = w.keeper.Call(0)
+	go r.run()
 	go w.watchdog()
 	return w, nil
 }
@@ -113,10 +124,10 @@ func (w *Watch) Wait() error {
 }
 
 // starter is the thread that starts the command. It ends with the watch.
-func (w *Watch) starter(installed chan<- error, tested chan<- struct{}, begin <-chan bool, started chan<- error) {
+func (w *Watch) starter(installed chan<- error, begin <-chan bool, started chan<- error) {
 	w.starterID = unix.Gettid()
 	var err error
-	w.listener, w.restricted, err = trap.Install()
+	w.listener, err = trap.Install(w.restricted)
 	var refused *trap.Refused
 	if errors.As(err, &refused) {
 		err = &Unavailable{Reason: refused.Reason, Err: refused.Err}
@@ -126,7 +137,6 @@ func (w *Watch) starter(installed chan<- error, tested chan<- struct{}, begin <-
 		return
 	}
 	unix.Faccessat(unix.AT_FDCWD, selfTest, unix.F_OK, 0)
-	tested <- struct{}{}
 	if !<-begin {
 		return
 	}
@@ -187,14 +197,6 @@ func (w *Watch) prepare() error {
 	if w.keeper, err = trap.StartKeeper(w.listener); err != nil {
 		return &Unavailable{Reason: "no keeper could be started", Err: err}
 	}
-	w.seen.begin(w)
-	if reason := w.seen.losesRights(w.cmd.Path); w.restricted && reason != "" {
-		w.keeper.TakeOver(false, false)
-		return &Unavailable{Reason: reason}
-	}
-	w.mu.Lock()
-	w.newReader(0).first()
-	w.mu.Unlock()
 	return nil
 }
 

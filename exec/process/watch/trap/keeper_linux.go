@@ -35,6 +35,7 @@ type Keeper struct {
 	pipe int // closed, by us or by our end, it tells the keeper to take over
 	mem  *shared
 	raw  []byte
+	ends bool // it was killed
 }
 
 // StartKeeper forks a keeper. It is a fork without exec, which would cost more
@@ -52,9 +53,7 @@ func StartKeeper(listener int) (*Keeper, error) {
 	}
 	k := &Keeper{pipe: pipe[1], raw: raw, mem: (*shared)(unsafe.Pointer(&raw[0]))}
 	copy(k.mem.name[:], "dvlcache-keeper")
-	runtime.LockOSThread()
 	k.pid, err = forkKeeper(listener, pipe[0], k.mem)
-	runtime.UnlockOSThread()
 	unix.Close(pipe[0])
 	if err != nil {
 		unix.Close(pipe[1])
@@ -64,7 +63,14 @@ func StartKeeper(listener int) (*Keeper, error) {
 	return k, nil
 }
 
+// forking is held by the one that forks: what one leaves out, another may need.
+var forking sync.Mutex
+
 func forkKeeper(listener, pipe int, mem *shared) (int, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	forking.Lock()
+	defer forking.Unlock()
 	// The child must not run a signal handler: that is Go's.
 	all, old := ^uint64(0), uint64(0)
 	unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&all)), uintptr(unsafe.Pointer(&old)), 8, 0, 0)
@@ -76,10 +82,32 @@ func forkKeeper(listener, pipe int, mem *shared) (int, error) {
 	return int(pid), nil
 }
 
+// leaveHeap has the kernel leave our heap out of the child of a fork, but for the piece
+// that the stack lies in. Else we would pay for a copy of each page of it that we write to
+// afterwards: a millisecond for one evaluation. What is there by mistake, or isn't, costs
+// time alone, but for what keep uses: its stack, its code, and what is shared. It must run
+// where the stack can't move any more before the fork.
+//
+//go:noinline
+//go:norace
+//go:nosplit
+func leaveHeap() {
+	const (
+		arena = 64 << 20 // the heap consists of such, and each begins at a multiple
+		piece = 64 << 10 // far more than keep needs, and a multiple of every page
+	)
+	var here byte
+	at := uintptr(unsafe.Pointer(&here))
+	// Of an arena that is partly there the kernel does that part.
+	syscall.RawSyscall(unix.SYS_MADVISE, at&^(arena-1), arena, unix.MADV_DONTFORK)
+	syscall.RawSyscall(unix.SYS_MADVISE, at&^(piece-1)-piece, 3*piece, unix.MADV_DOFORK)
+}
+
 //go:noinline
 //go:norace
 //go:nosplit
 func forkAndKeep(listener, pipe uintptr, mem *shared) (uintptr, syscall.Errno) {
+	leaveHeap()
 	pid, _, errno := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
 	if pid != 0 || errno != 0 {
 		return pid, errno
@@ -202,7 +230,8 @@ func (k *Keeper) HandOver() {
 }
 
 // TakeOver lets the keeper answer from now on. needed is whether anybody is
-// left to be answered, and stuck whether a reader has still a slot.
+// left to be answered: if not, Wait has to be called. stuck is whether a reader has
+// still a slot.
 func (k *Keeper) TakeOver(needed, stuck bool) {
 	if !stuck {
 		unix.Munmap(k.raw) // the keeper's stays
@@ -211,17 +240,22 @@ func (k *Keeper) TakeOver(needed, stuck bool) {
 		unix.Close(k.pipe)
 	}
 	if !needed {
+		k.ends = true
 		unix.Kill(k.pid, unix.SIGKILL)
-		for {
-			if _, err := unix.Wait4(k.pid, nil, 0, nil); err != unix.EINTR {
-				break
-			}
-		}
 		return
 	}
 	keepers.Lock()
 	defer keepers.Unlock()
 	keepers.left = append(keepers.left, k.pid)
+}
+
+// Wait waits for the end of a keeper that isn't needed.
+func (k *Keeper) Wait() {
+	for k.ends {
+		if _, err := unix.Wait4(k.pid, nil, 0, nil); err != unix.EINTR {
+			k.ends = false
+		}
+	}
 }
 
 // keepers are those that answer for what outlived its command.

@@ -52,14 +52,14 @@ func (e *Refused) Unwrap() error { return e.Err }
 
 // Install puts the filter before the calls of this thread, and of what is
 // started from it, for ever. The thread must be locked and never be unlocked.
-// An error is a *Refused;
-// restricted is whether set-user-ID files have lost their meaning by that.
-func Install() (listener int, restricted bool, err error) {
-	if !Privileged() {
+// An error is a *Refused.
+// restricted has set-user-ID files lose their meaning by that, as it must be for all that
+// aren't Privileged.
+func Install(restricted bool) (listener int, err error) {
+	if restricted {
 		if err := unix.Prctl(noNewPrivs, 1, 0, 0, 0); err != nil {
-			return -1, false, &Refused{Reason: "the kernel has no no_new_privs", Err: err}
+			return -1, &Refused{Reason: "the kernel has no no_new_privs", Err: err}
 		}
-		restricted = true
 	}
 	program := filter()
 	prog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
@@ -68,19 +68,19 @@ func Install() (listener int, restricted bool, err error) {
 	switch errno {
 	case 0:
 	case unix.EBUSY:
-		return -1, restricted, &Refused{Reason: "another program watches already", Err: errno}
+		return -1, &Refused{Reason: "another program watches already", Err: errno}
 	case unix.EINVAL, unix.ENOSYS:
-		return -1, restricted, &Refused{Reason: "the kernel is too old, or none of Linux", Err: errno}
+		return -1, &Refused{Reason: "the kernel is too old, or none of Linux", Err: errno}
 	default:
-		return -1, restricted, &Refused{Reason: "it is forbidden here", Err: errno}
+		return -1, &Refused{Reason: "it is forbidden here", Err: errno}
 	}
 	// Without it a call takes 20 µs in place of 5, and is interrupted by a
 	// signal far more often.
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, ioctlSetFlags, unix.SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP); errno != 0 {
 		unix.Close(int(fd))
-		return -1, restricted, &Refused{Reason: "the kernel is older than Linux 6.6", Err: errno}
+		return -1, &Refused{Reason: "the kernel is older than Linux 6.6", Err: errno}
 	}
-	return int(fd), restricted, nil
+	return int(fd), nil
 }
 
 // Privileged reports whether a filter needs no no_new_privs.
