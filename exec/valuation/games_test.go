@@ -19,8 +19,7 @@ type game struct {
 	exact func(p []float64) []float64
 }
 
-// flowers are docs/examples/iris: every fifth of the 150 is a test point. Measurements are
-// in units of their standard deviation over all.
+// flowers are docs/examples/iris: every fifth of the 150 is a test point.
 type flowers struct {
 	train, test           [][]float64
 	trainClass, testClass []int
@@ -38,14 +37,12 @@ var iris = sync.OnceValue(func() flowers {
 	}
 	var f flowers
 	var species []string
-	var spread [4]moments
 	for i, row := range rows[1:] {
 		x := make([]float64, 4)
 		for k := range x {
 			if x[k], err = strconv.ParseFloat(row[k], 64); err != nil {
 				panic(err)
 			}
-			spread[k].add(x[k])
 		}
 		class := slices.Index(species, row[4])
 		if class < 0 {
@@ -56,11 +53,6 @@ var iris = sync.OnceValue(func() flowers {
 			f.test, f.testClass = append(f.test, x), append(f.testClass, class)
 		} else {
 			f.train, f.trainClass = append(f.train, x), append(f.trainClass, class)
-		}
-	}
-	for _, x := range slices.Concat(f.train, f.test) {
-		for k, s := range spread {
-			x[k] = (x[k] - s.mean) / math.Sqrt(s.squares/149)
 		}
 	}
 	return f
@@ -215,9 +207,11 @@ func centroid() game {
 }
 
 // logistic is the accuracy of a logistic regression that tells the third species from the
-// others: 4 steps of Newton's method, with a ridge of 1.
+// others: 4 steps of Newton's method, with a ridge of 1, on measurements in units of
+// their standard deviation over the training points.
 func logistic() game {
 	f := iris()
+	f.train, f.test = scaled(f.train, f.train), scaled(f.test, f.train)
 	return game{"logistic regression", len(f.train), func() func(Subset) float64 {
 		return func(s Subset) float64 {
 			var w [5]float64
@@ -266,6 +260,25 @@ func logistic() game {
 			return float64(right) / float64(len(f.test))
 		}
 	}, nil}
+}
+
+// scaled are points about the mean of others, in units of these others' standard deviation.
+func scaled(points, others [][]float64) [][]float64 {
+	var along [4]moments
+	for _, x := range others {
+		for k := range x {
+			along[k].add(x[k])
+		}
+	}
+	var result [][]float64
+	for _, x := range points {
+		y := slices.Clone(x)
+		for k, m := range along {
+			y[k] = (x[k] - m.mean) / math.Sqrt(m.squares/m.count)
+		}
+		result = append(result, y)
+	}
+	return result
 }
 
 // solve is Cholesky's method; h has its lower half alone.

@@ -47,7 +47,7 @@ type Point struct {
 // A Size is what is known of the subsets of one size.
 type Size struct {
 	Asked int
-	Total float64 // how many there are
+	Total float64 // how many there are; the largest float64 where they are more
 	// Mean and SD of their values; NaN where they aren't known.
 	Mean, SD float64
 	Share    float64 // how much of the evaluations went there, 0 … 1

@@ -56,13 +56,13 @@ func newSampler(n int, seed uint64) *sampler {
 	return s
 }
 
-// total is how many subsets of a size there are.
+// total is how many subsets of a size there are, or the largest float64 where they are more.
 func (s *sampler) total(size int) float64 {
 	k := min(size, s.n-size)
 	if k < len(s.choose) {
 		return float64(s.choose[k][s.n])
 	}
-	return math.Round(math.Exp(logChoose(s.n, size)))
+	return min(math.MaxFloat64, math.Round(math.Exp(logChoose(s.n, size))))
 }
 
 // draw returns the members of the j-th subset of a size, or, where outside is true, the

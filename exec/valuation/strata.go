@@ -41,7 +41,7 @@ type stratum struct {
 	total  float64   // how many there are
 	inside float64   // a_i(S) of a member
 	out    float64   // a_i(S) of the others
-	reach  float64   // the root of the mean of a_i² over n players, over √n
+	reach  float64   // √(p²_(s-1)/s + p²_s/(n-s)): a_i's root mean square, over √n; 0: not asked
 	values []float64 // by the order of drawing
 	noise  float64   // the sum of the noise of the values
 	moment moments
@@ -56,13 +56,21 @@ type draw struct {
 
 func newStrata(n int, p []float64, seed uint64, e *ends) *strata {
 	t := &strata{n: n, p: p, sampler: newSampler(n, seed), ends: e, sizes: make([]stratum, n+1), seed: seed}
+	largest := 0.0
 	for s := 1; s < n; s++ {
 		in, out := p[s-1], p[s]
 		t.sizes[s] = stratum{
 			total:  t.sampler.total(s),
 			inside: float64(n) * in / float64(s),
 			out:    -float64(n) * out / float64(n-s),
-			reach:  math.Sqrt(in*in/float64(s) + out*out/float64(n-s)),
+			reach:  math.Hypot(in/math.Sqrt(float64(s)), out/math.Sqrt(float64(n-s))),
+		}
+		largest = max(largest, t.sizes[s].reach)
+	}
+	// What weighs nothing in a float64 is not asked: banzhaf:0.001 has sizes of 10^-300.
+	for s := range t.sizes {
+		if t.sizes[s].reach < 1e-100*largest {
+			t.sizes[s].reach = 0
 		}
 	}
 	return t
@@ -153,7 +161,7 @@ func (t *strata) allocate(end int) []int {
 	}
 	// The scale at which all of it is given out: it is bracketed, and then halved.
 	low, high := 0.0, 1.0
-	for sum(high) < target && !math.IsInf(high, 1) {
+	for sum(high) < target {
 		low, high = high, 2*high
 	}
 	for range 200 {

@@ -408,7 +408,13 @@ func TestRefused(t *testing.T) {
 // TestMemory: 10,000 players at 2 evaluations each stay far below 1 GiB.
 func TestMemory(t *testing.T) {
 	const n = 10000
-	u := func(s Subset) float64 { return math.Sqrt(float64(len(s)) + float64(s[0])/n) }
+	u := func(s Subset) float64 {
+		x := 0.0
+		for _, i := range s {
+			x += float64(i)
+		}
+		return x
+	}
 	v, err := New(Settings{Players: n, Evaluations: 2 * n, Empty: new(float64)})
 	if err != nil {
 		t.Fatal(err)
@@ -431,8 +437,37 @@ func TestMemory(t *testing.T) {
 	if max(most.HeapSys, m.HeapSys) > 200<<20 {
 		t.Errorf("%d players took %d MiB", n, max(most.HeapSys, m.HeapSys)>>20)
 	}
-	if r := v.Result(); r.Evaluations != 2*n || len(r.Points) != n {
-		t.Errorf("%d evaluations of %d players", r.Evaluations, len(r.Points))
+	r := v.Result()
+	if r.Evaluations != 2*n {
+		t.Errorf("%d evaluations", r.Evaluations)
+	}
+	covered := 0.0
+	for i, p := range r.Points {
+		if math.Abs(p.Value-float64(i)) <= 2*p.Stderr {
+			covered += 1. / n
+		}
+	}
+	if math.Abs(covered-0.95) > 0.03 {
+		t.Errorf("± 2 standard errors cover %v", covered)
+	}
+}
+
+// TestExtremes: weights that a float64 can't hold are no trouble.
+func TestExtremes(t *testing.T) {
+	for _, name := range []string{"banzhaf:1e-300", "banzhaf:0.001", "banzhaf:0.999999", "beta:1e6:1", "beta:1:1e6", "beta:1e-6:1e-6", "beta:300:300"} {
+		for _, n := range []int{2, 12, 700} {
+			g := additive(n)
+			r := g.value(t, Settings{Method: parse(t, name), Seed: 1, Evaluations: 5 * n})
+			off := 0
+			for i, p := range r.Points {
+				if d := math.Abs(p.Value - g.exact(nil)[i]); !(d <= 4*p.Stderr+1e-9) {
+					off++
+				}
+			}
+			if off > n/50 || !(r.Unsampled < 0.01) || r.Evaluations > 5*n {
+				t.Errorf("%s: %d of %d players are more than 4 standard errors off, %v of the weight unsampled", name, off, n, r.Unsampled)
+			}
+		}
 	}
 }
 
