@@ -36,6 +36,7 @@ var (
 	_ Leaser   = (*Overlay)(nil)
 	_ Lister   = (*Overlay)(nil)
 	_ Pruner   = (*Overlay)(nil)
+	_ Grouper  = (*Overlay)(nil)
 )
 
 // NewOverlay returns the store of a session over base.
@@ -60,20 +61,44 @@ func baseID(at ID) (id ID, base Generation, ok bool) {
 
 // Get implements Store.
 func (o *Overlay) Get(ctx context.Context, id ID) (*Entry, Generation, error) {
-	below, gen, err := o.base.Get(ctx, id)
+	got := o.GetAll(ctx, []ID{id})[0]
+	return got.Entry, got.Gen, got.Err
+}
+
+// GetAll implements Grouper.
+func (o *Overlay) GetAll(ctx context.Context, ids []ID) []Got {
+	all := GetAll(ctx, o.base, ids)
+	var above []ID // of what the base could say something of
+	for i := range all {
+		if all[i].answered() {
+			above = append(above, sessionID(ids[i], all[i].Gen))
+		}
+	}
+	session := GetAll(ctx, o.session, above)
+	for i := range all {
+		if below := all[i]; below.answered() {
+			all[i] = below.under(session[0])
+			session = session[1:]
+		}
+	}
+	return all
+}
+
+// answered reports whether the store answered, be it that its record is bad.
+func (g Got) answered() bool {
 	var bad *RecordError
-	if err != nil && !errors.As(err, &bad) {
-		return nil, Generation{}, err
+	return g.Err == nil || errors.As(g.Err, &bad)
+}
+
+// under is what is seen of both, with the generation of what lies above.
+func (g Got) under(above Got) Got {
+	if above.Err != nil {
+		return Got{Gen: above.Gen, Err: above.Err}
 	}
-	above, now, aboveErr := o.session.Get(ctx, sessionID(id, gen))
-	if aboveErr != nil {
-		return nil, now, aboveErr
+	if e := through(above.Entry, g.Entry); e != nil {
+		return Got{Entry: e, Gen: above.Gen}
 	}
-	e := through(above, below)
-	if e == nil && bad != nil {
-		return nil, now, bad
-	}
-	return e, now, nil
+	return Got{Gen: above.Gen, Err: g.Err}
 }
 
 // through is what is seen of both entries, each of which may be nil. It may
@@ -157,37 +182,70 @@ func (s *Series) without(base *Series) Series {
 
 // Update implements Store.
 func (o *Overlay) Update(ctx context.Context, id ID, gen Generation, change func(*Entry) *Entry) error {
-	below, base, err := o.base.Get(ctx, id)
-	var bad *RecordError
-	if err != nil && !errors.As(err, &bad) {
-		return err
+	if errs := o.UpdateAll(ctx, []Change{{id, gen, change}}); errs != nil {
+		return errs[0]
 	}
-	// Where the base has begun a new period, the namespace is another one, and
-	// refuses the generation.
-	return o.session.Update(ctx, sessionID(id, base), gen, func(above *Entry) *Entry {
-		e := change(through(above.clone(), below.clone()))
-		if e == nil || e.Token != (Token{}) || below == nil || e.List != nil {
-			return e
+	return nil
+}
+
+// UpdateAll implements Grouper.
+func (o *Overlay) UpdateAll(ctx context.Context, changes []Change) []error {
+	ids := make([]ID, len(changes))
+	for i, c := range changes {
+		ids[i] = c.ID
+	}
+	var above []Change
+	all := GetAll(ctx, o.base, ids)
+	for i, c := range changes {
+		if below := all[i]; below.answered() {
+			// Where the base has begun a new period, the namespace is another one, and
+			// refuses the generation.
+			above = append(above, Change{sessionID(c.ID, below.Gen), c.Gen, func(above *Entry) *Entry {
+				return above.grown(below.Entry, c.Change)
+			}})
 		}
-		fresh := above
-		if fresh == nil {
-			fresh = &Entry{Created: time.Now()}
+	}
+	errs := UpdateAll(ctx, o.session, above)
+	if len(above) == len(changes) {
+		return errs
+	}
+	joined := make([]error, len(changes))
+	for i := range changes {
+		switch {
+		case !all[i].answered():
+			joined[i] = all[i].Err
+		case errs != nil:
+			joined[i], errs = errs[0], errs[1:]
 		}
-		for _, v := range slices.Backward(e.Variants()) {
-			old := below.Under(v.Inputs)
-			if v.Output != nil && (old == nil || old.Output == nil || v.Output.ID != old.Output.ID) {
+	}
+	return joined
+}
+
+// grown is what a session keeps of an entry of which it keeps e, and its base below,
+// both of which may be nil, after a change: what the base has not.
+func (e *Entry) grown(below *Entry, change func(*Entry) *Entry) *Entry {
+	now := change(through(e.clone(), below.clone()))
+	if now == nil || now.Token != (Token{}) || below == nil || now.List != nil {
+		return now
+	}
+	fresh := e
+	if fresh == nil {
+		fresh = &Entry{Created: time.Now()}
+	}
+	for _, v := range slices.Backward(now.Variants()) {
+		old := below.Under(v.Inputs)
+		if v.Output != nil && (old == nil || old.Output == nil || v.Output.ID != old.Output.ID) {
+			fresh.Begin(v.Inputs)
+			fresh.Output, fresh.command = v.Output, v.command
+		}
+		for i := range v.Series {
+			if s := v.Series[i].without(old.Find(v.Series[i].Extraction)); s.Count > 0 {
 				fresh.Begin(v.Inputs)
-				fresh.Output, fresh.command = v.Output, v.command
-			}
-			for i := range v.Series {
-				if s := v.Series[i].without(old.Find(v.Series[i].Extraction)); s.Count > 0 {
-					fresh.Begin(v.Inputs)
-					*fresh.FindOrAdd(s.Extraction) = s
-				}
+				*fresh.FindOrAdd(s.Extraction) = s
 			}
 		}
-		return fresh
-	})
+	}
+	return fresh
 }
 
 // Delete implements Store, in the base: the session's entry goes with it.
@@ -255,30 +313,41 @@ func (o *Overlay) Lease(ctx context.Context, id ID, wait time.Duration) (*Lease,
 // Close closes both.
 func (o *Overlay) Close() error { return errors.Join(o.session.Close(), o.base.Close()) }
 
+// Saved counts entries of calls by what came of saving them.
+type Saved struct {
+	Done     int
+	Refused  int // the base has cleared or refreshed them meanwhile
+	TooLarge int // for the base
+}
+
 // Save merges what is new into the base, except what the base has cleared or
-// refreshed meanwhile, and counts both. It gives up where the base is out of
+// refreshed meanwhile, or doesn't take. It gives up where the base is out of
 // order. Saving twice does no harm.
-func (o *Overlay) Save(ctx context.Context) (saved, refused int, err error) {
+func (o *Overlay) Save(ctx context.Context) (n Saved, err error) {
 	const group = 1000
 	var changes []Change
-	lists := map[ID]bool{}
+	lists := map[ID]bool{} // they are no entries of calls
 	flush := func() {
 		if err != nil {
 			return
 		}
 		errs := UpdateAll(ctx, o.base, changes)
 		for i := range changes {
-			n := 1
-			if lists[changes[i].ID] {
-				n = 0 // it is no entry of a call
-			}
+			count := &n.Done
 			switch {
 			case errs == nil || errs[i] == nil:
-				saved += n
 			case errors.Is(errs[i], ErrSuperseded):
-				refused += n
-			case err == nil:
-				err = errs[i]
+				count = &n.Refused
+			case errors.Is(errs[i], ErrTooLarge):
+				count = &n.TooLarge
+			default:
+				if err == nil {
+					err = errs[i]
+				}
+				continue
+			}
+			if !lists[changes[i].ID] {
+				*count++
 			}
 		}
 		changes = changes[:0]
@@ -313,5 +382,5 @@ func (o *Overlay) Save(ctx context.Context) (saved, refused int, err error) {
 	if err == nil {
 		err = eachErr
 	}
-	return saved, refused, err
+	return n, err
 }

@@ -2,6 +2,7 @@ package cache_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -100,7 +101,7 @@ func TestOverlaySave(t *testing.T) {
 	check("cleared in the base", o, cleared, "-")
 	check("deleted in the base", o, deleted, "-")
 	for range 2 {
-		if _, _, err := o.Save(ctx); err != nil {
+		if _, err := o.Save(ctx); err != nil {
 			t.Fatal(err)
 		}
 		check("saved", base, repeated, "6 5.666666667 ")
@@ -141,8 +142,8 @@ func TestOverlayOfARefreshedEntry(t *testing.T) {
 	add(o, cache.Token{}, 3)
 	add(base, cache.Token{}, 4)
 	add(o, cache.Token{}, 5)
-	if _, refused, err := o.Save(ctx); err != nil || refused > 0 {
-		t.Fatal(refused, err)
+	if saved, err := o.Save(ctx); err != nil || saved.Refused > 0 {
+		t.Fatal(saved, err)
 	}
 	e, _, err := base.Get(ctx, id)
 	if err != nil || e.Find("last").Count != 4 || e.Find("last").Mean != 3.5 {
@@ -235,8 +236,8 @@ func TestOverlayOfVariants(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if _, refused, err := o.Save(ctx); err != nil || refused > 0 {
-			t.Fatal(refused, err)
+		if saved, err := o.Save(ctx); err != nil || saved.Refused > 0 {
+			t.Fatal(saved, err)
 		}
 		check("saved", base, "z:1/4 y:1/2 x:2/2 ")
 		if e, _, err := base.Get(ctx, list); err != nil || e == nil || string(e.List) != "names" {
@@ -256,5 +257,55 @@ func TestOverlayOfVariants(t *testing.T) {
 	}
 	if u, err := base.Usage(ctx, nil); err != nil || u.Entries != 1 {
 		t.Errorf("%+v, %v", u, err)
+	}
+}
+
+// alone is a store that is never asked for one entry by itself.
+type alone struct {
+	*cache.Memory
+	groups *int
+}
+
+func (a alone) Get(context.Context, cache.ID) (*cache.Entry, cache.Generation, error) {
+	return nil, cache.Generation{}, errors.New("an entry is asked for by itself")
+}
+
+func (a alone) GetAll(ctx context.Context, ids []cache.ID) []cache.Got {
+	*a.groups++
+	return cache.GetAll(ctx, a.Memory, ids)
+}
+
+func (a alone) UpdateAll(ctx context.Context, changes []cache.Change) []error {
+	return cache.UpdateAll(ctx, a.Memory, changes)
+}
+
+// TestOverlayGroups: what is looked up and stored together is asked of both stores
+// together.
+func TestOverlayGroups(t *testing.T) {
+	ctx := context.Background()
+	groups := 0
+	o := cache.NewOverlay(bolt.NewSession(t.TempDir(), time.Second, nil), alone{cache.NewMemory(), &groups})
+	ids := make([]cache.ID, 1000)
+	for i := range ids {
+		ids[i] = cache.ID{Namespace: "n", Key: storetest.Numbered(i)}
+	}
+	var changes []cache.Change
+	for i, got := range o.GetAll(ctx, ids) {
+		changes = append(changes, cache.Change{ID: ids[i], Gen: got.Gen, Change: func(*cache.Entry) *cache.Entry {
+			e := &cache.Entry{}
+			e.FindOrAdd("last").Add(cache.Sample{ID: uint64(i + 1), Value: float64(i)}, "")
+			return e
+		}})
+	}
+	if errs := o.UpdateAll(ctx, changes); errs != nil {
+		t.Fatal(errs[0])
+	}
+	for i, got := range o.GetAll(ctx, ids) {
+		if got.Err != nil || got.Entry.Find("last").Mean != float64(i) {
+			t.Fatalf("%d: %+v", i, got)
+		}
+	}
+	if groups != 3 {
+		t.Errorf("%d groups", groups)
 	}
 }

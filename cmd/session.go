@@ -175,15 +175,18 @@ func saveSession(ui *terminal, s *config.Settings, counters *stats.Stats, resume
 	if !ok {
 		panic("a session that saves has no store to save to")
 	}
-	_, refused, err := overlay.Save(context.Background())
+	saved, err := overlay.Save(context.Background())
+	if saved.TooLarge > 0 {
+		ui.message(fmt.Sprintf("%s of the session not saved: too large for the server", entries(saved.TooLarge)), "memcached -I 8m takes larger ones")
+	}
 	if err != nil {
 		return err
 	}
-	if refused > 0 && resumed {
-		return fmt.Errorf("%s not of this cache, or it was cleared since", entries(refused))
+	if saved.Refused > 0 && resumed {
+		return fmt.Errorf("%s not of this cache, or it was cleared since", entries(saved.Refused))
 	}
-	if refused > 0 {
-		ui.message(fmt.Sprintf("%s of the session not saved: the cache was cleared meanwhile, or is not the one that they were evaluated for", entries(refused)), "")
+	if saved.Refused > 0 {
+		ui.message(fmt.Sprintf("%s of the session not saved: the cache was cleared meanwhile, or is not the one that they were evaluated for", entries(saved.Refused)), "")
 	}
 	if s.Dir != "" {
 		counters.AddTo(stats.New(filepath.Join(s.Dir, "stats")))
