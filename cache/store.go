@@ -61,6 +61,9 @@ var (
 	// ErrSuperseded is Update's refusal of a result that was begun before
 	// its namespace was cleared or its entry refreshed.
 	ErrSuperseded = errors.New("the cache was cleared, or this entry refreshed, since the evaluation began")
+	// ErrLost is the same refusal where the storage has dropped what said that
+	// nothing of that kind happened. It is an ErrSuperseded.
+	ErrLost error = lostError{}
 	// ErrNewer means that the storage was written by a newer dvlcache. It
 	// is left as it is.
 	ErrNewer = errors.New("it was written by a newer version of dvlcache")
@@ -71,6 +74,14 @@ var (
 	// than the lock timeout.
 	ErrLockTimeout = errors.New("another process holds its lock")
 )
+
+type lostError struct{}
+
+func (lostError) Error() string {
+	return "the server has dropped what it held since the evaluation began, as by a restart"
+}
+
+func (lostError) Is(target error) bool { return target == ErrSuperseded }
 
 // RecordError is a stored record that is no entry: torn, flipped, copied from
 // elsewhere, or (Newer) of a later version. It is a miss.
@@ -164,7 +175,7 @@ func UpdateAll(ctx context.Context, s Store, changes []Change) []error {
 			errs = make([]error, len(changes))
 		}
 		errs[i] = err
-		if !errors.Is(err, ErrSuperseded) && !errors.Is(err, ErrNewer) {
+		if !errors.Is(err, ErrSuperseded) && !errors.Is(err, ErrNewer) && !errors.Is(err, ErrTooLarge) {
 			// It is out of order: the others would each take its time.
 			for j := i + 1; j < len(errs); j++ {
 				errs[j] = err

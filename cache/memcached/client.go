@@ -6,11 +6,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
@@ -78,14 +80,23 @@ func final(err error) bool {
 	return strings.Contains(err.Error(), "too large")
 }
 
-// try makes several tries of an operation, each on a new connection.
+// crowded reports whether an error is a server's that has as many connections as it
+// takes: it says so and hangs up, and what it says may be lost by that.
+func crowded(err error) bool {
+	return strings.Contains(err.Error(), "Too many open connections") || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// try makes several tries of an operation, each on a new connection. Those of others,
+// on a crowded server, are waited out.
 func (m *Store) try(ctx context.Context, op func() error) error {
+	defer m.rest()
 	var err error
-	for i := range memcachedTries {
+	start := time.Now()
+	for i := 0; ; i++ {
 		if i > 0 {
 			m.count(stats.Reconnects)
 			select {
-			case <-time.After(time.Duration(i*i) * 20 * time.Millisecond):
+			case <-time.After(rand.N(min(time.Duration(i*i)*40*time.Millisecond, time.Second))):
 			case <-ctx.Done():
 			}
 		}
@@ -100,6 +111,9 @@ func (m *Store) try(ctx context.Context, op func() error) error {
 		if errors.As(err, &timeout) && timeout.Timeout() || errors.As(err, &connect) {
 			m.count(stats.Timeouts)
 		}
+		if i+1 >= memcachedTries && !(crowded(err) && time.Since(start) < crowdPatience) {
+			break
+		}
 	}
 	if err != nil && strings.Contains(err.Error(), "too large") {
 		return fmt.Errorf("memcached %s: %w", strings.Join(m.config.Servers, ", "), cache.ErrTooLarge)
@@ -108,6 +122,17 @@ func (m *Store) try(ctx context.Context, op func() error) error {
 		return err
 	}
 	return fmt.Errorf("memcached %s: %s", strings.Join(m.config.Servers, ", "), oneLine(err.Error()))
+}
+
+// rest closes the connections when none was used for a moment: a program may run for
+// hours then, and the server has connections for others.
+func (m *Store) rest() {
+	m.resting.Lock()
+	defer m.resting.Unlock()
+	if m.idle == nil {
+		m.idle = time.AfterFunc(idleTime, func() { m.client.Close() })
+	}
+	m.idle.Reset(idleTime)
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -93,22 +93,27 @@ func (m *Store) hold(name, mine string) (release func(ended bool)) {
 			case <-stop:
 				return
 			case <-time.After(cache.LifeSign):
-				m.client.Touch(name, int32(leaseTime/time.Second))
+				m.try(context.Background(), func() error { return m.client.Touch(name, int32(leaseTime/time.Second)) })
 			}
 		}
 	}()
 	return func(ended bool) {
 		close(stop)
 		<-stopped
-		item, err := m.client.Get(name)
+		ctx := context.Background()
+		var item *memcache.Item
+		err := m.try(ctx, func() (err error) {
+			item, err = m.client.Get(name)
+			return err
+		})
 		if err != nil || !strings.HasPrefix(string(item.Value), mine) {
 			return // lost; it is another's now
 		}
 		if !ended {
-			m.client.Delete(name)
+			m.try(ctx, func() error { return m.client.Delete(name) })
 			return
 		}
 		item.Value, item.Expiration = []byte(leaseEnded+mine), 2
-		m.client.CompareAndSwap(item)
+		m.try(ctx, func() error { return m.client.CompareAndSwap(item) })
 	}
 }

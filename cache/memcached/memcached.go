@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
@@ -40,6 +41,10 @@ const (
 	memcachedTimeout = time.Second
 	// memcachedTries is how often an operation is tried.
 	memcachedTries = 3
+	// crowdPatience is how long a server is waited for that has no connection left.
+	crowdPatience = 10 * time.Second
+	// idleTime is how long a connection that isn't used stays open.
+	idleTime = 100 * time.Millisecond
 	// maxTries is how often others may come in between.
 	maxTries = 1000
 	// atOnce is how many operations of a group are under way at a time.
@@ -60,11 +65,14 @@ const (
 //
 // with hashes in the place of namespaces and keys. A record that was written
 // under other tokens than those of now is cleared; and a token that was lost is
-// drawn anew.
+// drawn anew. A token says, in a byte behind it, which of the two it was drawn for.
 type Store struct {
 	config Config
 	client *memcache.Client
 	addrs  []net.Addr
+
+	resting sync.Mutex
+	idle    *time.Timer // until the connections are closed
 }
 
 var (
@@ -100,6 +108,19 @@ type held struct {
 	entry *cache.Entry   // nil: nothing that counts
 	gen   cache.Generation
 	bad   *cache.RecordError
+	// drawn says that no token is of a clear.
+	drawn bool
+}
+
+// What a token was drawn for.
+const (
+	tokenMissing = 'm'
+	tokenClear   = 'c'
+)
+
+func newToken(why byte) []byte {
+	token := cache.NewToken()
+	return append(token[:], why)
 }
 
 // look gets the tokens and the record of an id. Tokens that are missing are
@@ -119,10 +140,12 @@ func (m *Store) look(ctx context.Context, id cache.ID, draw bool) (f held, err e
 			return held{}, err
 		}
 		missing := false
+		f.drawn = true
 		h := sha256.New()
 		for _, name := range names[:2] {
-			if it := items[name]; it != nil && len(it.Value) == len(cache.Token{}) {
+			if it := items[name]; it != nil && len(it.Value) == len(cache.Token{})+1 {
 				h.Write(it.Value)
+				f.drawn = f.drawn && it.Value[len(cache.Token{})] == tokenMissing
 				continue
 			}
 			if missing = true; !draw {
@@ -155,12 +178,12 @@ func (m *Store) look(ctx context.Context, id cache.ID, draw bool) (f held, err e
 
 // draw makes a token, unless another was faster.
 func (m *Store) draw(ctx context.Context, name string, bad *memcache.Item) error {
-	token := cache.NewToken()
+	item := &memcache.Item{Key: name, Value: newToken(tokenMissing)}
 	err := m.try(ctx, func() error {
 		if bad != nil { // it is no token
-			return m.client.Set(&memcache.Item{Key: name, Value: token[:]})
+			return m.client.Set(item)
 		}
-		return m.client.Add(&memcache.Item{Key: name, Value: token[:]})
+		return m.client.Add(item)
 	})
 	if err == memcache.ErrNotStored {
 		return nil
@@ -231,6 +254,9 @@ func (m *Store) Update(ctx context.Context, id cache.ID, gen cache.Generation, c
 			f.gen.Entry = gen.Entry // whatever it had is lost
 		}
 		if f.gen != gen {
+			if sameTime := f.gen.Namespace == gen.Namespace; sameTime && f.item == nil || !sameTime && f.drawn {
+				return cache.ErrLost
+			}
 			return cache.ErrSuperseded
 		}
 		old := f.entry
@@ -293,6 +319,6 @@ func (m *Store) ClearAll(ctx context.Context) (int, error) {
 }
 
 func (m *Store) renew(ctx context.Context, name string) error {
-	token := cache.NewToken()
-	return m.try(ctx, func() error { return m.client.Set(&memcache.Item{Key: name, Value: token[:]}) })
+	item := &memcache.Item{Key: name, Value: newToken(tokenClear)}
+	return m.try(ctx, func() error { return m.client.Set(item) })
 }
