@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"os"
 	osexec "os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"dvlcache/cache/memcached/memcachedtest"
+	"dvlcache/exec/process/watch"
 )
 
 func TestMemcachedCommands(t *testing.T) {
@@ -176,5 +180,157 @@ func TestTwoHosts(t *testing.T) {
 	}
 	if got := on(one, "run", "--format", "tsv", "--", "./train.sh", "noisy"); strings.Split(got, "\t")[2] != "10" {
 		t.Errorf("merged: %s", got)
+	}
+}
+
+// TestMemcachedCrowded: more tasks than the server takes connections evaluate at once.
+// None holds a connection meanwhile, and all that they print is stored.
+func TestMemcachedCrowded(t *testing.T) {
+	t.Parallel()
+	b := newWorkbench(t)
+	server := memcachedtest.Start(t, "-c", "32")
+	b.env = append(b.env, "DVLCACHE_MEMCACHED="+server.Address, "DVLCACHE_TRACK=args")
+	const tasks = 60
+	b.write("train.sh", `#!/bin/sh
+: >began.$1
+while [ ! -e go ]; do sleep 0.1; done
+echo $1
+`)
+	var wg sync.WaitGroup
+	for i := range tasks {
+		wg.Go(func() {
+			if out, errs, status := b.run("run", "--", "./train.sh", strconv.Itoa(i)); out != strconv.Itoa(i)+"\n" || errs != "" || status != 0 {
+				t.Errorf("task %d: status %d, %q\n%s", i, status, out, errs)
+			}
+		})
+	}
+	b.wait("all evaluate side by side", func() bool {
+		began, _ := filepath.Glob(b.path("began.*"))
+		return len(began) == tasks
+	})
+	b.write("go", "")
+	wg.Wait()
+	for i := range tasks {
+		if _, errs, status := b.run("run", "--only-cached", "--", "./train.sh", strconv.Itoa(i)); status != 0 {
+			t.Errorf("task %d isn't stored: %s", i, errs)
+		}
+	}
+}
+
+// TestStoredWhenBack: a store that can't be looked up when an evaluation begins gets its
+// number all the same if it is back at the end.
+func TestStoredWhenBack(t *testing.T) {
+	t.Parallel()
+	server := memcachedtest.Start(t)
+	var lock *os.File
+	for _, c := range []struct {
+		name       string
+		away, back func(b *workbench)
+		env, text  string
+	}{
+		{"memcached", func(*workbench) { server.Kill() }, func(*workbench) { server.Restart() },
+			"DVLCACHE_MEMCACHED=" + server.Address, "connection refused"},
+		{"bolt", func(b *workbench) {
+			var err error
+			if lock, err = os.Open(b.path(".cache/cache.lock")); err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+				t.Fatal(err)
+			}
+		}, func(b *workbench) { lock.Close() }, "DVLCACHE_LOCK_TIMEOUT=300ms", "another process holds its lock"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newWorkbench(t)
+			b.env = append(b.env, "DVLCACHE_TRACK=auto", c.env)
+			b.write("train.sh", "#!/bin/sh\n: >began\ncat gate\ncat data\n")
+			b.write("data", "0.5\n")
+			b.number("run", "--", "echo", "1") // there is a cache
+			if err := syscall.Mkfifo(b.path("gate"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c.away(b)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				if out, errs, _ := b.run("run", "--", "./train.sh", "1"); out != "0.5\n" || !strings.Contains(errs, c.text) {
+					t.Errorf("%q\n%s", out, errs)
+				}
+			}()
+			b.wait("it evaluates", func() bool { _, err := os.Stat(b.path("began")); return err == nil })
+			c.back(b)
+			time.Sleep(time.Second) // it has run for longer than the store was asked in vain
+			b.write("gate", "")
+			<-done
+			if got := b.number("run", "--only-cached", "--", "./train.sh", "1"); got != "0.5" {
+				t.Errorf("stored: %s", got)
+			}
+			if !watch.Supported {
+				return
+			}
+			b.write("data", "0.75\n")
+			if _, _, status := b.run("run", "--only-cached", "--", "./train.sh", "1"); status != statusNotCached {
+				t.Errorf("after an edit: status %d", status)
+			}
+		})
+	}
+}
+
+// TestOutageIsNoClear: a server that was started anew during a run is told as that.
+func TestOutageIsNoClear(t *testing.T) {
+	t.Parallel()
+	b := newWorkbench(t)
+	server := memcachedtest.Start(t)
+	b.env = append(b.env, "DVLCACHE_MEMCACHED="+server.Address)
+	b.write("train.sh", `#!/bin/sh
+: >began.$1
+while [ ! -e go.$1 ]; do sleep 0.1; done
+echo 1
+`)
+	for name, c := range map[string]struct {
+		meanwhile func()
+		text      string
+	}{
+		"restart": {func() { server.Kill(); server.Restart() }, "the server has dropped what it held since the evaluation began"},
+		"clear":   {func() { b.number("clear") }, "the cache was cleared, or this entry refreshed"},
+	} {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if out, errs, _ := b.run("run", "--", "./train.sh", name); out != "1\n" || !strings.Contains(errs, c.text) {
+				t.Errorf("%s: %q\n%s", name, out, errs)
+			}
+		}()
+		b.wait("it evaluates", func() bool { _, err := os.Stat(b.path("began." + name)); return err == nil })
+		c.meanwhile()
+		b.write("go."+name, "")
+		<-done
+	}
+}
+
+// TestSessionSavesWhatFits: an entry that is too large for the server doesn't keep the
+// others from being saved.
+func TestSessionSavesWhatFits(t *testing.T) {
+	t.Parallel()
+	b := newWorkbench(t)
+	server := memcachedtest.Start(t, "-I", "32k", "-o", "slab_chunk_max=16384")
+	b.env = append(b.env, "DVLCACHE_MEMCACHED="+server.Address, "DVLCACHE_TRACK=args")
+	b.write("train.sh", `#!/bin/sh
+case $1 in *7) head -c 50000 /dev/zero | tr '\0' x; echo; esac
+echo $1
+`)
+	b.write("loop.sh", "seq 1 100 | "+b.binary+" batch --keep-output 64KiB -- ./train.sh {}\n")
+	_, errs, status := b.run("session", "--save", "--", "sh", "loop.sh")
+	if status != 0 || !strings.Contains(errs, "10 entries of the session not saved: too large for the server") || strings.Contains(errs, "kept in") {
+		t.Errorf("status %d\n%s", status, errs)
+	}
+	saved := 0
+	for i := range 100 {
+		if _, _, status := b.run("run", "--only-cached", "--", "./train.sh", strconv.Itoa(i+1)); status == 0 {
+			saved++
+		}
+	}
+	if saved != 90 {
+		t.Errorf("%d saved", saved)
 	}
 }

@@ -134,6 +134,11 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 	if e.err != nil && !errors.As(e.err, &noNumber) {
 		return e.err
 	}
+	if c.away != nil {
+		if err := c.regain(ctx, e.took); err != nil {
+			return err
+		}
+	}
 	signaled := e.Signaled()
 	c.unstored = c.unstorable(ctx, &e, signaled)
 	if c.stopLooking != nil && !c.Repeat.on() {

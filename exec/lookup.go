@@ -73,7 +73,7 @@ func (c *call) identified(ctx context.Context, known *key.Call, err error) error
 	case err != nil:
 		return err
 	}
-	c.key, c.usesStore = known, true
+	c.key, c.usesStore, c.missed = known, true, false
 	c.id = cache.ID{Namespace: c.Namespace, Key: known.Key}
 	return nil
 }
@@ -130,7 +130,7 @@ func (c *call) answerFrom(ctx context.Context, got cache.Got) (a Answer, ok bool
 			return Answer{}, false, &StoreError{got.Err}
 		}
 		c.outOfOrder(got.Err, "running without the cache")
-		c.usesStore = false
+		c.usesStore, c.missed = false, true
 		return Answer{}, false, nil
 	}
 	c.gen = got.Gen

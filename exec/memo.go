@@ -64,7 +64,11 @@ type lookup struct {
 	id      cache.ID  // of its entry, if there is a key
 	// usesStore says that there is a key, and a store that works.
 	usesStore bool
-	gen       cache.Generation
+	// missed says that the store is not used since it could not be looked up; away is
+	// there while the program runs.
+	missed bool
+	away   *absence
+	gen    cache.Generation
 	// hasNumber says that the entry has a number, be it of another extraction.
 	hasNumber bool
 	// fromOutput says that the number was read from the kept output, and is not
@@ -223,6 +227,10 @@ func (c *call) evaluateUnder(ctx context.Context, lease *cache.Lease, ended func
 	if c.key != nil {
 		c.stopLooking = sync.OnceFunc(c.key.Watch())
 		defer c.stopLooking()
+	}
+	if c.missed {
+		c.away = c.awaitStore(ctx)
+		defer c.away.stop()
 	}
 	return c.evaluate(ctx, ended)
 }

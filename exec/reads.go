@@ -48,7 +48,9 @@ func (c *call) inputsOptions() inputs.Options {
 }
 
 // watches reports whether evaluations of the call are to be watched.
-func (c *call) watches() bool { return c.Reads != ReadsOff && c.Observer != nil && c.usesStore }
+func (c *call) watches() bool {
+	return c.Reads != ReadsOff && c.Observer != nil && (c.usesStore || c.missed)
+}
 
 // known is a variant of the call's entry, as the latest look found it.
 type known struct {
