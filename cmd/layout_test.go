@@ -17,11 +17,12 @@ import (
 var arrows = map[string][]string{
 	"":                              {"cmd"},
 	"cmd/internal/release":          {"cmd"},
-	"cmd":                           {"exec/observe", "exec/process/watch", "config", "exec", "exec/process", "exec/number", "exec/placeholder", "exec/valuation", "cache", "cache/key", "cache/key/difference", "cache/key/launch", "cache/stats", "cache/bolt", "cache/inputs", "cache/memcached", "cache/durable", "cache/plain", "cache/trust"},
+	"cmd":                           {"exec/verify", "exec/observe", "exec/process/watch", "config", "exec", "exec/process", "exec/number", "exec/placeholder", "exec/valuation", "cache", "cache/key", "cache/key/difference", "cache/key/launch", "cache/stats", "cache/bolt", "cache/inputs", "cache/memcached", "cache/durable", "cache/plain", "cache/trust"},
 	"config":                        {"cache/trust"},
 	"cache/trust":                   {},
 	"exec/observe":                  {"cache/key/launch", "exec/process/watch", "cache", "cache/inputs", "cache/key"},
 	"exec/placeholder":              {"cache/key", "cache/plain"},
+	"exec/verify":                   {"exec", "exec/number", "exec/observe", "exec/placeholder", "exec/process", "cache", "cache/inputs", "cache/key", "cache/key/difference"},
 	"exec":                          {"exec/observe", "exec/placeholder", "exec/process", "exec/process/watch", "exec/number", "exec/valuation", "cache", "cache/inputs", "cache/key", "cache/key/difference", "cache/key/launch", "cache/stats"},
 	"exec/process":                  {"exec/process/watch", "cache/plain"},
 	"exec/process/watch":            {"exec/process/watch/trap"},

@@ -22,6 +22,7 @@ import (
 	"dvlcache/exec"
 	"dvlcache/exec/placeholder"
 	"dvlcache/exec/process"
+	"dvlcache/exec/verify"
 )
 
 // verifyFlags are the flags of verify.
@@ -147,18 +148,18 @@ func runVerify(ui *terminal, s *config.Settings, origins []config.Origin, f veri
 	defer made.Close()
 	v := &verification{
 		ui: ui, out: impatient(ctx, os.Stdout), flags: f, settings: s, origins: origins, reader: reader,
-		Verifier: exec.Verifier{Memo: &exec.Memo{Store: o.store, Digests: o.digests, Runner: runner, Warn: ui.warn, Made: made},
+		Verifier: verify.Verifier{Memo: &exec.Memo{Store: o.store, Digests: o.digests, Runner: runner, Warn: ui.warn, Made: made},
 			Tolerance: f.tolerance, Trust: f.trust, Leave: s.Dir, Safe: s.SafeDirectory},
 		progress: ui.batchProgress(batchFlags{quiet: f.quiet, progress: "auto"}),
 		state:    exec.BatchState{Read: int64(len(all))},
-		tally:    map[exec.Verdict]int{},
+		tally:    map[verify.Verdict]int{},
 	}
 	for group := range byDirectory(all) {
 		if ctx.Err() != nil {
 			break
 		}
-		if err := exec.InDirectory(group[0].dir); err != nil && group[0].dir != "" {
-			v.note(func() { v.state.Done += int64(len(group)); v.tally[exec.Changed] += len(group) })
+		if err := verify.InDirectory(group[0].dir); err != nil && group[0].dir != "" {
+			v.note(func() { v.state.Done += int64(len(group)); v.tally[verify.Changed] += len(group) })
 			continue
 		}
 		v.Memo.Observer = o.observer(s, exec.Query{Reads: exec.ReadsAuto}, false)
@@ -174,9 +175,9 @@ func runVerify(ui *terminal, s *config.Settings, origins []config.Origin, f veri
 		return v.failure
 	case err != nil:
 		return err
-	case v.tally[exec.Differs] > 0:
+	case v.tally[verify.Differs] > 0:
 		return errImpure
-	case v.tally[exec.Failed] > 0:
+	case v.tally[verify.Failed] > 0:
 		return errUnverified
 	}
 	return nil
@@ -184,7 +185,7 @@ func runVerify(ui *terminal, s *config.Settings, origins []config.Origin, f veri
 
 // verification is a verify that runs.
 type verification struct {
-	exec.Verifier
+	verify.Verifier
 	ui       *terminal
 	out      io.Writer // stdout
 	flags    verifyFlags
@@ -195,7 +196,7 @@ type verification struct {
 
 	mu       sync.Mutex // over all that follows, and stdout
 	state    exec.BatchState
-	tally    map[exec.Verdict]int
+	tally    map[verify.Verdict]int
 	repaired int
 	gone     int // meanwhile
 	failure  error
@@ -249,7 +250,7 @@ func (v *verification) verify(ctx context.Context, id cache.ID) {
 	if ctx.Err() != nil {
 		return
 	}
-	if r.Verdict == exec.Differs {
+	if r.Verdict == verify.Differs {
 		switch v.flags.repair {
 		case "replace":
 			err = v.Replace(ctx, r, int(s.KeepOutput))
@@ -263,7 +264,7 @@ func (v *verification) verify(ctx context.Context, id cache.ID) {
 		v.state.Evaluated++
 		v.tally[r.Verdict]++
 		switch {
-		case r.Verdict == exec.Differs:
+		case r.Verdict == verify.Differs:
 			v.state.Failed++
 			v.ui.endProgress()
 			if _, wrong := io.WriteString(v.out, differsText(id.Key.String(), r, widthOf(os.Stdout))); wrong != nil && v.failure == nil {
@@ -275,7 +276,7 @@ func (v *verification) verify(ctx context.Context, id cache.ID) {
 			} else if err == nil && v.flags.repair != "" {
 				v.repaired++
 			}
-		case r.Verdict == exec.Failed:
+		case r.Verdict == verify.Failed:
 			v.ui.message(fmt.Sprintf("%.12s: %s: %s", id.Key, r.Reason, commandText(r.Command)), "", printed("", r.Err)...)
 		}
 		if err != nil && v.failure == nil {
@@ -286,7 +287,7 @@ func (v *verification) verify(ctx context.Context, id cache.ID) {
 
 // differsText is the line of a number that differs: separated by tabs, or as wide
 // as the terminal, where it is the command that is cut.
-func differsText(key string, r exec.Verified, width int) string {
+func differsText(key string, r verify.Verified, width int) string {
 	blank := "\t"
 	if width > 0 {
 		blank = "  "
@@ -316,18 +317,18 @@ func byDirectory(all []candidate) func(yield func([]candidate) bool) {
 }
 
 // tallyText counts verdicts in words, a line for each kind.
-func tallyText(tally map[exec.Verdict]int, gone, repaired int, repair string) string {
-	ran := tally[exec.Same] + tally[exec.Differs] + tally[exec.Failed]
-	parts := []string{fmt.Sprintf("%d run: %d the same, %d differ", ran, tally[exec.Same], tally[exec.Differs])}
+func tallyText(tally map[verify.Verdict]int, gone, repaired int, repair string) string {
+	ran := tally[verify.Same] + tally[verify.Differs] + tally[verify.Failed]
+	parts := []string{fmt.Sprintf("%d run: %d the same, %d differ", ran, tally[verify.Same], tally[verify.Differs])}
 	for _, p := range []struct {
-		verdict exec.Verdict
+		verdict verify.Verdict
 		text    string
 	}{
-		{exec.Failed, "failed"},
-		{exec.Changed, "not run: program or files changed since"},
-		{exec.Averaged, "not run: averaged"},
-		{exec.Foreign, "not run: imported (--trust runs them)"},
-		{exec.Unknown, "not run: command, stdin or a large subset not recorded"},
+		{verify.Failed, "failed"},
+		{verify.Changed, "not run: program or files changed since"},
+		{verify.Averaged, "not run: averaged"},
+		{verify.Foreign, "not run: imported (--trust runs them)"},
+		{verify.Unknown, "not run: command, stdin or a large subset not recorded"},
 	} {
 		if n := tally[p.verdict]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, p.text))

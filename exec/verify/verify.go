@@ -1,4 +1,6 @@
-package exec
+// Package verify runs stored commands again and compares what they print with what is
+// stored.
+package verify
 
 import (
 	"context"
@@ -14,6 +16,7 @@ import (
 	"dvlcache/cache/inputs"
 	"dvlcache/cache/key"
 	"dvlcache/cache/key/difference"
+	"dvlcache/exec"
 	"dvlcache/exec/number"
 	"dvlcache/exec/observe"
 	"dvlcache/exec/placeholder"
@@ -58,9 +61,12 @@ type sampleOf struct {
 	text       string
 }
 
+// mostDifferences is how many changes a Reason names.
+const mostDifferences = 3
+
 // Verifier runs stored commands again. It may be used by many goroutines.
 type Verifier struct {
-	Memo    *Memo
+	Memo    *exec.Memo
 	Timeout time.Duration // of COMMAND; 0: none
 	// Tolerance is how far a number may be from the stored one, absolutely
 	// or relative to it.
