@@ -2,11 +2,14 @@ package key
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"dvlcache/cache/internal/digest"
 	"dvlcache/cache/internal/files"
@@ -99,8 +102,8 @@ func (c *Call) changed(ctx context.Context, i int) (path string) {
 	if f.folder != nil {
 		return f.folder.Changed(f.names)
 	}
-	id, err := f.seen.Again(f.path)
-	if err != nil {
+	id := f.seen.Identity
+	if err := patiently(ctx, func() (err error) { id, err = f.seen.Again(f.path); return err }); err != nil {
 		return f.path
 	}
 	moved := id != f.seen.Identity
@@ -110,11 +113,24 @@ func (c *Call) changed(ctx context.Context, i int) (path string) {
 	// What counts is contents: a touch, a chmod, a new link to it change the
 	// identity alone. But the program may have read others that were there
 	// meanwhile, as between two calls of git checkout.
-	sum, now, err := c.digests.Digest(ctx, f.path)
+	sum, now := f.digest, f.seen
+	err := patiently(ctx, func() (err error) { sum, now, err = c.digests.Digest(ctx, f.path); return err })
 	if err != nil || sum != f.digest || moved && !c.witness.SawNoOther(i) || f.runs && mayRun(now) != mayRun(f.seen) {
 		return f.path
 	}
 	return ""
+}
+
+// patiently calls look again where it lacks a descriptor: programs that run beside give
+// theirs back when they end, and what can't be looked at counts as changed.
+func patiently(ctx context.Context, look func() error) error {
+	for try := 0; ; try++ {
+		err := look()
+		if short := errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE); !short || try == 100 || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // mayRun reports whether somebody may run a file.
