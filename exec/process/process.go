@@ -98,7 +98,7 @@ func (r *Runner) Signal(sig syscall.Signal) {
 
 // send sends a signal to a group, if it is there. It needs the lock.
 func (r *Runner) send(pid int, sig syscall.Signal) {
-	if p := r.groups[pid]; p != nil && p.watch != nil {
+	if p := r.groups[pid]; p != nil && p.watch != nil && sig != syscall.SIGKILL { // which nothing outlasts
 		p.watch.BeforeSignal()
 	}
 	signalGroup(pid, sig)
@@ -170,6 +170,7 @@ func (r *Runner) Run(ctx context.Context, c Command) (Outcome, error) {
 	defer out.Close()
 	pid := p.Process.Pid
 	defer r.ends(p)
+	spareUpThreads()
 	// Once nothing of it is of interest any more; what still runs goes on.
 	finish := sync.OnceValue(func() *watch.Trace {
 		if p.watch == nil {

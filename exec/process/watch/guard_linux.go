@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -125,12 +126,14 @@ func (r *reader) member(tid uint32) (tgid uint32, ok bool) {
 // guardAll guards all that are known and catch one of some signals.
 func (w *Watch) guardAll(signals uint64) {
 	done := map[uint32]bool{}
+	var all []uint32
 	for _, t := range w.seen.tasks {
 		if !done[t.tgid] && int(t.tgid) != os.Getpid() && catches(t.tgid, signals) {
-			w.guard(t.tgid)
+			all = append(all, t.tgid)
 		}
 		done[t.tgid] = true
 	}
+	w.guard(all...)
 }
 
 // BeforeSignal is to be called before a signal is sent to the command, so that
@@ -158,18 +161,24 @@ func traced(tgid uint32) bool {
 	return field(status, "\nTracerPid:") != 0
 }
 
-// guard guards a process from now on until it executes another program or ends.
-func (w *Watch) guard(tgid uint32) error {
-	if w.isGuarded(tgid) {
+// guard guards processes from now on until they execute another program or end: with
+// one thread for all of them, since the program may have taken all that its user may
+// have, and Go ends where it gets none. The error is the last one's.
+func (w *Watch) guard(tgids ...uint32) error {
+	tgids = slices.DeleteFunc(tgids, w.isGuarded)
+	if len(tgids) == 0 {
 		return nil
 	}
 	seized := make(chan error)
 	go onFreshThread(func() {
-		err := w.seize(tgid)
-		seized <- err
-		if err == nil {
-			w.attend()
+		var last error
+		for _, tgid := range tgids {
+			if err := w.seize(tgid); err != nil {
+				last = err
+			}
 		}
+		seized <- last
+		w.attend()
 		// What is still traced is let go by the end of the thread.
 	})
 	return <-seized
