@@ -31,6 +31,9 @@ func (w *Watch) Finish() *Trace {
 	outlived := poll[0].Revents&unix.POLLHUP == 0
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if outlived && !w.keeper.TakesOver() {
+		w.replaceKeeper()
+	}
 	w.keeper.TakeOver(outlived, w.stuck)
 	t := w.seen.trace() // while the keeper ends
 	w.keeper.Wait()

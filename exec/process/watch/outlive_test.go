@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -76,6 +77,65 @@ func TestKilled(t *testing.T) {
 			t.Errorf("round %d: %s", round, &out)
 		}
 	}
+}
+
+// TestKeeperKilled kills the keeper as soon as it is there: the command is started all
+// the same, and what it leaves behind is answered.
+func TestKeeperKilled(t *testing.T) {
+	for range 40 {
+		dir := t.TempDir()
+		cmd := exec.Command("sh", "-c", "{ read line <gate; while [ -f $0 ] && [ ! -e stop ]; do :; done; echo $? >said; } </dev/null >/dev/null 2>&1 & cat $0", "/etc/passwd")
+		cmd.Dir = dir
+		if err := syscall.Mkfifo(filepath.Join(dir, "gate"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		gate, err := os.OpenFile(filepath.Join(dir, "gate"), os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var killed atomic.Bool
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			for !killed.Load() {
+				for _, pid := range children() {
+					if name, _ := os.ReadFile("/proc/" + pid + "/comm"); string(name) == "dvlcache-keeper\n" {
+						pid, _ := strconv.Atoi(pid)
+						syscall.Kill(pid, syscall.SIGKILL)
+						killed.Store(true)
+					}
+				}
+			}
+		}()
+		w, err := Start(cmd, Options{Late: 5 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-over
+		w.Wait()
+		trace := w.Finish()
+		if !cmd.ProcessState.Success() || !trace.Outlived {
+			t.Errorf("%v, outlived %v", cmd.ProcessState, trace.Outlived)
+		}
+		gate.WriteString("\n")
+		gate.Close()
+		time.Sleep(time.Millisecond)
+		os.WriteFile(filepath.Join(dir, "stop"), nil, 0o600)
+		waitForFiltered(t, dir)
+		if said, err := os.ReadFile(filepath.Join(dir, "said")); string(said) != "0\n" {
+			t.Errorf("what was left behind said %q, %v", said, err)
+		}
+	}
+}
+
+// children are the IDs of ours.
+func children() (pids []string) {
+	tasks, _ := os.ReadDir("/proc/self/task")
+	for _, task := range tasks {
+		b, _ := os.ReadFile("/proc/self/task/" + task.Name() + "/children")
+		pids = append(pids, strings.Fields(string(b))...)
+	}
+	return pids
 }
 
 // waitForFiltered waits until no process that works in a folder is left.

@@ -98,7 +98,7 @@ func Start(cmd *exec.Cmd, o Options) (*Watch, error) {
 		w.close()
 		return nil, err
 	}
-	if err := <-started; err != nil {
+	if err := w.awaitStart(started); err != nil {
 		w.keeper.TakeOver(false, false)
 		w.keeper.Wait()
 		w.close()
@@ -108,6 +108,33 @@ func Start(cmd *exec.Cmd, o Options) (*Watch, error) {
 	go r.run()
 	go w.watchdog()
 	return w, nil
+}
+
+// awaitStart waits until the command is executed, which the keeper lets through. If
+// somebody has killed that, another one does.
+func (w *Watch) awaitStart(started <-chan error) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-started:
+			return err
+		case <-tick.C:
+			if w.keeper.Killed() {
+				w.replaceKeeper()
+				w.newReader(0)
+			}
+		}
+	}
+}
+
+// replaceKeeper puts another keeper in the place of one that was killed, if it can be
+// had.
+func (w *Watch) replaceKeeper() {
+	if other, err := trap.StartKeeper(w.listener); err == nil {
+		w.keeper.TakeOver(false, w.stuck)
+		w.keeper = other
+	}
 }
 
 // Wait waits for the command as cmd.Wait does, which must not be called itself

@@ -5,7 +5,9 @@ package trap
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +27,7 @@ type shared struct {
 	answer answer
 	poll   [2]unix.PollFd
 	name   [16]byte
+	took   uint32 // the keeper has taken over
 }
 
 // Keeper is a process that answers the calls of the watched tree when we don't:
@@ -32,7 +35,8 @@ type shared struct {
 // these calls would fail with ENOSYS as soon as the listener is closed.
 type Keeper struct {
 	pid  int
-	pipe int // closed, by us or by our end, it tells the keeper to take over
+	gone bool // it was killed, and waited for
+	pipe int  // closed, by us or by our end, it tells the keeper to take over
 	mem  *shared
 	raw  []byte
 	ends bool // it was killed
@@ -174,6 +178,7 @@ func keep(listener, pipe uintptr, mem *shared) {
 			break
 		}
 	}
+	mem.took = 1
 	for i := range mem.slot {
 		if mem.slot[i].ID != 0 {
 			mem.answer.id = mem.slot[i].ID
@@ -223,10 +228,37 @@ func answerOne(listener, n, a uintptr, mem *shared) bool {
 // Slots.
 func (k *Keeper) Call(slot int) *Notification { return &k.mem.slot[slot] }
 
+// Killed reports whether somebody has killed the keeper, which ends itself only when it
+// has taken over.
+func (k *Keeper) Killed() bool {
+	if !k.gone {
+		pid, err := unix.Wait4(k.pid, nil, unix.WNOHANG, nil)
+		k.gone = err == nil && pid == k.pid
+	}
+	return k.gone
+}
+
 // HandOver has the keeper answer what no reader can, since all are stuck.
 func (k *Keeper) HandOver() {
-	unix.Close(k.pipe)
-	k.pipe = -1
+	if k.pipe >= 0 {
+		unix.Close(k.pipe)
+		k.pipe = -1
+	}
+}
+
+// TakesOver is HandOver at the end, and reports whether the keeper lives to do so. One
+// that is stopped will when it goes on.
+func (k *Keeper) TakesOver() bool {
+	k.HandOver()
+	for range 2000 {
+		if atomic.LoadUint32(&k.mem.took) != 0 {
+			return true
+		} else if k.Killed() {
+			return false
+		}
+		time.Sleep(50 * time.Microsecond)
+	}
+	return true
 }
 
 // TakeOver lets the keeper answer from now on. needed is whether anybody is
@@ -236,8 +268,9 @@ func (k *Keeper) TakeOver(needed, stuck bool) {
 	if !stuck {
 		unix.Munmap(k.raw) // the keeper's stays
 	}
-	if k.pipe >= 0 {
-		unix.Close(k.pipe)
+	k.HandOver()
+	if k.gone {
+		return
 	}
 	if !needed {
 		k.ends = true
