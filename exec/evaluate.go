@@ -278,6 +278,10 @@ func (c *call) unseen(ctx context.Context, run *evaluation) string {
 		if errors.As(run.Unwatched, &unwatchable) {
 			c.Warn(fmt.Sprintf("%s runs unwatched from now on: %v", c.Args[0], run.Unwatched), "--depends-on names what it reads and no argument does")
 			c.Observer.Options.Marks.KeepUnwatchable(c.watchName(), unwatchable.Reason)
+		} else if process.Scarce(run.Unwatched) {
+			// The next call may be watched, and is not to be answered by this one.
+			c.warn(fmt.Sprintf("%s ran unwatched; the number is not stored: %v", c.Args[0], run.Unwatched), "--track args stores it, and takes no notice of what it reads")
+			return "it could not be watched this time"
 		} else if os.Getenv(WatchedVariable) == "" && !errors.Is(run.Unwatched, syscall.EBUSY) { // nobody else watches
 			c.Observer.Options.Marks.KeepUnavailable(c.watchName(), run.Unwatched.Error())
 		}

@@ -287,8 +287,17 @@ func (r *Runner) start(c Command) (*running, error) {
 	p := &running{Cmd: command(), out: out}
 	var unavailable *watch.Unavailable
 	if c.Watch != Unwatched {
-		if p.watch, err = watch.Start(p.Cmd, watch.Options{}); errors.As(err, &unavailable) {
-			p.unwatched, p.watch = err, nil
+		p.watch, err = watch.Start(p.Cmd, watch.Options{})
+		err = beyondLimit(err)
+		errors.As(err, &unavailable)
+		if short := Scarce(err); short && r.busy() {
+			unavailable = nil // when one of the others has ended, there may be enough
+		} else if short && unavailable == nil {
+			unavailable = &watch.Unavailable{Reason: "there is too little left for it", Err: err}
+			err = unavailable
+		}
+		if unavailable != nil {
+			p.unwatched = unavailable
 		}
 	}
 	if c.Watch == Unwatched || unavailable != nil && c.Watch != WatchOrFail {
@@ -297,13 +306,19 @@ func (r *Runner) start(c Command) (*running, error) {
 	}
 	if err != nil {
 		out.Close()
-		if errors.Is(err, syscall.EBADF) {
-			err = syscall.EMFILE // what dup3(2) says of a number beyond the limit
-		}
-		return nil, err
+		return nil, beyondLimit(err)
 	}
 	r.begins(p)
 	return p, nil
+}
+
+// beyondLimit says of EBADF, which dup3(2) says of a number beyond the limit, what it
+// means.
+func beyondLimit(err error) error {
+	if errors.Is(err, syscall.EBADF) {
+		return syscall.EMFILE
+	}
+	return err
 }
 
 // busy reports whether a program is running.
