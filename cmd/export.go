@@ -27,8 +27,8 @@ func newExport(ui *terminal) *cobra.Command {
 		Use:   "export [flags]",
 		Short: "Print entries, as JSON Lines for import, or as CSV",
 		Long: `Print entries in the order of namespaces and keys: as JSON Lines, with all that
-import needs, or as CSV, a line for each number, for R and pandas. Without
---namespace, those of all.`,
+import needs, or as CSV, a line for each number, for R and pandas: the program and
+each of its flags have a column. Without --namespace, those of all.`,
 		Example: `  dvlcache export --output cache.jsonl
   dvlcache export --format csv --namespace mnist | Rscript analyse.R`,
 		DisableFlagsInUseLine: true,
@@ -54,7 +54,7 @@ import needs, or as CSV, a line for each number, for R and pandas. Without
 					return err
 				}
 			}
-			bad, err := exportTo(out, o.store, &sel, format)
+			bad, err := exportTo(ui, out, o.store, &sel, format)
 			if err := errors.Join(err, finish(err == nil)); err != nil {
 				return err
 			}
@@ -71,16 +71,28 @@ import needs, or as CSV, a line for each number, for R and pandas. Without
 	return cmd
 }
 
-func exportTo(out io.Writer, store cache.Store, sel *selection, format string) (bad int, err error) {
+func exportTo(ui *terminal, out io.Writer, store cache.Store, sel *selection, format string) (bad int, err error) {
 	w := bufio.NewWriterSize(out, 1<<16)
 	table := csv.NewWriter(w)
+	columns := flagColumns{names: map[string]bool{}}
 	if format == "csv" {
-		table.Write([]string{"namespace", "key", "extraction", "value", "stderr", "count", "variance", "min", "max", "seconds", "created", "updated", "command", "directory"})
+		// The columns are known when all entries have been looked at, which are too many
+		// to keep.
+		_, err := sel.each(context.Background(), store, func(_ cache.ID, e *cache.Entry) error {
+			if len(e.Series) > 0 {
+				columns.collect(e.Command())
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+		table.Write(append([]string{"namespace", "key", "extraction", "value", "stderr", "count", "variance", "min", "max", "seconds", "created", "updated", "command", "directory"}, columns.head()...))
 	}
 	bad, err = sel.each(context.Background(), store, func(id cache.ID, e *cache.Entry) error {
 		if format == "csv" {
 			for i := range e.Series {
-				table.Write(csvRow(id, e, &e.Series[i]))
+				table.Write(csvRow(id, e, &e.Series[i], &columns))
 			}
 			return table.Error()
 		}
@@ -93,6 +105,9 @@ func exportTo(out io.Writer, store cache.Store, sel *selection, format string) (
 	table.Flush()
 	if err := cmp.Or(table.Error(), w.Flush()); err != nil {
 		return bad, fmt.Errorf("the entries can't be written: %w", err)
+	}
+	if columns.more && err == nil {
+		ui.warn("not all flags have a column of their own", fmt.Sprintf("export fewer than %d flags at a time: --program, --namespace; the column command has all", mostFlags))
 	}
 	return bad, err
 }
@@ -112,14 +127,15 @@ func exportLists(w *bufio.Writer, store cache.Store, sel *selection) error {
 	})
 }
 
-func csvRow(id cache.ID, e *cache.Entry, s *cache.Series) []string {
+func csvRow(id cache.ID, e *cache.Entry, s *cache.Series, columns *flagColumns) []string {
 	number := number.Format
 	c := e.Command()
 	dir := ""
 	if c != nil {
 		dir = c.Dir
 	}
-	return []string{csvCell(oneLine(id.Namespace)), id.Key.String(), csvCell(oneLine(s.Extraction)), number(s.Mean), spreadText(s.Moments, s.Stderr()), strconv.FormatInt(s.Count, 10),
+	row := []string{csvCell(oneLine(id.Namespace)), id.Key.String(), csvCell(oneLine(s.Extraction)), number(s.Mean), spreadText(s.Moments, s.Stderr()), strconv.FormatInt(s.Count, 10),
 		spreadText(s.Moments, s.Variance()), number(s.Min), number(s.Max), secondsText(s.MeanSeconds()),
 		e.Created.UTC().Format(time.RFC3339), e.Latest().UTC().Format(time.RFC3339), csvCell(commandText(c)), csvCell(oneLine(dir))}
+	return columns.cells(row, c)
 }

@@ -357,13 +357,14 @@ func rowJSON(r *row) any {
 		Bytes      int      `json:"bytes"`
 		Command    []string `json:"command"`
 		Directory  string   `json:"directory"`
+		call
 	}{Key: r.id.Key.String(), Namespace: r.id.Namespace, Extraction: r.extraction, Seconds: jsonSeconds(r.seconds),
 		Time: r.at.UTC().Format(time.RFC3339), Bytes: r.entry.Size()}
 	if r.series != nil {
 		out.Value, out.Stderr, out.Count = jsonText(r.value(), r.series.Mean), jsonSpread(r.series.Moments, r.series.Stderr()), r.series.Count
 	}
 	if c := r.entry.Command(); c != nil {
-		out.Command, out.Directory = c.Args, c.Dir
+		out.Command, out.Directory, out.call = c.Args, c.Dir, callOf(c)
 	}
 	return out
 }

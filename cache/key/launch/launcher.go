@@ -64,18 +64,30 @@ func Word(arg string) string {
 // is the first argument that names a file, or a program on PATH that starts no
 // other one in its turn.
 func ProgramNames(args []string) []string {
-	names, _ := walk(args)
+	names, _ := Walk(args, isFile, isFound)
 	return names
 }
 
 // Own is how many of a launcher's arguments are its own, the program that it starts
 // and what stands before that; all if no program is found.
 func Own(args []string) int {
-	_, own := walk(args)
+	_, own := Walk(args, isFile, isFound)
 	return own
 }
 
-func walk(args []string) (names []string, own int) {
+func isFile(arg string) bool {
+	info, err := os.Stat(arg)
+	return err == nil && info.Mode().IsRegular()
+}
+
+func isFound(arg string) bool {
+	_, err := exec.LookPath(arg)
+	return err == nil || errors.Is(err, exec.ErrDot)
+}
+
+// Walk is ProgramNames and Own, for somebody who knows otherwise which arguments name a
+// file, and which a program on PATH.
+func Walk(args []string, isFile, isFound func(arg string) bool) (names []string, own int) {
 	names = []string{filepath.Base(args[0])}
 	if !IsLauncher(args[0]) {
 		return names, 0
@@ -84,7 +96,7 @@ func walk(args []string) (names []string, own int) {
 	before := slices.Contains([]string{"flock", "apptainer", "singularity"}, names[0])
 	interpreter := among(interpreters, names[0])
 	for i, arg := range args[1:] {
-		if info, err := os.Stat(arg); err == nil && info.Mode().IsRegular() {
+		if isFile(arg) {
 			if before {
 				before = false
 				continue
@@ -97,7 +109,7 @@ func walk(args []string) (names []string, own int) {
 		if Word(arg) != arg || arg == "" {
 			continue
 		}
-		if _, err := exec.LookPath(arg); err == nil || errors.Is(err, exec.ErrDot) {
+		if isFound(arg) {
 			names = append(names, arg)
 			if !IsLauncher(arg) {
 				return names, i + 1
