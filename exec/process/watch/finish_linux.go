@@ -176,6 +176,10 @@ func (e *end) file(rec *record) *File {
 	case rec.kind == absent && rec.before != 0 && !isThere(rec.name):
 		// Made, and removed again: that it was not there counts.
 		f.Fate = Input
+	case rec.kind == absent && !written && isThere(path.Dir(rec.name)) && !isThere(rec.name):
+		// Looked for in vain in a folder that the tree has made, and that lasts: the
+		// next to look there may find what somebody has put into it.
+		f.Fate = Input
 	case f.Use == 0, rec.before == 0 && e.owned(rec.path), rec.kind == absent && e.owned(rec.path), e.madeElsewhere(rec):
 		f.Fate = Output
 	default:
