@@ -54,7 +54,7 @@ race:
 
 test-deps:
 	@sh .ci/deps gcc bash awk memcached ip parallel python3 strace
-	@sh .ci/deps git tar gdb perl mpirun rsync sqlite3 sudo Rscript python3-tests || echo 'tests with these programs are left out' >&2
+	@sh .ci/deps git tar gdb perl mpirun rsync sqlite3 sudo Rscript python3-tests python3-matplotlib fc-list || echo 'tests with these programs are left out' >&2
 
 lint:
 	@sh .ci/lint

@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"io/fs"
 	"os"
 	osexec "os/exec"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -85,8 +87,19 @@ func TestScript(t *testing.T) {
 			"exits": exits,
 			"lines": lines,
 		},
+		Condition:           hasModule,
 		RequireExplicitExec: true,
 	})
+}
+
+// hasModule is the condition python:MODULE, of the system's Python: what is installed with
+// another isn't found below a HOME of the test's own.
+func hasModule(condition string) (bool, error) {
+	module, ok := strings.CutPrefix(condition, "python:")
+	if !ok {
+		return false, fmt.Errorf("unknown condition %s", condition)
+	}
+	return osexec.Command("/usr/bin/python3", "-c", "import "+module).Run() == nil, nil
 }
 
 // exits runs a command and compares its exit status: exits 65 dvlcache run …
