@@ -7,10 +7,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 
+	"github.com/maruel/natural"
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
@@ -111,6 +113,9 @@ func partText(p *key.Part) (what, value, how string) {
 			notes = append(notes, "wherever it lies")
 		}
 	}
+	if p.Form == key.FormList {
+		slices.SortFunc(texts, natural.Compare)
+	}
 	value = p.Name + strings.Join(texts, " ")
 	switch p.Form {
 	case key.FormIgnored:
@@ -180,8 +185,21 @@ func explanationText(s *config.Settings, q exec.Query, x exec.Explanation, width
 	}
 	type line struct{ what, value, how string }
 	rows := []line{{"key", x.Call.Key.String(), ""}, {"namespace", s.Namespace, ""}}
-	for i := range x.Call.Parts {
-		what, value, how := partText(&x.Call.Parts[i])
+	parts := x.Call.Parts
+	if width > 0 {
+		parts = difference.Gather(parts)
+	}
+	for i := range parts {
+		what, value, how := partText(&parts[i])
+		switch list, ok := difference.ListOf(&parts[i]); {
+		case ok && width > 0:
+			value = list.Brief(width - len("interpreter  ") - 2 - columns(how))
+		case parts[i].Form == key.FormKept && len(parts[i].Items) > 1:
+			for _, it := range parts[i].Items {
+				rows = append(rows, line{what, cmp.Or(it.Text, "''"), how})
+			}
+			continue
+		}
 		rows = append(rows, line{what, value, how})
 	}
 	for _, rule := range idleRules(q, x.Call.Parts) {
@@ -215,11 +233,12 @@ func explanationText(s *config.Settings, q exec.Query, x exec.Explanation, width
 	}
 	w.Flush()
 	for _, near := range x.Near {
-		command := entryCommand(near.Entry)
+		command := commandOf(near.Entry)
+		text := command.text
 		if width > 0 {
-			command = cut(command, width-len("near 0123456789ab  "))
+			text = command.fit(width - len("near 0123456789ab  "))
 		}
-		fmt.Fprintf(&b, "near %.12s  %s\n", near.ID.Key, command)
+		fmt.Fprintf(&b, "near %.12s  %s\n", near.ID.Key, text)
 		for _, d := range near.Differences {
 			line := "  " + d.String()
 			if d.Hint != "" {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/maruel/natural"
+
 	"dvlcache/cache/inputs"
 	"dvlcache/config"
 	"dvlcache/exec"
@@ -45,7 +47,7 @@ func inputsNotes(set inputs.Set, p *inputs.Places) (rows [][2]string) {
 		{"network", network, "what comes from there doesn't count"},
 		{"elsewhere", started, "what that starts elsewhere isn't seen"},
 	} {
-		if len(note.names) > 0 {
+		if slices.SortFunc(note.names, natural.Compare); len(note.names) > 0 {
 			rows = append(rows, [2]string{note.what, strings.Join(note.names, ", ") + "  " + note.why})
 		}
 	}
@@ -61,6 +63,9 @@ func filesText(set inputs.Set, p *inputs.Places) string {
 		} else {
 			system = append(system, o)
 		}
+	}
+	for _, list := range [][]inputs.Observation{own, system} {
+		slices.SortStableFunc(list, func(a, b inputs.Observation) int { return natural.Compare(p.Show(a), p.Show(b)) })
 	}
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)

@@ -248,6 +248,8 @@ type lister struct {
 	json       bool
 	namespaces bool // show them
 	lines      int
+	group      []row  // that are not printed yet
+	above      string // what stands above the rows
 	err        error
 }
 
@@ -256,22 +258,32 @@ func newLister(f *os.File, asJSON, namespaces bool) *lister {
 }
 
 func (l *lister) flush() error {
+	l.printGroup()
 	if err := l.w.Flush(); err != nil {
 		return fmt.Errorf("the list can't be written: %w", err)
 	}
 	return nil
 }
 
-// flushLines is after how many lines they are shown, the first at once.
-const flushLines = 1000
+const (
+	// flushLines is after how many lines they are shown, the first at once.
+	flushLines = 1000
+	// groupRows is how many rows of a terminal have their columns in common.
+	groupRows = 40
+)
 
 func (l *lister) print(r *row) {
-	if l.lines++; l.json {
+	l.lines++
+	switch {
+	case l.json:
 		l.printJSON(r)
-	} else if l.width == 0 {
+	case l.width == 0:
 		l.printColumns(r)
-	} else {
-		l.printFitting(r)
+	default:
+		if l.group = append(l.group, *r); len(l.group) == groupRows {
+			l.err = l.flush()
+		}
+		return
 	}
 	if l.lines%flushLines == 1 {
 		l.err = l.flush()
@@ -293,45 +305,6 @@ func (l *lister) printColumns(r *row) {
 	}
 	l.w.WriteString(entryCommand(r.entry))
 	l.w.WriteByte('\n')
-}
-
-// printFitting prints a row that is no wider than the terminal where that can
-// be had by cutting the command, and never a number. What matters less is shown
-// where there is room.
-func (l *lister) printFitting(r *row) {
-	value, count := "(output)", "0"
-	if r.series != nil {
-		value = r.value()
-		if r.series.Count > 1 {
-			value = fmt.Sprintf("%.6g ± %.2g", r.series.Mean, r.series.Stderr())
-		}
-		count = strconv.FormatInt(r.series.Count, 10)
-	}
-	head, text := "", ""
-	for _, column := range []struct {
-		name, format, cell string
-		from               int // columns of the terminal
-	}{
-		{"KEY", "%-8s", r.id.Key.String()[:8], 0},
-		{"VALUE", "%-17s", value, 0},
-		{"COUNT", "%5s", count, 72},
-		{"TOOK", "%9s", duration(r.seconds), 84},
-		{"AGE", "%9s", ago(r.at), 0},
-		{"NAMESPACE", "%-12s", pad(cut(oneLine(r.id.Namespace), l.width/5), 12), 100},
-	} {
-		if l.width >= column.from && (column.name != "NAMESPACE" || l.namespaces) {
-			head += fmt.Sprintf(column.format, column.name) + "  "
-			text += fmt.Sprintf(column.format, column.cell) + "  "
-		}
-	}
-	if l.lines == 1 {
-		l.w.WriteString(head + "COMMAND\n")
-	}
-	command := entryCommand(r.entry)
-	if r.extraction != "last" && r.series != nil {
-		command = oneLine(r.extraction) + " of " + command
-	}
-	l.w.WriteString(text + cut(command, l.width-columns(text)) + "\n")
 }
 
 func (l *lister) printJSON(r *row) {

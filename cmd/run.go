@@ -11,6 +11,7 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/key"
+	"dvlcache/cache/key/difference"
 	"dvlcache/config"
 	"dvlcache/exec"
 	"dvlcache/exec/process"
@@ -135,7 +136,11 @@ func explainAnswer(ui *terminal, a exec.Answer) {
 		case key.FormIgnored:
 			ignored = append(ignored, flag+p.Hidden)
 		case key.FormSorted:
-			sorted = append(sorted, flag+p.Whole)
+			if list, ok := difference.ListOf(&p); ok {
+				sorted = append(sorted, strings.TrimSuffix(flag, p.Name)+list.Brief(messageList))
+			} else {
+				sorted = append(sorted, flag+p.Whole)
+			}
 		case key.FormList:
 			sorted = append(sorted, fmt.Sprintf("%s(%d arguments)", flag, len(p.Items)))
 		}

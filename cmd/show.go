@@ -148,7 +148,7 @@ func entryText(id cache.ID, e *cache.Entry, width int) string {
 	line("created", "%s", stamp(e.Created))
 	line("record", "%d bytes", e.Size())
 	c := e.Command()
-	line("command", "%s", commandText(c))
+	line("command", "%s", shownCommand(e, len("namespace  ")))
 	if c != nil {
 		line("directory", "%s", c.Dir)
 		if c.Foreign {

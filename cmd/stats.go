@@ -12,6 +12,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/maruel/natural"
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
@@ -62,6 +63,8 @@ type entryStats struct {
 	Evaluations int64   `json:"count"`
 	Seconds     float64 `json:"seconds"`
 	Command     string  `json:"command"`
+
+	command command
 }
 
 // server is what a memcached server says of itself, or why it says nothing.
@@ -190,7 +193,7 @@ func (t *statistics) measure(ui *terminal, o opened, namespace *string) error {
 		warnBad(ui, bad)
 		t.Dearest, t.MostEvaluated = dearest.list(), most.list()
 	}
-	for _, name := range slices.Sorted(maps.Keys(spaces)) {
+	for _, name := range slices.SortedFunc(maps.Keys(spaces), natural.Compare) {
 		t.Namespaces = append(t.Namespaces, *spaces[name])
 	}
 	return nil
@@ -208,7 +211,8 @@ func (t *top) offer(x entryStats, id cache.ID, e *cache.Entry) {
 	if len(t.kept) == topMost && !t.less(&t.kept[topMost-1], &x) {
 		return
 	}
-	x.Key, x.Command = id.Key.String(), entryCommand(e)
+	x.Key, x.command = id.Key.String(), commandOf(e)
+	x.Command = x.command.text
 	at := sort.Search(len(t.kept), func(i int) bool { return t.less(&t.kept[i], &x) })
 	t.kept = slices.Insert(t.kept, at, x)
 	t.kept = t.kept[:min(topMost, len(t.kept))]
@@ -277,10 +281,19 @@ func (t *statistics) text(f *os.File) string {
 		if len(group.entries) == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "\n%s%-8s  %10s  %6s  %s%s\n", bold, "KEY", "TOOK", "COUNT", group.title, plain)
-		for _, e := range group.entries {
+		commands := make([]command, len(group.entries))
+		for i := range group.entries {
+			commands[i] = group.entries[i].command
+		}
+		head := fmt.Sprintf("%-8s  %10s  %6s  ", "KEY", "TOOK", "COUNT")
+		column := newCommandColumn(commands, width-len(head))
+		fmt.Fprintf(&b, "\n%s%s%s%s\n", bold, head, group.title, plain)
+		if above := column.above(width); above != "" {
+			b.WriteString(above + "\n")
+		}
+		for i, e := range group.entries {
 			line := fmt.Sprintf("%.8s  %10s  %6d  ", e.Key, duration(e.Seconds), e.Evaluations)
-			b.WriteString(line + cut(e.Command, width-len(line)) + "\n")
+			b.WriteString(line + column.text(i, width-len(line)) + "\n")
 		}
 	}
 	return b.String()

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvlcache/cache"
+	"dvlcache/cache/key/difference"
 	"dvlcache/cache/key/launch"
 	"dvlcache/config"
 	"dvlcache/exec"
@@ -293,11 +294,14 @@ func differsText(key string, r verify.Verified, width int) string {
 		blank = "  "
 	}
 	text := strings.Join([]string{key[:12], oneLine(r.Extraction), fmt.Sprintf("stored %s, now %s", r.Stored, r.Now), ""}, blank)
-	command := commandText(r.Command)
-	if width > 0 {
-		command = cut(command, width-columns(text))
+	command := command{text: commandText(r.Command)}
+	if width == 0 {
+		return text + command.text + "\n"
 	}
-	return text + command + "\n"
+	if r.Command.Args != nil {
+		command.words = difference.Words(r.Command.Args)
+	}
+	return text + command.fit(width-columns(text)) + "\n"
 }
 
 // byDirectory yields runs of candidates of one directory.

@@ -133,9 +133,9 @@ func argumentsApart(args, others []string) string {
 		args, others = args[:len(args)-1], others[:len(others)-1]
 	}
 	if len(args) == 0 {
-		return "no " + strings.Join(others, " ")
+		return "no " + difference.Brief(others)
 	}
-	return strings.Join(args, " ")
+	return difference.Brief(args)
 }
 
 // whyNotFrom says why an entry that is there does not answer.
@@ -227,12 +227,7 @@ func (c *call) whyNone(ctx context.Context, x *Explanation) error {
 		x.Reason = "differs in nothing that is recorded"
 	}
 	if len(near.Differences) == 1 {
-		d := near.Differences[0]
-		if d.How == d.Now+", stored "+d.Stored {
-			x.Reason = fmt.Sprintf("differs in %s only: %s", d.What, d.How)
-		} else {
-			x.Reason = d.String()
-		}
+		x.Reason = near.Differences[0].Sentence()
 	}
 	x.Reason += fmt.Sprintf(" (nearest of %d stored)", calls)
 	return nil
@@ -266,15 +261,7 @@ func hints(all []difference.Difference) string {
 // equals.
 func closest(all []Near) []Near {
 	slices.SortStableFunc(all, func(a, b Near) int {
-		return cmp.Or(cmp.Compare(weight(a), weight(b)), b.Entry.Latest().Compare(a.Entry.Latest()))
+		return cmp.Or(difference.Compare(a.Differences, b.Differences), b.Entry.Latest().Compare(a.Entry.Latest()))
 	})
 	return all[:min(nearest, len(all))]
-}
-
-// weight is how far a stored call is away.
-func weight(n Near) (w int) {
-	for _, d := range n.Differences {
-		w += d.Weight
-	}
-	return w
 }

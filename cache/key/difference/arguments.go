@@ -11,8 +11,39 @@ import (
 )
 
 func (d *differ) arguments() {
-	now, stored := ofKind(d.now, key.PartArgument), ofKind(d.stored, key.PartArgument)
-	first := 0
+	allNow, allStored := ofKind(d.now, key.PartArgument), ofKind(d.stored, key.PartArgument)
+	first, now, stored := differing(allNow, allStored)
+	switch {
+	case len(now) == 0 && len(stored) == 0:
+		return
+	case len(now) == len(stored) && d.reordered(now, stored):
+		return
+	case len(now) != 1 || len(stored) != 1 || len(Gather(allNow)) <= len(allNow)-longList:
+		// A list that is longer or shorter is one difference.
+		first, now, stored = differing(Gather(allNow), Gather(allStored))
+	}
+	if len(now) != len(stored) {
+		d.inserted(first, now, stored)
+		return
+	}
+	var pairs []int
+	for i := range now {
+		if !alike(&now[i], &stored[i]) {
+			pairs = append(pairs, i)
+		}
+	}
+	if len(pairs) > d.most {
+		d.add(Difference{What: fmt.Sprintf("%d arguments", len(pairs)), How: "differ", Now: written(now), Stored: written(stored), Weight: weightArguments})
+		return
+	}
+	for _, i := range pairs {
+		d.argument(&now[i], &stored[i])
+	}
+}
+
+// differing is the part of arguments in which they differ, and how many both have before
+// it.
+func differing(now, stored []key.Part) (first int, a, b []key.Part) {
 	for first < min(len(now), len(stored)) && alike(&now[first], &stored[first]) {
 		first++
 	}
@@ -20,26 +51,7 @@ func (d *differ) arguments() {
 	for len(now) > 0 && len(stored) > 0 && alike(&now[len(now)-1], &stored[len(stored)-1]) {
 		now, stored = now[:len(now)-1], stored[:len(stored)-1]
 	}
-	switch {
-	case len(now) == 0 && len(stored) == 0:
-	case len(now) != len(stored):
-		d.inserted(first, now, stored)
-	case d.reordered(now, stored):
-	default:
-		var pairs []int
-		for i := range now {
-			if !alike(&now[i], &stored[i]) {
-				pairs = append(pairs, i)
-			}
-		}
-		if len(pairs) > d.most {
-			d.add(Difference{What: fmt.Sprintf("%d arguments", len(pairs)), How: "differ", Now: written(now), Stored: written(stored), Weight: weightArguments})
-			return
-		}
-		for _, i := range pairs {
-			d.argument(&now[i], &stored[i])
-		}
-	}
+	return first, now, stored
 }
 
 // alike reports whether two arguments count alike, be it under other rules:
@@ -111,9 +123,9 @@ func (d *differ) inserted(at int, now, stored []key.Part) {
 	x := Difference{What: "the arguments", Now: written(now), Stored: written(stored), Weight: weightArguments}
 	switch {
 	case len(stored) == 0:
-		x.How = "have more: " + x.Now
+		x.How = "have more: " + brief(x.Now)
 	case len(now) == 0:
-		x.How = "have less: the stored call has " + x.Stored
+		x.How = "have less: the stored call has " + brief(x.Stored)
 	}
 	if one := slices.Concat(now, stored); len(one) == 1 && len(one[0].Items) == 1 {
 		if name := strings.TrimLeft(one[0].Items[0].Text, "-"); one[0].Items[0].Text != name && !strings.Contains(name, "=") {
@@ -157,8 +169,11 @@ func (d *differ) reordered(now, stored []key.Part) bool {
 		x.What = "the order of the values of " + flag
 		x.Hint = "--unordered " + strings.TrimLeft(flag, "-") + "..."
 		x.rule, x.all = true, true
+		if x.long() {
+			x.How = "is another"
+		}
 	} else {
-		x.How = fmt.Sprintf("are in another order: %s, stored %s", x.Now, x.Stored)
+		x.How = fmt.Sprintf("are in another order: %s, stored %s", brief(x.Now), brief(x.Stored))
 	}
 	d.add(x)
 	return true
@@ -174,22 +189,22 @@ func (d *differ) argument(now, stored *key.Part) {
 		}
 	}
 	// A list may be the very subset.
-	if now.Hint != "" && !strings.Contains(x.Now+x.Stored, ",") && now.Form == key.FormKept && !readsFile(now) && !readsFile(stored) && now.Place > d.own {
+	if now.Hint != "" && !strings.Contains(x.Now+x.Stored, ",") && len(now.Items) == 1 && len(stored.Items) == 1 && now.Form == key.FormKept && !readsFile(now) && !readsFile(stored) && now.Place > d.own {
 		x.Hint = now.Hint + ", if it can't change the number"
 		x.rule = true
 	}
 	assigned := now.Name != "" && now.Name == stored.Name
 	switch {
-	case now.Flag != "":
-		x.What = now.Flag
 	case assigned:
 		x.What = strings.TrimSuffix(now.Name, "=")
 		x.Now, x.Stored = shown(strings.TrimPrefix(writtenPart(now), now.Name)), shown(strings.TrimPrefix(writtenPart(stored), now.Name))
+	case now.Flag != "":
+		x.What = now.Flag
 	case strings.HasPrefix(x.Now, "-") && strings.HasPrefix(x.Stored, "-"):
 		x.What, x.Hint = "the flag", ""
 	}
 	if now.Form != stored.Form || len(now.Items) != 1 || len(stored.Items) != 1 {
-		d.add(x)
+		d.addValues(x, now, stored)
 		return
 	}
 	a, b := now.Items[0], stored.Items[0]
@@ -223,11 +238,30 @@ func (d *differ) argument(now, stored *key.Part) {
 	if p.Sort() && q.Sort() && len(p.Items) > 1 && sameItems(p.Items, q.Items) {
 		x.How, x.Weight = fmt.Sprintf("%s is the stored %s in another order", x.Now, x.Stored), weightOrder
 		x.rule = true
+		if x.long() {
+			x.How = "is the stored list in another order"
+		}
 		if flag := strings.TrimLeft(x.What, "-"); now.Flag != "" || assigned {
 			x.Hint = "--unordered " + flag
 		} else {
 			x.Hint = fmt.Sprintf("--unordered-arg %d", now.Place)
 		}
+	}
+	d.addValues(x, now, stored)
+}
+
+// addValues adds a difference in the values of an argument. Of long lists it says which
+// items only one has.
+func (d *differ) addValues(x Difference, now, stored *key.Part) {
+	a, b := valuesOf(now), valuesOf(stored)
+	how, n, _ := apart(a, b)
+	x.Items = n
+	switch {
+	case x.How != "" || !x.long():
+	case how != "" && len(a)+len(b) > 2:
+		x.How, x.Hint, x.rule = how, "", false
+	default:
+		x.How, x.values = brief(x.Now)+", stored "+brief(x.Stored), true
 	}
 	d.add(x)
 }

@@ -2,11 +2,13 @@
 package difference
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"dvlcache/cache/key"
 	"dvlcache/cache/key/launch"
@@ -29,9 +31,12 @@ type Difference struct {
 	// Weight is how far apart it puts the calls, from 1, the same arguments
 	// in another order, on.
 	Weight int `json:"-"`
+	// Items is in how many of its items a list differs.
+	Items int `json:"-"`
 
-	rule bool // Hint is a rule for arguments, see Try
-	all  bool // … which is of use only if no argument differs with it
+	values bool // How is Now and Stored
+	rule   bool // Hint is a rule for arguments, see Try
+	all    bool // … which is of use only if no argument differs with it
 }
 
 // Weights of differences. Of what differs, an argument is the most likely to be
@@ -44,6 +49,47 @@ const (
 )
 
 func (d Difference) String() string { return d.What + " " + d.How }
+
+// Compare orders what differs between calls by how far they are apart.
+func Compare(a, b []Difference) int {
+	weight := func(all []Difference) (weight, items int) {
+		for _, d := range all {
+			weight, items = weight+d.Weight, items+d.Items
+		}
+		return weight, items
+	}
+	m, i := weight(a)
+	n, j := weight(b)
+	return cmp.Or(cmp.Compare(m, n), cmp.Compare(i, j))
+}
+
+// Sentence says it where there is no other difference.
+func (d Difference) Sentence() string {
+	if d.values {
+		return fmt.Sprintf("differs in %s only: %s", d.What, d.How)
+	}
+	return d.String()
+}
+
+// Widths of what is shown of values, in characters. Longer ones are whole in Now and
+// Stored.
+const (
+	listsWidth = 40 // of two lists
+	oneWidth   = 72 // of another value
+)
+
+// long reports whether lists are too long to be shown whole.
+func (d *Difference) long() bool {
+	return utf8.RuneCountInString(d.Now)+utf8.RuneCountInString(d.Stored) > listsWidth
+}
+
+// brief is what is shown of a long text.
+func brief(text string) string {
+	if utf8.RuneCountInString(text) <= oneWidth {
+		return text
+	}
+	return string([]rune(text)[:oneWidth-1]) + "…"
+}
 
 // Between says in what a call that is made now differs from one that is
 // stored. It looks at when files were changed, and runs nothing. most bounds
@@ -127,7 +173,7 @@ func (d *differ) add(x Difference) {
 	case x.Stored == "":
 		x.How = x.Now + " is new"
 	default:
-		x.How = x.Now + ", stored " + x.Stored
+		x.How, x.values = x.Now+", stored "+x.Stored, true
 	}
 	if x.Weight == 0 {
 		x.Weight = weightOther

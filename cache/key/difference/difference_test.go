@@ -2,6 +2,7 @@ package difference
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -63,6 +64,32 @@ func TestBetween(t *testing.T) {
 		Try(now, stored, all)
 		if len(all) != 1 || all[0].What != tt.what && filepath.Join(dir, tt.what) != all[0].What || all[0].Hint != tt.hint {
 			t.Errorf("%s: %+v", tt.name, all)
+		}
+	}
+}
+
+func BenchmarkBetween(b *testing.B) {
+	b.Chdir(b.TempDir())
+	if err := os.WriteFile("train.sh", nil, 0o755); err != nil {
+		b.Fatal(err)
+	}
+	args := []string{"./train.sh", "--indices"}
+	for i := range 20_000 {
+		args = append(args, fmt.Sprint(i))
+	}
+	spec := key.CallSpec{Program: "./train.sh", Paths: key.PathsAbsolute}
+	identify := func(args []string) *key.Call {
+		spec.Args = args
+		c, err := key.Identify(context.Background(), spec, key.NewDigests(""))
+		if err != nil {
+			b.Fatal(err)
+		}
+		return c
+	}
+	now, stored := identify(args), identify(args[:len(args)-1]).Command(true)
+	for b.Loop() {
+		if all := Between(now, stored, 3); len(all) != 1 || all[0].How != "has 19999 besides" {
+			b.Fatalf("%+v", all)
 		}
 	}
 }

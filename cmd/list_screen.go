@@ -1,0 +1,69 @@
+package cmd
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// printGroup prints rows that are no wider than the terminal where that can be had by
+// cutting the command, and never a number. What matters less is shown where there is
+// room.
+func (l *lister) printGroup() {
+	if len(l.group) == 0 {
+		return
+	}
+	head, first := "", make([]string, len(l.group))
+	commands := make([]command, len(l.group))
+	for i := range l.group {
+		head, first[i] = l.fitting(&l.group[i])
+		commands[i] = commandOf(l.group[i].entry)
+	}
+	column := newCommandColumn(commands, l.width-columns(head))
+	if l.lines == len(l.group) {
+		l.w.WriteString(head + "COMMAND\n")
+	}
+	if above := column.above(l.width); above != l.above {
+		l.above = above
+		if above != "" {
+			l.w.WriteString(above + "\n")
+		}
+	}
+	for i := range l.group {
+		r, of := &l.group[i], ""
+		if r.extraction != "last" && r.series != nil {
+			of = oneLine(r.extraction) + " of "
+		}
+		room := l.width - columns(first[i])
+		l.w.WriteString(first[i] + cut(of+column.text(i, max(room-columns(of), 1)), room) + "\n")
+	}
+	l.group = l.group[:0]
+}
+
+// fitting is what stands before the command in a row on a terminal, and its heading.
+func (l *lister) fitting(r *row) (head, text string) {
+	value, count := "(output)", "0"
+	if r.series != nil {
+		value = r.value()
+		if r.series.Count > 1 {
+			value = fmt.Sprintf("%.6g ± %.2g", r.series.Mean, r.series.Stderr())
+		}
+		count = strconv.FormatInt(r.series.Count, 10)
+	}
+	for _, column := range []struct {
+		name, format, cell string
+		from               int // columns of the terminal
+	}{
+		{"KEY", "%-8s", r.id.Key.String()[:8], 0},
+		{"VALUE", "%-17s", value, 0},
+		{"COUNT", "%5s", count, 72},
+		{"TOOK", "%9s", duration(r.seconds), 84},
+		{"AGE", "%9s", ago(r.at), 0},
+		{"NAMESPACE", "%-12s", pad(cut(oneLine(r.id.Namespace), l.width/5), 12), 100},
+	} {
+		if l.width >= column.from && (column.name != "NAMESPACE" || l.namespaces) {
+			head += fmt.Sprintf(column.format, column.name) + "  "
+			text += fmt.Sprintf(column.format, column.cell) + "  "
+		}
+	}
+	return head, text
+}
