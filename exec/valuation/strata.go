@@ -19,7 +19,8 @@ import (
 // Banzhaf values and Li and Yu's (2024) for all semi-values; to draw by size with Neyman's
 // (1934) allocation is Castro et al.'s (2017) and Zhang et al.'s (2023). That c_s comes from
 // other samples keeps it unbiased; drawing without replacement makes these others'
-// mean lean away from v(S), which (N_s-1)/N_s mends.
+// mean lean away from v(S), which (N_s-1)/N_s mends. Of a size with one sample or none c_s
+// comes from other sizes, without that factor; a single sample adds x_i² to se².
 //
 // Assumed is that values are finite, and that samples of a size show how its values vary: a
 // game whose wins are rare within a size may show no variance at all.

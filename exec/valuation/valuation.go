@@ -228,7 +228,7 @@ func (v *Valuation) Advance() error {
 	}
 	if len(v.asks) > 0 {
 		v.asked = 2 // of which one may have been given
-		if v.settings.Method.kind == leaveOneOut {
+		if v.settings.Method.kind == leaveOneOut && v.planned > 0 {
 			v.asked = 1
 		}
 	}
