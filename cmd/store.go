@@ -16,6 +16,7 @@ import (
 	"dvlcache/cache/inputs"
 	"dvlcache/cache/key"
 	"dvlcache/cache/memcached"
+	"dvlcache/cache/share"
 	"dvlcache/cache/stats"
 	"dvlcache/cache/trust"
 	"dvlcache/config"
@@ -57,7 +58,7 @@ func openCache(ui *terminal, s *config.Settings) (opened, error) {
 	if err == nil && o.stats != nil {
 		// Of a first batch, too, digests are remembered, and where a session or
 		// memcached has the entries.
-		os.MkdirAll(s.Dir, 0o700)
+		share.MakeAll(s.Dir)
 	}
 	var wrong *usageError
 	if err == nil || s.Strict || errors.As(err, &wrong) && !errors.Is(err, errNoDir) {
@@ -120,7 +121,7 @@ type foreignError struct {
 func (e *foreignError) Error() string { return "the cache isn't used, since " + e.doubt.Error() }
 
 // foreignDir says why the cache's folder isn't to be trusted: it is somebody else's, who
-// could answer any number. Where a project's file names it, nobody else may write to it
+// could answer any number; unless our group shares it. Where a project's file names it, nobody else may write to it
 // either, nor to a folder on the way.
 func foreignDir(s *config.Settings) *foreignError {
 	if s.Dir == "" {
@@ -131,9 +132,14 @@ func foreignDir(s *config.Settings) *foreignError {
 		return nil
 	}
 	safe := trust.Places(s.SafeDirectory)
-	doubt := safe.Folder(dir)
-	if doubt == nil && s.DirByProject {
-		doubt = safe.File(dir)
+	var doubt *trust.Doubt
+	switch {
+	case s.DirByProject:
+		if doubt = safe.Folder(dir); doubt == nil {
+			doubt = safe.File(dir)
+		}
+	case !share.Ours(dir):
+		doubt = safe.Folder(dir)
 	}
 	if doubt == nil {
 		return nil
@@ -183,7 +189,7 @@ func openBase(ui *terminal, s *config.Settings) (cache.Store, error) {
 			c.Count = func(counter stats.Counter) {
 				var delta stats.Counts
 				delta[counter] = 1
-				os.MkdirAll(s.Dir, 0o700)
+				share.MakeAll(s.Dir)
 				counters.Add(s.Namespace, delta)
 			}
 		}

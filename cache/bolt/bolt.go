@@ -31,7 +31,7 @@ type Store struct {
 	lock   rwLock
 	leases leases
 	notice func(string)
-	remote sync.Once // the check for a network file system
+	place  sync.Once // the look at the folder that it lies in
 	noSync bool
 }
 

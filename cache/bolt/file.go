@@ -19,6 +19,7 @@ import (
 	"dvlcache/cache/durable"
 	"dvlcache/cache/internal/files"
 	"dvlcache/cache/internal/wire"
+	"dvlcache/cache/share"
 )
 
 // Errors that stay within the bolt store.
@@ -121,8 +122,8 @@ func (b *Store) openFile(path string, readOnly bool) (db *bbolt.DB, err error) {
 			NoGrowSync:   b.noSync,
 			FreelistType: bbolt.FreelistArrayType, // the faster one to load
 			NoStatistics: true,
-			OpenFile: func(path string, flag int, perm os.FileMode) (*os.File, error) {
-				if file, err = files.OpenOwn(path, flag, perm); err != nil {
+			OpenFile: func(path string, flag int, _ os.FileMode) (*os.File, error) {
+				if file, err = files.OpenOwn(path, flag); err != nil {
 					return nil, err
 				}
 				info, err := file.Stat()
@@ -213,7 +214,7 @@ func (b *Store) viewAll(ctx context.Context, f func(*pages.Tree) error) error {
 // is set aside and f is run on a fresh one.
 func (b *Store) update(ctx context.Context, f func(*bbolt.Tx) error) error {
 	if !b.noSync { // a session's folder that is gone stays so
-		if err := os.MkdirAll(filepath.Dir(b.path), 0o700); err != nil {
+		if err := share.MakeAll(filepath.Dir(b.path)); err != nil {
 			return b.explain(err)
 		}
 	}
@@ -222,9 +223,12 @@ func (b *Store) update(ctx context.Context, f func(*bbolt.Tx) error) error {
 		return b.explain(err)
 	}
 	defer release()
-	b.remote.Do(func() {
+	b.place.Do(func() {
 		if name := networkFileSystem(filepath.Dir(b.path)); name != "" {
 			b.notice(fmt.Sprintf("%s is on %s, where locks between machines can't be trusted; use a folder on a local disk (DVLCACHE_DIR)", filepath.Dir(b.path), name))
+		}
+		if dir := filepath.Dir(b.path); share.In(dir).Open {
+			b.notice(fmt.Sprintf("everybody may write to %s, and so answer any number; chmod o-w %s", dir, dir))
 		}
 	})
 	return b.explain(b.updateLocked(f))
@@ -288,6 +292,7 @@ func (b *Store) replace(fill func(*bbolt.DB) error) error {
 	}
 	err = errors.Join(fill(db), db.Close())
 	if err == nil {
+		share.Like(temp, b.path)
 		err = os.Rename(temp, b.path)
 	}
 	if err != nil {
@@ -366,6 +371,9 @@ func bothHeads(*bbolt.Tx) error { return nil }
 func (b *Store) explain(err error) error {
 	if errors.Is(err, pages.ErrNewer) {
 		err = cache.ErrNewer
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w; a group shares the cache after chmod -R g+rwXs %s", err, filepath.Dir(b.path))
 	}
 	var path *fs.PathError
 	var bad *cache.RecordError

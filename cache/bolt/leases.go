@@ -10,6 +10,7 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/internal/files"
+	"dvlcache/cache/share"
 )
 
 // leases hands out the right to evaluate a key, by a lock file per key in one
@@ -20,7 +21,7 @@ import (
 type leases struct{ dir string }
 
 func (l leases) acquire(ctx context.Context, id cache.ID, wait time.Duration) (*cache.Lease, error) {
-	if err := os.Mkdir(l.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := share.Make(l.dir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	path := filepath.Join(l.dir, id.String())

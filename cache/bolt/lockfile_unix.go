@@ -26,11 +26,11 @@ func openLock(path string, below bool) (*lockFile, error) {
 	if below {
 		open = files.OpenDescriptorBelow
 	}
-	fd, err := open(path, os.O_CREATE|os.O_RDONLY, 0o600)
+	fd, err := open(path, os.O_CREATE|os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
-	return &lockFile{fd, func() (int, error) { return open(path, os.O_RDWR, 0) }}, nil
+	return &lockFile{fd, func() (int, error) { return open(path, os.O_RDWR) }}, nil
 }
 
 func (l *lockFile) flock(shared bool, how int) error {

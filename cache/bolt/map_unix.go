@@ -23,7 +23,7 @@ type mapped struct {
 
 // mapFile maps the file. One that isn't there, or is empty, is errNoFile.
 func (b *Store) mapFile() (m mapped, err error) {
-	m.fd, err = files.OpenDescriptor(b.path, os.O_RDONLY, 0)
+	m.fd, err = files.OpenDescriptor(b.path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, errNoFile
 	} else if err != nil {

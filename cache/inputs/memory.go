@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dvlcache/cache/internal/digest"
+	"dvlcache/cache/share"
 )
 
 // memory is what the last full check of a set saw: the identity of each file and listed
@@ -107,13 +108,14 @@ func (m *memory) keep() {
 		return
 	}
 	folder := filepath.Dir(m.path)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := share.MakeAll(folder); err != nil {
 		return
 	}
 	f, err := os.CreateTemp(folder, "new-*")
 	if err != nil {
 		return
 	}
+	share.Widen(f)
 	sum := m.checksum(m.ids)
 	_, err = f.Write(slices.Concat([]byte{memoryVersion}, sum[:], m.ids))
 	if e := f.Close(); err == nil {

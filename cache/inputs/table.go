@@ -52,7 +52,7 @@ func (t *table) open() *os.File {
 	t.once.Do(func() {
 		if t.path != "" {
 			// A table that can't be had is one that is empty.
-			t.file, _ = files.OpenRegular(t.path, os.O_RDWR|os.O_CREATE, 0o600)
+			t.file, _ = files.OpenOwn(t.path, os.O_RDWR|os.O_CREATE)
 		}
 	})
 	return t.file

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dvlcache/cache/internal/files"
+	"dvlcache/cache/share"
 )
 
 // Counter names one of the counters of Stats.
@@ -106,14 +107,14 @@ var errNoStats = errors.New("it holds no statistics")
 // writes depends on the namespace alone, so that processes that do this at
 // once do no harm.
 func openStats(path, namespace string) (*os.File, error) {
-	f, err := files.OpenBelow(path, os.O_RDWR, 0)
+	f, err := files.OpenBelow(path, os.O_RDWR)
 	if os.IsNotExist(err) {
 		// Its folder alone: what it lies in may be gone for good, as that
 		// of a session that has ended.
-		if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil && !os.IsExist(err) {
+		if err := share.Make(filepath.Dir(path)); err != nil && !os.IsExist(err) {
 			return nil, err
 		}
-		f, err = files.OpenBelow(path, os.O_RDWR|os.O_CREATE, 0o600)
+		f, err = files.OpenBelow(path, os.O_RDWR|os.O_CREATE)
 	}
 	if errors.Is(err, syscall.EISDIR) {
 		return nil, errNoStats
@@ -209,7 +210,7 @@ func readStats(path string) (Counts, error) {
 // readPage reads a file of statistics; what is none is nil, and is not waited
 // for.
 func readPage(path string) ([]byte, error) {
-	f, err := files.OpenBelow(path, os.O_RDONLY, 0)
+	f, err := files.OpenBelow(path, os.O_RDONLY)
 	if os.IsNotExist(err) {
 		return nil, nil
 	} else if err != nil {

@@ -53,10 +53,10 @@ func (t *table) open() *os.File {
 		}
 		err := fs.ErrPermission
 		if !t.still {
-			t.file, err = files.OpenOwn(t.path, os.O_RDWR|os.O_CREATE, 0o600)
+			t.file, err = files.OpenOwn(t.path, os.O_RDWR|os.O_CREATE)
 		}
 		if err != nil {
-			t.file, _ = files.OpenOwn(t.path, os.O_RDONLY, 0) // not waiting where it is a pipe
+			t.file, _ = files.OpenOwn(t.path, os.O_RDONLY) // not waiting where it is a pipe
 		}
 	})
 	return t.file

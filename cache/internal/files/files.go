@@ -20,7 +20,7 @@ var ErrLink = errors.New("it is a link, and links in the cache's folder aren't f
 
 // ReadOwn reads a file that has an end. A link is not followed.
 func ReadOwn(path string) ([]byte, error) {
-	f, err := OpenOwn(path, os.O_RDONLY, 0)
+	f, err := OpenOwn(path, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}

@@ -16,13 +16,13 @@ func OpenRegular(path string, flag int, perm os.FileMode) (*os.File, error) {
 }
 
 // OpenOwn is os.OpenFile: this system makes links for those alone who may do all.
-func OpenOwn(path string, flag int, perm os.FileMode) (*os.File, error) {
-	return os.OpenFile(path, flag, perm)
+func OpenOwn(path string, flag int) (*os.File, error) {
+	return os.OpenFile(path, flag, 0o600)
 }
 
 // OpenBelow is os.OpenFile.
-func OpenBelow(path string, flag int, perm os.FileMode) (*os.File, error) {
-	return os.OpenFile(path, flag, perm)
+func OpenBelow(path string, flag int) (*os.File, error) {
+	return os.OpenFile(path, flag, 0o600)
 }
 
 // Missing doesn't know.

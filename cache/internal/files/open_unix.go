@@ -5,12 +5,16 @@ package files
 import (
 	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"dvlcache/cache/share"
 )
 
 // Open opens a file to read it, and does not hang on a pipe that took its
@@ -42,14 +46,14 @@ func OpenRegular(path string, flag int, perm os.FileMode) (*os.File, error) {
 
 // OpenOwn is OpenRegular for a file that lies in the cache's folder itself, where
 // whoever may write to it could lay a link to a file elsewhere: none is followed.
-// It does not hang on a pipe.
-func OpenOwn(path string, flag int, perm os.FileMode) (*os.File, error) {
-	return file(path)(OpenDescriptor(path, flag, perm))
+// It does not hang on a pipe. What it makes has the modes that package share gives it.
+func OpenOwn(path string, flag int) (*os.File, error) {
+	return file(path)(OpenDescriptor(path, flag))
 }
 
 // OpenBelow is OpenOwn for a file in a folder that lies in the cache's.
-func OpenBelow(path string, flag int, perm os.FileMode) (*os.File, error) {
-	return file(path)(OpenDescriptorBelow(path, flag, perm))
+func OpenBelow(path string, flag int) (*os.File, error) {
+	return file(path)(OpenDescriptorBelow(path, flag))
 }
 
 func file(path string) func(fd int, err error) (*os.File, error) {
@@ -71,8 +75,8 @@ func own(flag int) int {
 }
 
 // OpenDescriptor is OpenOwn for who needs no more than a descriptor.
-func OpenDescriptor(path string, flag int, perm os.FileMode) (int, error) {
-	fd, err := retry(func() (int, error) { return syscall.Open(path, own(flag), uint32(perm.Perm())) })
+func OpenDescriptor(path string, flag int) (int, error) {
+	fd, err := openAt(unix.AT_FDCWD, path, filepath.Dir(path), flag)
 	if err != nil {
 		return -1, link(path, &fs.PathError{Op: "open", Path: path, Err: err})
 	}
@@ -81,7 +85,7 @@ func OpenDescriptor(path string, flag int, perm os.FileMode) (int, error) {
 
 // OpenDescriptorBelow is OpenDescriptor for a file in a folder that lies in the
 // cache's: that isn't followed either.
-func OpenDescriptorBelow(path string, flag int, perm os.FileMode) (int, error) {
+func OpenDescriptorBelow(path string, flag int) (int, error) {
 	dir := filepath.Dir(path)
 	folder, err := retry(func() (int, error) {
 		return syscall.Open(dir, toFolder|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0)
@@ -90,13 +94,43 @@ func OpenDescriptorBelow(path string, flag int, perm os.FileMode) (int, error) {
 		return -1, link(dir, &fs.PathError{Op: "open", Path: path, Err: err})
 	}
 	defer syscall.Close(folder)
-	fd, err := retry(func() (int, error) {
-		return unix.Openat(folder, filepath.Base(path), own(flag), uint32(perm.Perm()))
-	})
+	fd, err := openAt(folder, filepath.Base(path), dir, flag)
 	if err != nil {
 		return -1, link(path, &fs.PathError{Op: "open", Path: path, Err: err})
 	}
 	return fd, nil
+}
+
+// openAt opens a file of a folder, dir, and makes it under O_CREATE if it isn't there.
+func openAt(folder int, name, dir string, flag int) (int, error) {
+	open := func(name string, flag int, mode fs.FileMode) (int, error) {
+		return retry(func() (int, error) { return unix.Openat(folder, name, own(flag), uint32(mode.Perm())) })
+	}
+	for range 10 { // others may remove it meanwhile
+		fd, err := open(name, flag&^os.O_CREATE, 0)
+		if !errors.Is(err, syscall.ENOENT) || flag&os.O_CREATE == 0 {
+			return fd, err
+		}
+		modes := share.In(dir)
+		if !modes.Shared {
+			return open(name, flag, modes.File)
+		}
+		// Under its name it has its modes, or the group would be refused for a moment.
+		temp := name + ".new-" + strconv.FormatUint(rand.Uint64(), 36)
+		if fd, err = open(temp, flag|os.O_EXCL, modes.File); err != nil {
+			return -1, err
+		}
+		f := os.NewFile(uintptr(fd), filepath.Join(dir, filepath.Base(temp)))
+		err = errors.Join(share.Widen(f), f.Close())
+		if err == nil {
+			err = unix.Linkat(folder, temp, folder, name, 0)
+		}
+		unix.Unlinkat(folder, temp, 0)
+		if err != nil && !errors.Is(err, syscall.EEXIST) { // as where there are no links
+			return open(name, flag, modes.File)
+		}
+	}
+	return -1, syscall.ENOENT
 }
 
 func retry(open func() (int, error)) (fd int, err error) {
@@ -116,8 +150,13 @@ func link(path string, err error) error {
 	return err
 }
 
-// Touch sets a file's time to now; a link is not followed.
+// Touch sets a file's time to now; a link is not followed. Of another user's file that may
+// be written to, only the system's own now can be set.
 func Touch(path string) error {
 	now := unix.NsecToTimespec(time.Now().UnixNano())
-	return unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{now, now}, unix.AT_SYMLINK_NOFOLLOW)
+	err := unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{now, now}, unix.AT_SYMLINK_NOFOLLOW)
+	if errors.Is(err, unix.EPERM) {
+		err = unix.Utimes(path, nil)
+	}
+	return err
 }
