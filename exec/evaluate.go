@@ -283,13 +283,13 @@ func (c *call) unseen(ctx context.Context, run *evaluation) string {
 			c.warn(fmt.Sprintf("%s ran unwatched; the number is not stored: %v", c.Args[0], run.Unwatched), "--track args stores it, and takes no notice of what it reads")
 			return "it could not be watched this time"
 		} else if os.Getenv(WatchedVariable) == "" && !errors.Is(run.Unwatched, syscall.EBUSY) { // nobody else watches
-			c.Observer.Options.Marks.KeepUnavailable(c.watchName(), run.Unwatched.Error())
+			c.Observer.Options.Marks.KeepUnavailable(c.watchedHere(), run.Unwatched.Error())
 		}
 	}
 	if run.Trace == nil {
 		return ""
 	}
-	c.Observer.Options.Marks.KeepUnavailable(c.watchName(), "")
+	c.Observer.Options.Marks.KeepUnavailable(c.watchedHere(), "")
 	c.trace = run.Trace
 	if by := run.Trace.StdinReader; by != "" && c.Stdin == nil && c.Observer.StdinWaits != nil && c.Observer.StdinWaits() {
 		c.Warn(by+" read its stdin, which is empty", "--stdin hands ours on; what it holds counts then")

@@ -180,7 +180,7 @@ func (c *call) unwatchedAnswers() bool {
 	}
 	marks := c.Observer.Options.Marks
 	_, unwatchable := marks.Unwatchable(c.watchName())
-	return !watch.Supported || unwatchable || marks.Unavailable(c.watchName())
+	return !watch.Supported || unwatchable || marks.Unavailable(c.watchedHere())
 }
 
 // watchName tells the program from others: of an interpreter, by what it was given to run
@@ -192,6 +192,10 @@ func (c *call) watchName() string {
 	}
 	return strings.Join(slices.Concat([]string{c.program, c.Observer.Options.Places.Dir}, own), "\x00")
 }
+
+// watchedHere is watchName where we are: what can't be watched in a container may be
+// watched on the host, by which the folder of the cache is shared.
+func (c *call) watchedHere() string { return watch.Where() + "\x00" + c.watchName() }
 
 // set is the set of inputs of the variant that answers, or else of the latest that was
 // looked at; nil if there is none.

@@ -32,3 +32,6 @@ func (*Watch) BeforeSignal() {}
 // Same reports whether a name still leads to what it led to when it was used
 // first.
 func (f *File) Same() bool { return false }
+
+// Where tells places in which a command may be watched from others.
+func Where() string { return "" }
