@@ -104,6 +104,21 @@ func TestExtremes(t *testing.T) {
 	}
 }
 
+// TestTop: the largest state is set apart, and the right one; the fifth and the sixth, who
+// have as many votes, are not.
+func TestTop(t *testing.T) {
+	g := election()
+	for seed := range uint64(10) {
+		r := g.value(t, Settings{Seed: seed, Top: 1, Evaluations: 300 * g.n})
+		if r.Stopped != StoppedTop || r.Points[0].Rank != 1 {
+			t.Errorf("seed %d: stopped by %s, the largest has rank %d", seed, r.Stopped, r.Points[0].Rank)
+		}
+		if r := g.value(t, Settings{Seed: seed, Top: 5, Evaluations: 40 * g.n}); r.Stopped != StoppedEvaluations {
+			t.Errorf("seed %d: stopped by %s after %d evaluations", seed, r.Stopped, r.Evaluations)
+		}
+	}
+}
+
 // TestSmallBudgets: any budget of few players is spent to the last, and makes finite values.
 func TestSmallBudgets(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))

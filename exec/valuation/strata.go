@@ -20,7 +20,8 @@ import (
 // (1934) allocation is Castro et al.'s (2017) and Zhang et al.'s (2023). That c_s comes from
 // other samples keeps it unbiased; drawing without replacement makes these others'
 // mean lean away from v(S), which (N_s-1)/N_s mends. Of a size with one sample or none c_s
-// comes from other sizes, without that factor; a single sample adds x_i² to se².
+// comes from other sizes, without that factor; a single sample adds x_i² to se². Where N_s is
+// small, Var_s(x_i) has a factor that estimate derives.
 //
 // Assumed is that values are finite, and that samples of a size show how its values vary: a
 // game whose wins are rare within a size may show no variance at all.
@@ -32,9 +33,7 @@ type strata struct {
 	sizes   []stratum // 1 … n-1; 0 and n are not used
 	sampled int
 	round   int
-	draws   []draw // what is planned, in order
-	left    []draw // what the round would have asked besides
-	seed    uint64
+	draws   []draw // what is planned, in the order of their places
 }
 
 // A stratum is the subsets of one size.
@@ -56,7 +55,7 @@ type draw struct {
 }
 
 func newStrata(n int, p []float64, seed uint64, e *ends) *strata {
-	t := &strata{n: n, p: p, sampler: newSampler(n, seed), ends: e, sizes: make([]stratum, n+1), seed: seed}
+	t := &strata{n: n, p: p, sampler: newSampler(n, seed), ends: e, sizes: make([]stratum, n+1)}
 	largest := 0.0
 	for s := 1; s < n; s++ {
 		in, out := p[s-1], p[s]
@@ -92,7 +91,7 @@ func (t *strata) plan(end, limit int) int {
 		if r <= 0 {
 			continue
 		}
-		u := unit(mix(t.seed, forRounds, uint64(t.round), uint64(s)))
+		u := unit(mix(t.sampler.seed, forRounds, uint64(t.round), uint64(s)))
 		for j := range r {
 			t.draws = append(t.draws, draw{(float64(j) + u) / float64(r), int32(s), int32(have + j)})
 		}
