@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"dvlcache/cache/key"
+	"dvlcache/cache/key/recorded"
 )
 
 // call is how an entry was called, for who groups entries by it: in a CSV each flag has
@@ -29,7 +30,7 @@ func callOf(c *key.Command) (of call) {
 	if c == nil {
 		return of
 	}
-	name, digest, at := c.Utility()
+	name, digest, at := recorded.Utility(c)
 	of.Program = name
 	if digest != nil {
 		// With a name, or one of digits alone would be read as a number.

@@ -17,7 +17,7 @@ import (
 var arrows = map[string][]string{
 	"":                              {"cmd"},
 	"cmd/internal/release":          {"cmd"},
-	"cmd":                           {"cache/share", "exec/verify", "exec/observe", "exec/process/watch", "config", "exec", "exec/process", "exec/number", "exec/placeholder", "exec/valuation", "cache", "cache/key", "cache/key/difference", "cache/key/launch", "cache/stats", "cache/bolt", "cache/inputs", "cache/memcached", "cache/durable", "cache/plain", "cache/trust"},
+	"cmd":                           {"cache/share", "exec/verify", "exec/observe", "exec/process/watch", "config", "exec", "exec/process", "exec/number", "exec/placeholder", "exec/valuation", "cache", "cache/key", "cache/key/difference", "cache/key/launch", "cache/key/recorded", "cache/stats", "cache/bolt", "cache/inputs", "cache/memcached", "cache/durable", "cache/plain", "cache/trust"},
 	"config":                        {"cache/trust"},
 	"cache/trust":                   {},
 	"exec/observe":                  {"cache/key/launch", "exec/process/watch", "cache", "cache/inputs", "cache/key"},
@@ -36,6 +36,7 @@ var arrows = map[string][]string{
 	"cache/key/launch":              {"cache/internal/files"},
 	"cache/stats":                   {"cache/share", "cache/internal/files"},
 	"cache/bolt":                    {"cache/share", "cache", "cache/key", "cache/bolt/pages", "cache/internal/files", "cache/internal/wire", "cache/durable"},
+	"cache/key/recorded":            {"cache/key", "cache/key/launch"},
 	"cache/bolt/pages":              {},
 	"cache/memcached":               {"cache", "cache/key", "cache/stats"},
 	"cache/memcached/memcachedtest": {},

@@ -12,12 +12,15 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/bolt"
+	"dvlcache/cache/key"
+	"dvlcache/cache/key/recorded"
 )
 
 func newPrune(ui *terminal) *cobra.Command {
 	var (
 		sel         selection
 		most        int
+		stale       bool
 		dryRun, yes bool
 	)
 	cmd := &cobra.Command{
@@ -27,9 +30,16 @@ func newPrune(ui *terminal) *cobra.Command {
 --max-entries, of those that are left the ones evaluated longest ago. The disk
 space is given back. Without --namespace, in all of them. To forget numbers that
 are wrong, use clear: an evaluation that is under way may store its number in
-spite of prune.`,
+spite of prune.
+
+--stale drops what an edit has overtaken: the program, a script behind it, or a file
+that an argument or --depends-on names, has other contents now, so that nothing asks
+for the number unless they come back. Files are compared where they were; what is gone
+or can't be read, what was imported, and what other checkouts share is kept, and so are
+numbers under other states of what was only read, of which each call keeps 8.`,
 		Example: `  dvlcache prune --older-than 30d --dry-run
   dvlcache prune --program old.sh
+  dvlcache prune --stale --older-than 1w
   dvlcache prune --max-entries 100000 --yes`,
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
@@ -42,11 +52,11 @@ spite of prune.`,
 			switch {
 			case most < 0:
 				return usage(fmt.Errorf("--max-entries: %d is less than none", most), "")
-			case !sel.given() && !limited:
-				return usage(errors.New("there is no condition, and prune doesn't drop all"), "--older-than, --larger-than, --command, --program, --max-entries; or dvlcache clear")
+			case !sel.given() && !limited && !stale:
+				return usage(errors.New("there is no condition, and prune doesn't drop all"), "--stale, --older-than, --larger-than, --command, --program, --max-entries; or dvlcache clear")
 			}
 			sel.set(cmd, s)
-			o, err := openExisting(ui, s)
+			o, err := openWith(ui, s, key.ReadDigests)
 			if err != nil {
 				return err
 			}
@@ -56,11 +66,18 @@ spite of prune.`,
 				_, err := listerOf(o.store)
 				return err
 			}
-			ids, bad, err := toDrop(o.store, &sel, limited, most)
+			which := func(e *cache.Entry) bool { return sel.given() && sel.accepts(e) }
+			var now *overtaken
+			if stale {
+				now = &overtaken{present: recorded.NewPresent(o.digests), by: map[string]int{}}
+				which = func(e *cache.Entry) bool { return sel.accepts(e) && now.has(e) }
+			}
+			ids, bad, err := toDrop(o.store, sel.namespace, which, limited, most)
 			if err != nil {
 				return err
 			}
 			warnBad(ui, bad)
+			now.tell(ui)
 			if dryRun {
 				return writeResult(fmt.Sprintf("%s would be dropped\n", entries(len(ids))), "")
 			}
@@ -89,25 +106,64 @@ spite of prune.`,
 	namespaceMeans(cmd, "this namespace alone (default: all)")
 	addSelection(cmd, &sel)
 	flags := cmd.Flags()
+	flags.BoolVar(&stale, "stale", false, "those of a program or file that has other contents now")
 	flags.IntVar(&most, "max-entries", 0, "keep `N` of them, the latest")
 	flags.BoolVar(&dryRun, "dry-run", false, "say how many, and drop none")
 	flags.BoolVar(&yes, "yes", false, "don't ask (only on a terminal it is asked)")
 	return cmd
 }
 
+// overtaken counts entries of files that are others now.
+type overtaken struct {
+	present *recorded.Present
+	by      map[string]int // by the file
+	unknown int            // of which that can't be known
+}
+
+func (o *overtaken) has(e *cache.Entry) bool {
+	path, known := o.present.Overtaken(context.Background(), e.Command())
+	if !known {
+		o.unknown++
+	} else if path != "" {
+		o.by[path]++
+	}
+	return path != ""
+}
+
+// mostTold is how many files are told of.
+const mostTold = 10
+
+// tell says which files are others now. o may be nil.
+func (o *overtaken) tell(ui *terminal) {
+	if o == nil {
+		return
+	}
+	paths := slices.Sorted(maps.Keys(o.by))
+	for i, path := range paths {
+		if i == mostTold {
+			ui.message(fmt.Sprintf("… and %s more", plural(len(paths)-i, "file")), "")
+			break
+		}
+		ui.message(fmt.Sprintf("%s has other contents now: %s", path, entries(o.by[path])), "")
+	}
+	if o.unknown > 0 {
+		ui.message(fmt.Sprintf("%s kept: imported, shared by checkouts (--paths), or of a command that isn't recorded", entries(o.unknown)), "")
+	}
+}
+
 // toDrop finds the entries that the conditions hold for, and, of the others, the
 // oldest beyond most; and when they were last evaluated.
-func toDrop(store cache.Store, sel *selection, limited bool, most int) (ids map[cache.ID]int64, bad int, err error) {
+func toDrop(store cache.Store, namespace *string, which func(*cache.Entry) bool, limited bool, most int) (ids map[cache.ID]int64, bad int, err error) {
 	ids = map[cache.ID]int64{}
 	type dated struct {
 		id cache.ID
 		at int64
 	}
 	var others []dated
-	all := selection{namespace: sel.namespace}
+	all := selection{namespace: namespace}
 	bad, err = all.each(context.Background(), store, func(id cache.ID, e *cache.Entry) error {
 		switch {
-		case sel.given() && sel.accepts(e):
+		case which(e):
 			ids[id] = e.Latest().Unix()
 		case limited:
 			others = append(others, dated{id, e.Latest().Unix()})

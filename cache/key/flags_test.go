@@ -73,36 +73,3 @@ func TestFlagsLoseNothing(t *testing.T) {
 		}
 	})
 }
-
-// TestUtility: behind launchers, what they start.
-func TestUtility(t *testing.T) {
-	script, tool, program := &Digest{1}, &Digest{2}, &Digest{3}
-	for _, c := range []struct {
-		args   string
-		parts  []Part // of files and programs among the arguments
-		name   string
-		digest *Digest
-		at     int
-	}{
-		{"./train.sh data.csv", []Part{{Kind: PartArgument, Items: []Item{{Text: "data.csv", Digest: script}}}}, "train.sh", program, 0},
-		{"python3 -u src/train.py data.csv", []Part{{Kind: PartArgument, Items: []Item{{Text: "train.py", Path: PathBase, Digest: script}}}, {Kind: PartArgument, Items: []Item{{Text: "data.csv", Digest: tool}}}}, "train.py", script, 2},
-		{"python3 -m pkg.train data.csv", []Part{{Kind: PartArgument, Items: []Item{{Text: "data.csv", Digest: tool}}}}, "python3", program, 0},
-		{"timeout 5 python3 train.py", []Part{{Kind: PartInterpreter, Items: []Item{{Text: "/usr/bin/python3", Digest: tool}}}, {Kind: PartArgument, Items: []Item{{Text: "train.py", Digest: script}}}}, "train.py", script, 3},
-		{"timeout 5 python3 -c 1 x", []Part{{Kind: PartInterpreter, Items: []Item{{Text: "/usr/bin/python3", Digest: tool}}}}, "python3", tool, 2},
-		{"flock lock score data.csv", []Part{{Kind: PartArgument, Items: []Item{{Text: "lock", Digest: script}}}, {Kind: PartInterpreter, Items: []Item{{Text: "/bin/score", Digest: tool}}}}, "score", tool, 2},
-		{"env A=1 B=2", nil, "env", program, 0},
-	} {
-		args := strings.Fields(c.args)
-		command := &Command{Args: args, Parts: append([]Part{{Kind: PartProgram, Items: []Item{{Text: "/bin/" + strings.TrimPrefix(args[0], "./"), Digest: program}}}}, c.parts...)}
-		if name, digest, at := command.Utility(); name != c.name || digest != c.digest || at != c.at {
-			t.Errorf("%s: %s, %v, %d", c.args, name, digest, at)
-		}
-	}
-	hidden := &Command{Parts: []Part{{Kind: PartProgram, Items: []Item{{Text: "/bin/python3", Digest: program}}}}}
-	if name, digest, at := hidden.Utility(); name != "python3" || digest != program || at != 0 {
-		t.Errorf("without arguments: %s, %v, %d", name, digest, at)
-	}
-	if name, digest, _ := (&Command{}).Utility(); name != "" || digest != nil {
-		t.Errorf("without parts: %s, %v", name, digest)
-	}
-}
