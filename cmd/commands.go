@@ -13,11 +13,12 @@ import (
 type command struct {
 	words []difference.Word // nil: it isn't recorded
 	text  string            // all of it
+	space string            // the namespace: lists of another one are of other points
 }
 
-func commandOf(e *cache.Entry) command {
+func commandOf(namespace string, e *cache.Entry) command {
 	if args := e.Args(); args != nil {
-		return command{difference.Words(args), wordsText(args)}
+		return command{difference.Words(args), wordsText(args), namespace}
 	}
 	return command{text: commandText(e.Command())}
 }
@@ -36,7 +37,7 @@ func (c *command) brief(most int) string {
 // shownCommand is an entry's command behind some columns: whole, but for the long lists in
 // it where stdout is a terminal.
 func shownCommand(e *cache.Entry, behind int) string {
-	c := commandOf(e)
+	c := commandOf("", e)
 	if width := widthOf(os.Stdout); width > 0 {
 		return c.brief(width - behind)
 	}
@@ -93,7 +94,7 @@ func newCommandColumn(rows []command, most int) *commandColumn {
 	for i := range rows {
 		for at, w := range rows[i].words {
 			if w.Items != nil {
-				name := listName(rows[i].words, at)
+				name := rows[i].listName(at)
 				c.all[name] = difference.Union(c.all[name], w.Items)
 			}
 		}
@@ -116,10 +117,10 @@ func newCommandColumn(rows []command, most int) *commandColumn {
 }
 
 // listName tells lists apart: the program, and what stands before the list.
-func listName(words []difference.Word, at int) string {
-	name := words[0].Text + "\x00" + words[at].Before
-	if words[at].Before == "" && at > 0 {
-		name += words[at-1].Text
+func (c *command) listName(at int) string {
+	name := c.space + "\x00" + c.words[0].Text + "\x00" + c.words[at].Before
+	if c.words[at].Before == "" && at > 0 {
+		name += c.words[at-1].Text
 	}
 	return name
 }
@@ -149,5 +150,5 @@ func (c *commandColumn) text(i, most int) string {
 	}
 	rest := slices.Clone(r.words[c.shared:])
 	rest[0].Before = strings.TrimPrefix(rest[0].Before, c.before)
-	return cut(head+wordsBrief(rest, most-columns(head), func(at int) []string { return c.all[listName(r.words, c.shared+at)] }), most)
+	return cut(head+wordsBrief(rest, most-columns(head), func(at int) []string { return c.all[r.listName(c.shared+at)] }), most)
 }

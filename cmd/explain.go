@@ -233,7 +233,7 @@ func explanationText(s *config.Settings, q exec.Query, x exec.Explanation, width
 	}
 	w.Flush()
 	for _, near := range x.Near {
-		command := commandOf(near.Entry)
+		command := commandOf("", near.Entry)
 		text := command.text
 		if width > 0 {
 			text = command.fit(width - len("near 0123456789ab  "))

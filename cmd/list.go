@@ -250,6 +250,7 @@ type lister struct {
 	lines      int
 	group      []row  // that are not printed yet
 	above      string // what stands above the rows
+	values     int    // the widest of those printed
 	err        error
 }
 

@@ -15,8 +15,11 @@ func (l *lister) printGroup() {
 	head, first := "", make([]string, len(l.group))
 	commands := make([]command, len(l.group))
 	for i := range l.group {
+		l.values = max(l.values, columns(valueText(&l.group[i])))
+	}
+	for i := range l.group {
 		head, first[i] = l.fitting(&l.group[i])
-		commands[i] = commandOf(l.group[i].entry)
+		commands[i] = commandOf(l.group[i].id.Namespace, l.group[i].entry)
 	}
 	column := newCommandColumn(commands, l.width-columns(head))
 	if l.lines == len(l.group) {
@@ -41,20 +44,20 @@ func (l *lister) printGroup() {
 
 // fitting is what stands before the command in a row on a terminal, and its heading.
 func (l *lister) fitting(r *row) (head, text string) {
-	value, count := "(output)", "0"
+	const widest = 17 // of values that are aligned
+	count, values := "0", min(max(l.values, len("VALUE")), widest)
 	if r.series != nil {
-		value = r.value()
-		if r.series.Count > 1 {
-			value = fmt.Sprintf("%.6g ± %.2g", r.series.Mean, r.series.Stderr())
-		}
 		count = strconv.FormatInt(r.series.Count, 10)
+	}
+	if l.width >= 72 {
+		values = widest
 	}
 	for _, column := range []struct {
 		name, format, cell string
 		from               int // columns of the terminal
 	}{
 		{"KEY", "%-8s", r.id.Key.String()[:8], 0},
-		{"VALUE", "%-17s", value, 0},
+		{"VALUE", "%-" + strconv.Itoa(values) + "s", valueText(r), 0},
 		{"COUNT", "%5s", count, 72},
 		{"TOOK", "%9s", duration(r.seconds), 84},
 		{"AGE", "%9s", ago(r.at), 0},
@@ -66,4 +69,15 @@ func (l *lister) fitting(r *row) (head, text string) {
 		}
 	}
 	return head, text
+}
+
+// valueText is the value of a row on a terminal.
+func valueText(r *row) string {
+	switch {
+	case r.series == nil:
+		return "(output)"
+	case r.series.Count > 1:
+		return fmt.Sprintf("%.6g ± %.2g", r.series.Mean, r.series.Stderr())
+	}
+	return r.value()
 }

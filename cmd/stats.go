@@ -211,7 +211,7 @@ func (t *top) offer(x entryStats, id cache.ID, e *cache.Entry) {
 	if len(t.kept) == topMost && !t.less(&t.kept[topMost-1], &x) {
 		return
 	}
-	x.Key, x.command = id.Key.String(), commandOf(e)
+	x.Key, x.command = id.Key.String(), commandOf(id.Namespace, e)
 	x.Command = x.command.text
 	at := sort.Search(len(t.kept), func(i int) bool { return t.less(&t.kept[i], &x) })
 	t.kept = slices.Insert(t.kept, at, x)
