@@ -27,8 +27,9 @@ func (p *Part) Sort() bool {
 	style.WriteString(text[:at])
 	p.Form, p.Whole, p.Items = FormSorted, text, make([]Item, 0, n)
 	for item := range strings.SplitSeq(inner, ",") {
-		bare := strings.Trim(item, " ")
-		left := strings.Index(item, bare)
+		bare := strings.TrimLeft(item, " ")
+		left := len(item) - len(bare)
+		bare = strings.TrimRight(bare, " ")
 		p.Items = append(p.Items, Item{Text: bare})
 		style.WriteByte(',')
 		style.WriteString(item[:left])
@@ -42,8 +43,11 @@ func (p *Part) Sort() bool {
 	return true
 }
 
+// sortItems puts the items, which are texts as yet, in the order of their bytes.
 func (p *Part) sortItems() {
-	slices.SortFunc(p.Items, func(a, b Item) int { return strings.Compare(a.Text, b.Text) })
+	if !sortShort(p.Items) {
+		slices.SortFunc(p.Items, func(a, b Item) int { return strings.Compare(a.Text, b.Text) })
+	}
 }
 
 // Signs that stand within items, whatever separates those: of numbers, ranges and
@@ -86,7 +90,7 @@ func separatedByCommas(text string) bool {
 
 // within reports whether a sign may stand within any item.
 func within(r rune) bool {
-	return 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || 'A' <= r && r <= 'Z' || strings.ContainsRune(itemSigns, r) ||
+	return '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || strings.ContainsRune(itemSigns, r) ||
 		r > unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r))
 }
 
