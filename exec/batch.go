@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -51,6 +52,13 @@ type Batch struct {
 	Halt bool
 	// Unordered emits answers as they come, not in the order of lines.
 	Unordered bool
+	// ByInput says that messages call a line by its Input, not by its number.
+	ByInput bool
+	// Window is how many lines wait at most, for an answer or behind one that takes
+	// long, before reading pauses; 65,536 if it is 0.
+	Window int
+	// Stop, when it is closed, starts nothing more, as after a failure under Halt.
+	Stop <-chan struct{}
 	// Emit is given each answer, one after the other.
 	Emit func(LineAnswer) error
 	// Flush is called when nothing more can be emitted for now.
@@ -59,11 +67,10 @@ type Batch struct {
 	Progress func(BatchState)
 }
 
-// window is how many lines wait at most behind one that takes long, before
-// reading pauses.
+// window is Window if none is given.
 const window = 65536
 
-// ErrHalted says that a batch under Halt ended before all its lines were answered.
+// ErrHalted says that a batch ended, by Halt or Stop, before all its lines were answered.
 var ErrHalted = errors.New("halted at a line that failed")
 
 // slot is a line until it is emitted.
@@ -102,7 +109,7 @@ type batch struct {
 // there are no more. They come in groups, and files are looked at anew for each;
 // more says that lines of the next one are there already. Run returns when all
 // are answered, or soon after the context's end, or, with ErrHalted, after a
-// failure under Halt; what was finished is stored. Then read may not have
+// failure under Halt or a Stop; what was finished is stored. Then read may not have
 // returned yet. Other errors are those of read, Emit and Flush, of
 // key.NewIdentifier, and *process.StartError.
 func (q *Batch) Run(ctx context.Context, read func() (lines []Line, more bool, err error)) (BatchState, error) {
@@ -117,7 +124,7 @@ func (q *Batch) Run(ctx context.Context, read func() (lines []Line, more bool, e
 		defer b.committer.stop()
 		memo.Store = b.committer
 	}
-	b.finder = finder{memo: &memo, query: &q.Query, reader: memo.newCall(q.Query)}
+	b.finder = finder{memo: &memo, query: &q.Query, reader: memo.newCall(q.Query), byInput: q.ByInput}
 	err := b.run(ctx, read)
 	b.tally.Tell(b.counts, true)
 	return b.state, err
@@ -125,7 +132,7 @@ func (q *Batch) Run(ctx context.Context, read func() (lines []Line, more bool, e
 
 func (b *batch) run(ctx context.Context, read func() ([]Line, bool, error)) error {
 	asked := ctx // whether to end
-	cancelled := asked.Done()
+	cancelled, stop := asked.Done(), b.Stop
 	var tick <-chan time.Time // so that time shows in Progress
 	if b.Progress != nil {
 		t := time.NewTicker(time.Second)
@@ -142,6 +149,9 @@ func (b *batch) run(ctx context.Context, read func() ([]Line, bool, error)) erro
 			over = true
 		case <-tick:
 			b.step(ctx, func() {})
+		case <-stop:
+			stop = nil
+			b.step(ctx, func() { b.stopping = true })
 		case <-cancelled:
 			cancelled = nil
 			b.step(ctx, func() { b.stopping = true })
@@ -238,7 +248,7 @@ func (b *batch) read(ctx context.Context, read func() ([]Line, bool, error)) {
 // accept looks up a group of lines, and makes work of what is cold.
 func (b *batch) accept(ctx context.Context, lines []Line) {
 	b.mu.Lock()
-	for len(b.waiting) >= window && !b.stopping {
+	for len(b.waiting) >= cmp.Or(b.Window, window) && !b.stopping {
 		b.stepped.Wait()
 	}
 	b.finding = !b.stopping && !b.over

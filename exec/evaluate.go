@@ -140,6 +140,7 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 		}
 	}
 	signaled := e.Signaled()
+	c.doubtful = signaled || e.Open && !c.AllowOpenStdout
 	c.unstored = c.unstorable(ctx, &e, signaled)
 	if c.stopLooking != nil && !c.Repeat.on() {
 		// Who waits for the disk would be told of all that others read meanwhile.

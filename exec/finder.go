@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"dvlcache/cache"
 	"dvlcache/cache/key"
@@ -15,6 +16,8 @@ type finder struct {
 	memo   *Memo
 	query  *Query
 	reader *call // of hits, one after the other
+	// byInput says what messages call a line; see Batch.
+	byInput bool
 
 	// What it works in.
 	asked []ask
@@ -111,7 +114,10 @@ func (f *finder) find(ctx context.Context, lines []Line) (out found, err error) 
 // newCall is the call of a line.
 func (f *finder) newCall(s *slot, program string) *call {
 	c := f.memo.newCall(*f.query)
-	c.Args, c.Files, c.program, c.line = s.Args, s.Files, program, s.Number
+	c.Args, c.Files, c.program = s.Args, s.Files, program
+	if c.line = s.Input; !f.byInput {
+		c.line = "line " + strconv.Itoa(s.Number)
+	}
 	return c
 }
 

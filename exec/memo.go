@@ -53,7 +53,7 @@ type call struct {
 	lookup // where its number lies, and what was found there
 	result // what came of it
 
-	line  int          // of a batch; 0: none
+	line  string       // what messages call it, as the line of a batch that it is
 	tally *stats.Tally // of a call by itself, or nil
 }
 
@@ -94,6 +94,7 @@ type result struct {
 	series *cache.Series
 	// unstored says why the latest evaluation isn't stored; see Answer.
 	unstored string
+	doubtful bool // see Answer
 	// changed says, with a path, if that is why it isn't stored, which file changed.
 	changed   ChangedError
 	inDistant bool // a part of an evaluation of it that may be under way elsewhere
@@ -262,8 +263,8 @@ func (c *call) recursion() error {
 // warn is Warn with what is said of this call alone; of one in a batch its line is
 // named.
 func (c *call) warn(message, hint string) {
-	if c.line > 0 {
-		message = fmt.Sprintf("line %d: %s", c.line, message)
+	if c.line != "" {
+		message = c.line + ": " + message
 	}
 	c.Warn(message, hint)
 }
@@ -283,6 +284,7 @@ func (c *call) report() Answer {
 		Namespace: c.Namespace,
 		Call:      c.key,
 		Unstored:  c.unstored,
+		Doubtful:  c.doubtful,
 		Waited:    c.waited,
 		Trace:     c.trace,
 		Unwatched: c.unwatched,

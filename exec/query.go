@@ -92,6 +92,9 @@ type Answer struct {
 	// Unstored says why a number that was evaluated isn't stored; empty if
 	// it is.
 	Unstored string
+	// Doubtful says that the number may be what a signal cut short, or of an output
+	// that wasn't complete: Unstored says which.
+	Doubtful bool
 	Waited   bool // for another's evaluation
 	// Trace is what the latest evaluation of this call was seen to use, if there was
 	// one that was watched; Unwatched says why it was not, if it should have been.

@@ -31,7 +31,8 @@ func Missing(name string) bool {
 		return false
 	}
 	var info syscall.Stat_t
-	return syscall.Stat(name, &info) == syscall.ENOENT
+	err := syscall.Stat(name, &info)
+	return err == syscall.ENOENT || err == syscall.ENAMETOOLONG
 }
 
 // OpenRegular is os.OpenFile for what is a regular file: it doesn't offer it to
