@@ -88,6 +88,13 @@ type choice struct {
 	of          []string
 }
 
+func (c *choice) check() error {
+	if slices.Contains(c.of, c.value) {
+		return nil
+	}
+	return usage(fmt.Errorf("--%s: %q is none of %s", c.flag, c.value, strings.Join(c.of, ", ")), "")
+}
+
 func (f *batchFlags) choices() []choice {
 	return []choice{
 		{"input-format", f.inputFormat, []string{"lines", "null", "tsv", "csv", "json"}},
@@ -101,8 +108,8 @@ func (f *batchFlags) check() error {
 		f.inputFormat = "null"
 	}
 	for _, choice := range f.choices() {
-		if !slices.Contains(choice.of, choice.value) {
-			return usage(fmt.Errorf("--%s: %q is none of %s", choice.flag, choice.value, strings.Join(choice.of, ", ")), "")
+		if err := choice.check(); err != nil {
+			return err
 		}
 	}
 	if f.retries < 0 {
@@ -184,7 +191,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 			return w.write(a)
 		},
 		Flush:    w.flush,
-		Progress: ui.batchProgress(f),
+		Progress: ui.batchProgress(f.progress, f.quiet, nil),
 	}
 	state, err := batch.Run(ctx, lines.group)
 	ui.endProgress()

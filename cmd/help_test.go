@@ -26,7 +26,7 @@ func TestStoreFlags(t *testing.T) {
 	const servers = " memcached memcached-tls memcached-ca memcached-cert memcached-key"
 	const all = list + servers + " ttl strict"
 	for name, want := range map[string]string{
-		"run": all, "batch": all, "session": all, "config": all,
+		"run": all, "batch": all, "value": all, "session": all, "config": all,
 		"explain": list + servers, "clear": list + servers + " ttl", "import": list + servers + " ttl",
 		"show": list + servers, "stats": list + servers,
 		"list": list, "export": list, "prune": list, "verify": list,

@@ -14,9 +14,10 @@ import (
 )
 
 // batchProgress returns what tells how a batch gets on, or nil: a bar on a
-// terminal, or a line every ten seconds, if that is asked for.
-func (t *terminal) batchProgress(f batchFlags) func(exec.BatchState) {
-	if f.quiet || f.progress == "none" || f.progress == "auto" && !term.IsTerminal(int(os.Stderr.Fd())) {
+// terminal, or a line every ten seconds, if that is asked for. more, if not nil, is
+// what else there is to say.
+func (t *terminal) batchProgress(how string, quiet bool, more func() string) func(exec.BatchState) {
+	if quiet || how == "none" || how == "auto" && !term.IsTerminal(int(os.Stderr.Fd())) {
 		return nil
 	}
 	p := &pace{start: time.Now()}
@@ -29,10 +30,19 @@ func (t *terminal) batchProgress(f batchFlags) func(exec.BatchState) {
 		last = now
 		return true
 	}
-	if f.progress == "plain" {
+	parts := func(s exec.BatchState) []string {
+		parts := p.parts(s)
+		if more != nil {
+			if text := more(); text != "" {
+				parts = append(parts, text)
+			}
+		}
+		return parts
+	}
+	if how == "plain" {
 		return func(s exec.BatchState) {
 			if p.see(s); due(10 * time.Second) {
-				t.message(strings.Join(append([]string{count(s)}, p.parts(s)...), ", "), "")
+				t.message(strings.Join(append([]string{count(s)}, parts(s)...), ", "), "")
 			}
 		}
 	}
@@ -43,7 +53,7 @@ func (t *terminal) batchProgress(f batchFlags) func(exec.BatchState) {
 		width := cmp.Or(widthOf(os.Stderr), 80)
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		io.WriteString(os.Stderr, t.clearLine()+bar(s, p.parts(s), width))
+		io.WriteString(os.Stderr, t.clearLine()+bar(s, parts(s), width))
 		t.line = true
 	}
 }

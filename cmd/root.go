@@ -62,8 +62,8 @@ one above, or in dvlcache/config.yaml in the user's configuration directory;
 config shows which counts. The cache lies in DVLCACHE_DIR, by default dvlcache in
 the user's cache directory.
 
-Exit statuses are COMMAND's own, or: 1 lines of a batch failed, verify or check
-found something; 3 not cached (--only-cached); 64 wrong usage; 65 COMMAND printed no
+Exit statuses are COMMAND's own, or: 1 lines of a batch or subsets of value failed,
+verify or check found something; 3 not cached (--only-cached); 64 wrong usage; 65 COMMAND printed no
 number; 124 it timed out; 125 dvlcache failed; 126 COMMAND can't be executed; 127 it
 is not there; 128+N it was ended by signal N.`,
 		SuggestionsMinimumDistance: 2,
@@ -89,7 +89,7 @@ is not there; 128+N it was ended by signal N.`,
 		return root
 	}
 	root.Version = version()
-	root.AddCommand(newRun(ui), newBatch(ui), newSession(ui), newExplain(ui), newList(ui), newShow(ui), newVerify(ui),
+	root.AddCommand(newRun(ui), newBatch(ui), newValue(ui), newSession(ui), newExplain(ui), newList(ui), newShow(ui), newVerify(ui),
 		newStats(ui), newClear(ui), newPrune(ui), newExport(ui), newImport(ui), newCheck(ui), newCompact(ui), newConfig(ui), newVersion())
 	for _, cmd := range root.Commands() {
 		completeRest(cmd)

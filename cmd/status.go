@@ -19,7 +19,7 @@ import (
 // The exit statuses of our own; see docs/exit-status.md. COMMAND's own status
 // is passed on.
 const (
-	statusFailedLines   = 1 // of batch; of verify: numbers differ; of check: there is damage
+	statusFailedLines   = 1 // of batch; a subset of value; of verify: numbers differ; of check: there is damage
 	statusNotCached     = 3
 	statusUsage         = 64
 	statusNoNumber      = 65
@@ -61,8 +61,14 @@ func meaningOf(err error) meaning {
 		lines   *failedLines
 		changed *exec.ChangedError
 		foreign *foreignError
+		subset  *subsetError
+		early   *unvaluedError
 	)
 	switch {
+	case errors.As(err, &subset):
+		return subset.meaning()
+	case errors.As(err, &early):
+		return meaning{statusFailedLines, resumeHint}
 	case errors.As(err, &exit):
 		return meaning{exit.Status, ""}
 	case errors.As(err, &changed):

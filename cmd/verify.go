@@ -151,7 +151,7 @@ func runVerify(ui *terminal, s *config.Settings, origins []config.Origin, f veri
 		ui: ui, out: impatient(ctx, os.Stdout), flags: f, settings: s, origins: origins, reader: reader,
 		Verifier: verify.Verifier{Memo: &exec.Memo{Store: o.store, Digests: o.digests, Runner: runner, Warn: ui.warn, Made: made},
 			Tolerance: f.tolerance, Trust: f.trust, Leave: s.Dir, Safe: s.SafeDirectory},
-		progress: ui.batchProgress(batchFlags{quiet: f.quiet, progress: "auto"}),
+		progress: ui.batchProgress("auto", f.quiet, nil),
 		state:    exec.BatchState{Read: int64(len(all))},
 		tally:    map[verify.Verdict]int{},
 	}

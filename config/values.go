@@ -74,7 +74,7 @@ func (s *Setting) set(ptr any, values []string) error {
 			*p = append(*p, n)
 		}
 	case *time.Duration:
-		v, err := parseDuration(last)
+		v, err := ParseDuration(last)
 		if err != nil {
 			return err
 		}
@@ -118,8 +118,8 @@ func checkPattern(pattern string) error {
 	return nil
 }
 
-// parseDuration reads Go's form (90s, 1h30m) and plain seconds.
-func parseDuration(text string) (time.Duration, error) {
+// ParseDuration reads a time in Go's form (90s, 1h30m) or in plain seconds.
+func ParseDuration(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil {
 		var seconds float64

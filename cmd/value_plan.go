@@ -1,0 +1,117 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"dvlcache/cache"
+	"dvlcache/config"
+	"dvlcache/exec"
+	"dvlcache/exec/placeholder"
+	"dvlcache/exec/process"
+	"dvlcache/exec/valuation"
+)
+
+// peeking is a store that is read without leaving a trace.
+type peeking struct {
+	cache.Store
+	reader cache.Reader
+}
+
+// Get implements cache.Store.
+func (p peeking) Get(ctx context.Context, id cache.ID) (*cache.Entry, cache.Generation, error) {
+	return p.reader.Peek(ctx, id)
+}
+
+// GetAll implements cache.Grouper.
+func (p peeking) GetAll(ctx context.Context, ids []cache.ID) []cache.Got {
+	if l, ok := p.reader.(cache.Lister); ok {
+		return l.PeekAll(ctx, ids)
+	}
+	all := make([]cache.Got, len(ids))
+	for i, id := range ids {
+		all[i].Entry, all[i].Gen, all[i].Err = p.reader.Peek(ctx, id)
+	}
+	return all
+}
+
+// UpdateAll implements cache.Grouper; nobody calls it, since nothing is run.
+func (p peeking) UpdateAll(ctx context.Context, changes []cache.Change) []error {
+	return cache.UpdateAll(ctx, p.Store, changes)
+}
+
+// plan says what a valuation would cost, and runs nothing. Which subsets a round asks
+// hangs on the values of those before: it goes on as long as these are cached.
+func (f *valueFlags) plan(ui *terminal, s *config.Settings, q exec.Query, v *valuation.Valuation, command *placeholder.Template, p *players) error {
+	o, err := openExisting(ui, s)
+	if err != nil {
+		return err
+	}
+	defer o.close()
+	memo := &exec.Memo{Digests: o.digests, Runner: &process.Runner{}, Warn: ui.warn, Observer: o.observer(s, q, true)}
+	if reader, ok := o.store.(cache.Reader); ok && !s.NoCache {
+		memo.Store = peeking{o.store, reader}
+	}
+	q.OnlyCached, q.Refresh = true, false
+	a := newAsker(ui, s, q, memo, command, p)
+	missing := 0
+	a.missing = func() { missing++ }
+	known := 0
+	for !v.Done() && missing == 0 {
+		known += v.Pending()
+		if err := a.ask(context.Background(), v.Pending(), v.Subset, v.Answer); err != nil {
+			return err
+		}
+		if missing == 0 {
+			err = v.Advance()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	cost := valueCost{Subsets: v.Budget(), Known: known, Cached: known - missing, Jobs: max(1, s.Jobs)}
+	if v.Done() {
+		cost.Subsets = known
+	}
+	cost.Missing = cost.Subsets - cost.Cached
+	if a.hits > 0 {
+		each := a.saved / float64(a.hits)
+		left := each * float64(cost.Missing) / float64(cost.Jobs)
+		cost.Each, cost.Left = &each, &left
+	}
+	if f.format == "json" {
+		line, err := json.Marshal(cost)
+		if err != nil {
+			return err
+		}
+		return writeResult(string(line)+"\n", f.output)
+	}
+	return writeResult(cost.text(), f.output)
+}
+
+// valueCost is what a valuation would cost.
+type valueCost struct {
+	Subsets int      `json:"subsets"` // at most
+	Known   int      `json:"known"`   // which of them are known by now
+	Cached  int      `json:"cached"`  // of those
+	Missing int      `json:"missing"` // at most
+	Jobs    int      `json:"jobs"`
+	Each    *float64 `json:"seconds_each"` // in the mean of those that are cached; nil: none is
+	Left    *float64 `json:"seconds_left"`
+}
+
+func (c *valueCost) text() string {
+	text := fmt.Sprintf("subsets   %d\ncached    %d", c.Subsets, c.Cached)
+	if c.Known < c.Subsets {
+		text += fmt.Sprintf(" of %d; which the others are hangs on the values of these", c.Known)
+	}
+	text += fmt.Sprintf("\nmissing   %d\n", c.Missing)
+	switch {
+	case c.Missing == 0:
+		return text
+	case c.Each == nil:
+		return text + "time      not known, since none of them was evaluated yet\n"
+	}
+	return text + fmt.Sprintf("time      %s with --jobs %d: %s each, in the mean of those that are cached\n", duration(*c.Left), c.Jobs, duration(*c.Each))
+}
