@@ -3,8 +3,11 @@ package key
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -34,4 +37,24 @@ func BenchmarkFolderOfManyFiles(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/files, "ns/file")
+}
+
+// BenchmarkUnorderedKey is the key of a subset of some 500 of 1,000 points, whose flag
+// is unordered.
+func BenchmarkUnorderedKey(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	var subset []string
+	for i := range 1000 {
+		if rng.IntN(2) == 0 {
+			subset = append(subset, strconv.Itoa(i+1))
+		}
+	}
+	args := []string{"--indices", strings.Join(subset, ",")}
+	rules := Rules{Unordered: []string{"indices"}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if parts := ParseArguments(rules, args); parts[1].Form != FormSorted {
+			b.Fatal("it is not sorted")
+		}
+	}
 }

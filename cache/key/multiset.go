@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"dvlcache/cache/internal/short"
 )
 
 // Sort makes a multiset of the part's value, where commas are sure to separate its
@@ -45,7 +47,7 @@ func (p *Part) Sort() bool {
 
 // sortItems puts the items, which are texts as yet, in the order of their bytes.
 func (p *Part) sortItems() {
-	if !sortShort(p.Items) {
+	if !short.Sort(p.Items, func(it *Item) string { return it.Text }) {
 		slices.SortFunc(p.Items, func(a, b Item) int { return strings.Compare(a.Text, b.Text) })
 	}
 }

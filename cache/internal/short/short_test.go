@@ -1,4 +1,4 @@
-package key
+package short
 
 import (
 	"math/rand/v2"
@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestSortShort: the order is that of the texts' bytes, whatever they are, and where
+// TestSort: the order is that of the texts' bytes, whatever they are, and where
 // that way isn't for them, nothing has changed.
-func TestSortShort(t *testing.T) {
+func TestSort(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	numbers := func(n, most int) (list []string) {
 		for range n {
@@ -41,11 +41,8 @@ func TestSortShort(t *testing.T) {
 		"all the same":    {slices.Repeat([]string{"17"}, 100), true},
 		"empty":           {make([]string, 100), true},
 	} {
-		items := make([]Item, len(c.texts))
-		for i, text := range c.texts {
-			items[i].Text = text
-		}
-		if short := sortShort(items); short != c.short {
+		items := slices.Clone(c.texts)
+		if short := Sort(items, func(text *string) string { return *text }); short != c.short {
 			t.Errorf("%s: sorted %v", name, short)
 		}
 		want := slices.Clone(c.texts)
@@ -53,30 +50,10 @@ func TestSortShort(t *testing.T) {
 			slices.SortFunc(want, strings.Compare)
 		}
 		for i, text := range want {
-			if items[i].Text != text {
-				t.Errorf("%s: item %d is %q, not %q", name, i, items[i].Text, text)
+			if items[i] != text {
+				t.Errorf("%s: item %d is %q, not %q", name, i, items[i], text)
 				break
 			}
-		}
-	}
-}
-
-// BenchmarkUnorderedKey is the key of a subset of some 500 of 1,000 points, whose flag
-// is unordered.
-func BenchmarkUnorderedKey(b *testing.B) {
-	rng := rand.New(rand.NewPCG(1, 1))
-	var subset []string
-	for i := range 1000 {
-		if rng.IntN(2) == 0 {
-			subset = append(subset, strconv.Itoa(i+1))
-		}
-	}
-	args := []string{"--indices", strings.Join(subset, ",")}
-	rules := Rules{Unordered: []string{"indices"}}
-	b.ReportAllocs()
-	for b.Loop() {
-		if parts := ParseArguments(rules, args); parts[1].Form != FormSorted {
-			b.Fatal("it is not sorted")
 		}
 	}
 }
