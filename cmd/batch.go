@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -21,7 +22,6 @@ import (
 	"dvlcache/cache/plain"
 	"dvlcache/config"
 	"dvlcache/exec"
-	"dvlcache/exec/number"
 	"dvlcache/exec/placeholder"
 	"dvlcache/exec/process"
 )
@@ -172,6 +172,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	w := newBatchWriter(f.format, out)
 	w.columns = f.inputFormat == "tsv"
 	hint := ""
+	told := !s.Verbose
 	batch := &exec.Batch{
 		Memo:      &exec.Memo{Store: o.store, Stats: o.stats, Digests: o.digests, Runner: runner, Warn: ui.warn, Observer: o.observer(s, q, false), Made: made},
 		Query:     q,
@@ -180,13 +181,14 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 		Halt:      f.halt,
 		Unordered: f.unordered,
 		Emit: func(a exec.LineAnswer) error {
+			if !told && a.Call != nil { // of an answer that was not at hand
+				told = true
+				tellIdle(ui, a.Call)
+			}
 			if a.Err != nil {
 				line := fmt.Sprintf("line %d: ", a.Number)
 				ui.message(line+a.Err.Error(), "", printed(line, a.Err)...)
-				var missing *number.Error
-				if hint == "" && errors.As(a.Err, &missing) {
-					hint = missing.Hint
-				}
+				hint = cmp.Or(hint, meaningOf(a.Err).hint)
 			}
 			return w.write(a)
 		},

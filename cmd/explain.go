@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -202,8 +201,8 @@ func explanationText(s *config.Settings, q exec.Query, x exec.Explanation, width
 		}
 		rows = append(rows, line{what, value, how})
 	}
-	for _, rule := range idleRules(q, x.Call.Parts) {
-		rows = append(rows, line{"rule", rule, "matches no argument"})
+	for _, r := range idleRules(x.Call) {
+		rows = append(rows, line{"rule", "--" + r.rule, strings.TrimSuffix(r.why+"; hint: "+r.hint, "; hint: ")})
 	}
 	if x.Inputs != nil {
 		for _, note := range inputsNotes(*x.Inputs, places) {
@@ -248,29 +247,6 @@ func explanationText(s *config.Settings, q exec.Query, x exec.Explanation, width
 		}
 	}
 	return trimRight(b.String())
-}
-
-// idleRules are the rules of a query that had no say.
-func idleRules(q exec.Query, parts []key.Part) (idle []string) {
-	had := map[string]bool{}
-	for _, p := range parts {
-		if p.Kind == key.PartRule {
-			had[p.Items[0].Text] = true
-		}
-	}
-	add := func(rule string, names []string) {
-		for _, name := range names {
-			if !had[rule+" "+name] {
-				idle = append(idle, "--"+rule+" "+name)
-			}
-		}
-	}
-	add("ignore", q.Rules.Ignore)
-	add("unordered", q.Rules.Unordered)
-	for _, n := range q.Rules.IgnoreArg {
-		add("ignore-arg", []string{strconv.Itoa(n)})
-	}
-	return idle
 }
 
 // trimRight takes the blanks off the ends of lines, which a table leaves.

@@ -153,4 +153,20 @@ func explainAnswer(ui *terminal, a exec.Answer) {
 			ui.message(group.what+": "+strings.Join(group.items, ", "), "")
 		}
 	}
+	tellIdle(ui, a.Call)
+}
+
+// tellIdle says which rules had no say in a call, or less than may be meant.
+func tellIdle(ui *terminal, c *key.Call) {
+	var none []string
+	for _, r := range idleRules(c) {
+		if r.why == matchesNone {
+			none = append(none, "--"+r.rule)
+		} else {
+			ui.message(oneLine("--"+r.rule+" "+r.why), r.hint)
+		}
+	}
+	if len(none) > 0 {
+		ui.message(matchesNone+": "+oneLine(strings.Join(none, ", ")), "")
+	}
 }

@@ -116,6 +116,8 @@ func startHint(err *process.StartError) string {
 	info, statErr := os.Stat(name)
 	file := statErr == nil && info.Mode().IsRegular()
 	switch {
+	case err.TooLong:
+		return "in a batch {file} is the name of a file with the subset in it, of any size; by hand, with --by-content, a file does"
 	case file && !strings.Contains(name, "/"):
 		if _, lookErr := process.LookPath(name); lookErr == nil {
 			return "" // it is another one, on PATH

@@ -155,6 +155,9 @@ func (f *file) parse(s *Setting, ptr any, as string, value *yaml.Node) ([]string
 			}
 		}
 	}
+	if err := s.single(values, f.path); err != nil {
+		return nil, f.wrong(as, err.Error())
+	}
 	if err := s.set(ptr, values); err != nil {
 		return nil, f.wrong(as, err.Error())
 	}

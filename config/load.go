@@ -63,7 +63,11 @@ func Load(flags map[string][]string) (*Settings, []Origin, error) {
 				return nil, nil, &Error{Where: from, Key: s.Name, Reason: err.Error()}
 			}
 		}
-		if err := s.set(s.field(out), values); err != nil {
+		err := s.single(values, from)
+		if err == nil {
+			err = s.set(s.field(out), values)
+		}
+		if err != nil {
 			return nil, nil, &Error{Where: from, Key: s.Name, Reason: err.Error()}
 		}
 		if n := len(values); n > 1 && !s.Repeated() { // a flag that is given twice

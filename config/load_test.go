@@ -151,7 +151,7 @@ func TestPlaces(t *testing.T) {
 		want    any
 		from    string // USER and PROJECT stand for the files, ABOVE for one above the project's
 	}{
-		{"a list by flags", place{}, []string{"a", "b,c"}, "ignore", []string{"a", "b,c"}, "flag --ignore"},
+		{"a list by flags", place{}, []string{"a", "b"}, "ignore", []string{"a", "b"}, "flag --ignore"},
 		{"a list in the environment", place{variable: "DVLCACHE_IGNORE", text: "a,b"}, nil, "ignore", []string{"a", "b"}, "environment DVLCACHE_IGNORE"},
 		{"a list in the environment with gaps", place{variable: "DVLCACHE_IGNORE", text: ",a,,b,"}, nil, "ignore", []string{"a", "b"}, "environment DVLCACHE_IGNORE"},
 		{"numbers in the environment", place{variable: "DVLCACHE_IGNORE_ARG", text: "2,03"}, nil, "ignore-arg", []int{2, 3}, "environment DVLCACHE_IGNORE_ARG"},

@@ -101,6 +101,7 @@ type Setting struct {
 	choices []string
 	aliases []string                // further environment variables
 	byUser  bool                    // no project's file may give it
+	names   bool                    // of a list: no item holds a comma or a blank
 	isPath  bool                    // in a file, relative to the file's folder
 	check   func(item string) error // of a list, if not any text will do
 }

@@ -44,25 +44,25 @@ var StoreSettings = []*Setting{
 
 // KeySettings say what counts as the same call.
 var KeySettings = []*Setting{
-	{Name: "ignore", Metavar: "NAME",
+	{Name: "ignore", names: true, Metavar: "NAME",
 		Usage: "the value of flag NAME does not count (--NAME=V, --NAME V, NAME=V)",
 		field: func(s *Settings) any { return &s.Ignore }},
-	{Name: "ignore-arg", Metavar: "N",
+	{Name: "ignore-arg", names: true, Metavar: "N",
 		Usage: "the Nth argument after COMMAND does not count",
 		field: func(s *Settings) any { return &s.IgnoreArg }},
-	{Name: "ignore-switch", Metavar: "NAME",
+	{Name: "ignore-switch", names: true, Metavar: "NAME",
 		Usage: "flag NAME, which takes no value, does not count",
 		field: func(s *Settings) any { return &s.IgnoreSwitch }},
-	{Name: "unordered", Metavar: "NAME[...]",
+	{Name: "unordered", names: true, Metavar: "NAME[...]",
 		Usage: "the value of flag NAME is a set: 1,4,7 is 7,1,4; with ... its values are the following arguments",
 		field: func(s *Settings) any { return &s.Unordered }},
-	{Name: "unordered-arg", Metavar: "N[...]",
+	{Name: "unordered-arg", names: true, Metavar: "N[...]",
 		Usage: "likewise the Nth argument after COMMAND; with ... it and those that follow, up to the next flag",
 		field: func(s *Settings) any { return &s.UnorderedArg }},
-	{Name: "by-content", Metavar: "NAME",
+	{Name: "by-content", names: true, Metavar: "NAME",
 		Usage: "the value of flag NAME is a file that counts by its contents, wherever it lies and whatever it is called",
 		field: func(s *Settings) any { return &s.ByContent }},
-	{Name: "by-content-arg", Metavar: "N",
+	{Name: "by-content-arg", names: true, Metavar: "N",
 		Usage: "likewise the Nth argument after COMMAND",
 		field: func(s *Settings) any { return &s.ByContentArg }},
 	{Name: "track", Default: "auto", Metavar: "auto|reads|args|none", choices: []string{"auto", "reads", "args", "none"},
@@ -80,14 +80,14 @@ var KeySettings = []*Setting{
 	{Name: "gitignore", Default: "false",
 		Usage: "below a --depends-on, nor does what .gitignore files name",
 		field: func(s *Settings) any { return &s.Gitignore }},
-	{Name: "env", Metavar: "VAR", check: checkVariable,
+	{Name: "env", names: true, Metavar: "VAR", check: checkVariable,
 		Usage: "this environment variable counts (PYTHONPATH and others that say where code is found do)",
 		field: func(s *Settings) any { return &s.Env }},
 }
 
 // RunSettings say how COMMAND is run and its number read.
 var RunSettings = []*Setting{
-	{Name: "pass-env", Metavar: "VAR", check: checkVariable,
+	{Name: "pass-env", names: true, Metavar: "VAR", check: checkVariable,
 		Usage: "hand this variable on to COMMAND, and don't count it: a scheduler's array index, PYTHONPATH",
 		field: func(s *Settings) any { return &s.PassEnv }},
 	{Name: "extract", Default: "last", Metavar: "HOW",
@@ -136,7 +136,7 @@ var RunSettings = []*Setting{
 		Usage: "run COMMAND and neither read nor write the cache",
 		field: func(s *Settings) any { return &s.NoCache }},
 	{Name: "verbose", Short: "v", Default: "false",
-		Usage: "say on stderr whether it was a hit, the key, and what was ignored, tracked or read",
+		Usage: "say on stderr whether it was a hit, the key, what was ignored, tracked or read, and which rules had no say",
 		field: func(s *Settings) any { return &s.Verbose }},
 }
 

@@ -8,12 +8,16 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/bmatcuk/doublestar/v4"
 )
 
 // Parse checks a text as a value of the setting.
 func (s *Setting) Parse(text string) error {
+	if err := s.single([]string{text}, fromFlag); err != nil {
+		return err
+	}
 	return s.set(s.field(&Settings{}), []string{text})
 }
 
@@ -87,6 +91,33 @@ func (s *Setting) set(ptr any, values []string) error {
 		*p = v
 	default:
 		panic(fmt.Sprintf("config: setting %s has a field of type %T", s.Name, ptr))
+	}
+	return nil
+}
+
+// single refuses, in a list of names, a text that is more than one, and says how several
+// are written where it stands.
+func (s *Setting) single(values []string, from string) error {
+	if !s.names {
+		return nil
+	}
+	separates := func(r rune) bool { return r == ',' || unicode.IsSpace(r) }
+	for _, text := range values {
+		if !strings.ContainsFunc(text, separates) {
+			continue
+		}
+		names := strings.FieldsFunc(strings.Join(values, ","), separates)
+		if len(names) == 0 {
+			return fmt.Errorf("%q is no name", text)
+		}
+		form := fmt.Sprintf("%s: [%s]", s.Name, strings.Join(names, ", "))
+		switch {
+		case strings.HasPrefix(from, fromFlag):
+			form = "--" + s.Name + " " + strings.Join(names, " --"+s.Name+" ")
+		case strings.HasPrefix(from, fromEnvironment):
+			form = s.Variable() + "=" + strings.Join(names, ",")
+		}
+		return fmt.Errorf("%q is not one name: a comma or a blank is in it; write %s", text, form)
 	}
 	return nil
 }

@@ -213,6 +213,25 @@ func tokenize(tokens []token, args []string) []token {
 	return tokens
 }
 
+// Use is how a flag is used among arguments.
+type Use struct {
+	Values   []string // that follow it, up to the next flag
+	Assigned bool     // it is there with a "="
+	Alone    bool     // … without
+}
+
+// UseOf finds how the flag of a name is used among the arguments behind COMMAND.
+func UseOf(args []string, name string) (u Use) {
+	for _, t := range tokenize(nil, args) {
+		if t.owner == name && name != "" {
+			u.Values = append(u.Values, t.arg)
+		}
+		u.Assigned = u.Assigned || t.assign == name && !t.ended
+		u.Alone = u.Alone || t.flag == name
+	}
+	return u
+}
+
 // parser parses arguments, and keeps for the next parse what it works in.
 type parser struct {
 	hints  bool // whether parts get theirs

@@ -16,6 +16,7 @@ type StartError struct {
 	Command  string
 	Err      error
 	NotFound bool // otherwise it is there and can't be executed
+	TooLong  bool // its arguments are more than the system takes
 }
 
 func (e *StartError) Error() string { return fmt.Sprintf("%s can't be run: %v", e.Command, e.Err) }
@@ -86,7 +87,7 @@ func startError(name string, err error) error {
 	err = plain.Error(err)
 	switch {
 	case errors.Is(err, syscall.E2BIG):
-		err = errors.New("its arguments are longer than the system takes")
+		return &StartError{Command: name, Err: errors.New("its arguments are longer than the system takes"), TooLong: true}
 	case errors.Is(err, syscall.ENOEXEC):
 		err = errors.New("it is no program, and a script without a #! line (add one, or run it as sh " + name + ")")
 	case Scarce(err):
