@@ -77,7 +77,11 @@ func TestLargeSubsets(t *testing.T) {
 	if !strings.Contains(shown, "sum.sh (110001 arguments of ") {
 		t.Errorf("list doesn't say what is kept of the arguments:\n%.2000s", shown)
 	}
-	if got := b.number("verify", "--quiet"); !strings.Contains(got, "2 not run: command or stdin not recorded") {
+	if got := b.number("verify", "--quiet"); !strings.Contains(got, "2 not run: command, stdin or a large subset not recorded") {
 		t.Errorf("verify: %s", got)
+	}
+	explained, _, _ := strings.Cut(b.number(slices.Concat([]string{"explain", "--"}, many, []string{"5"})...), "\n")
+	if explained != "miss: --indices differs: 110001 arguments, stored 110000 arguments (nearest of 7 stored)" {
+		t.Errorf("explain: %.200s", explained)
 	}
 }

@@ -119,7 +119,7 @@ func hide(parts []Part) Part {
 	}
 	text := "#" + hex.EncodeToString(sum.Sum(nil)[:ShortDigest])
 	if len(parts) > 1 {
-		h.Form = FormKept
+		h.Form, h.Hint = FormKept, "" // they may be the subset
 		text += fmt.Sprintf(" (%d arguments)", len(parts))
 	}
 	h.Items = []Item{{Text: text}}

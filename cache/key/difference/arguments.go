@@ -126,6 +126,8 @@ func (d *differ) inserted(at int, now, stored []key.Part) {
 		x.How = "have more: " + brief(x.Now)
 	case len(now) == 0:
 		x.How = "have less: the stored call has " + brief(x.Stored)
+	default:
+		x.How, x.values = brief(x.Now)+", stored "+brief(x.Stored), true
 	}
 	if one := slices.Concat(now, stored); len(one) == 1 && len(one[0].Items) == 1 {
 		if name := strings.TrimLeft(one[0].Items[0].Text, "-"); one[0].Items[0].Text != name && !strings.Contains(name, "=") {
@@ -256,12 +258,22 @@ func (d *differ) addValues(x Difference, now, stored *key.Part) {
 	a, b := valuesOf(now), valuesOf(stored)
 	how, n, _ := apart(a, b)
 	x.Items = n
+	many, hidden := manyHidden(x.Now)
+	storedMany, storedHidden := manyHidden(x.Stored)
 	switch {
 	case x.How != "" || !x.long():
+	case d.storedArgs == nil && hidden && storedHidden:
+		x.How = "differs: " + many + ", stored " + storedMany
 	case how != "" && len(a)+len(b) > 2:
 		x.How, x.Hint, x.rule = how, "", false
 	default:
 		x.How, x.values = brief(x.Now)+", stored "+brief(x.Stored), true
 	}
 	d.add(x)
+}
+
+// manyHidden is how many arguments one digest stands for, as key.Hidden writes it.
+func manyHidden(text string) (many string, ok bool) {
+	_, many, ok = strings.Cut(text, " (")
+	return strings.TrimSuffix(many, ")"), ok && strings.HasPrefix(text, "#")
 }
