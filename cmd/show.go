@@ -150,6 +150,9 @@ func entryText(id cache.ID, e *cache.Entry, width int) string {
 	c := e.Command()
 	line("command", "%s", shownCommand(e, len("namespace  ")))
 	if c != nil {
+		for i := range c.Files {
+			line("file", "%s", fileText(&c.Files[i]))
+		}
 		line("directory", "%s", c.Dir)
 		if c.Foreign {
 			line("from", "an import")
@@ -178,6 +181,20 @@ func entryText(id cache.ID, e *cache.Entry, width int) string {
 		}
 	}
 	return trimRight(b.String())
+}
+
+// fileText shows what a file held that was made for the evaluation: the first lines.
+func fileText(f *key.File) string {
+	const longest = 60
+	text, ok := f.Text()
+	if !ok {
+		return fmt.Sprintf("%s, too many to be recorded, of digest %x", plural(f.Lines, "line"), f.Digest[:6])
+	}
+	shown := strings.Join(strings.Fields(text), " ")
+	if len(text) > longest {
+		shown = strings.Join(strings.Fields(text[:1+strings.LastIndexByte(text[:longest], '\n')]), " ") + " …"
+	}
+	return strings.TrimSuffix(plural(f.Lines, "line")+": "+shown, ": ")
 }
 
 // stamp shows a moment.

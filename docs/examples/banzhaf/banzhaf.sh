@@ -4,7 +4,7 @@
 # mean score of the subsets with it less that of those without it (Wang and Jia
 # 2023). Prints point, value, standard error.
 set -eu
-: "${POINTS:=1 11 21 31 41 51 61 71 81 91 101 111}" "${SAMPLES:=400}" "${SEED:=1}" "${JOBS:=2}"
+: "${POINTS:=1 11 21 31 41 51 61 71 81 91 101 111}" "${SAMPLES:=400}" "${SEED:=1}" "${JOBS:=2}" "${UNORDERED:=indices}"
 if [ $# = 0 ]; then
 	cd "$(dirname "$0")/../iris"
 	set -- ./train.sh --data iris.csv --indices {}
@@ -26,7 +26,7 @@ BEGIN {
 			if (random() < 0.5) subset = subset (subset == "" ? "" : ",") point[i]
 		print subset
 	}
-}' | dvlcache batch --halt --jobs "$JOBS" --unordered indices -- "$@" >"$scores"
+}' | dvlcache batch --halt --jobs "$JOBS" --unordered "$UNORDERED" -- "$@" >"$scores"
 
 awk -F '\t' -v points="$POINTS" '
 function add(side, p, score, d) {

@@ -7,7 +7,7 @@
 # no further once its score is within TOLERANCE of that of all points (0: to its
 # end); what is left in it counts as adding nothing.
 set -eu
-: "${POINTS:=1 11 21 31 41 51 61 71 81 91 101 111}" "${PERMUTATIONS:=100}" "${SEED:=1}" "${TOLERANCE:=0}" "${JOBS:=2}"
+: "${POINTS:=1 11 21 31 41 51 61 71 81 91 101 111}" "${PERMUTATIONS:=100}" "${SEED:=1}" "${TOLERANCE:=0}" "${JOBS:=2}" "${UNORDERED:=indices}"
 if [ $# = 0 ]; then
 	cd "$(dirname "$0")/../iris"
 	set -- ./train.sh --data iris.csv --indices {}
@@ -19,7 +19,7 @@ trap 'rm -rf "$work"' EXIT
 
 # Subsets in, scores out, both by line. The script ends if a subset fails.
 scores() {
-	dvlcache batch --halt --jobs "$JOBS" --unordered indices -- "$@" >"$work/answers"
+	dvlcache batch --halt --jobs "$JOBS" --unordered "$UNORDERED" -- "$@" >"$work/answers"
 	cut -f 2 "$work/answers"
 }
 
