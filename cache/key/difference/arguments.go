@@ -175,7 +175,16 @@ func (d *differ) reordered(now, stored []key.Part) bool {
 			x.How = "is another"
 		}
 	} else {
-		x.How = fmt.Sprintf("are in another order: %s, stored %s", brief(x.Now), brief(x.Stored))
+		x.How = fmt.Sprintf("are in another order: %s, stored %s", x.Now, x.Stored)
+		if x.long() {
+			x.How = "are in another order"
+		}
+		for _, p := range Gather(ofKind(d.now, key.PartArgument)) {
+			if last := p.Place + len(p.Items); p.Flag == "" && len(p.Items) > 1 && p.Place <= now[0].Place && now[len(now)-1].Place < last {
+				x.Hint = fmt.Sprintf("--unordered-arg %d...", p.Place)
+				x.rule, x.all = true, true
+			}
+		}
 	}
 	d.add(x)
 	return true
@@ -202,6 +211,8 @@ func (d *differ) argument(now, stored *key.Part) {
 		x.Now, x.Stored = shown(strings.TrimPrefix(writtenPart(now), now.Name)), shown(strings.TrimPrefix(writtenPart(stored), now.Name))
 	case now.Flag != "":
 		x.What = now.Flag
+	case len(now.Items) > 1 || len(stored.Items) > 1:
+		x.What = fmt.Sprintf("the list from argument %d on", now.Place)
 	case strings.HasPrefix(x.Now, "-") && strings.HasPrefix(x.Stored, "-"):
 		x.What, x.Hint = "the flag", ""
 	}

@@ -47,6 +47,9 @@ func TestBetween(t *testing.T) {
 		{"a script that comes", []string{"--x", "new.py"}, []string{"--x", "new.py"}, "new.py", "new.py", ""},
 		{"another file", []string{"--x", "data"}, []string{"--x", "helper.py"}, "", "--x", ""},
 		{"no file any more", []string{"--x", "data"}, []string{"--x", "none"}, "", "--x", ""},
+		{"a list in another order", []string{"0", "1", "2", "3"}, []string{"0", "3", "2", "1"}, "", "the arguments", "--unordered-arg 1..."},
+		{"a shorter list", numbers(400), numbers(400, 0), "", "the list from argument 1 on", ""},
+		{"a shorter list of a flag", append([]string{"--x"}, numbers(400)...), append([]string{"--x"}, numbers(400, 7)...), "", "--x", ""},
 		{"a program", nil, nil, "train.sh", filepath.Join(dir, "train.sh"), ""},
 		{"a file of a folder", nil, nil, "lib/sub/module", "lib/sub/module", ""},
 	} {
