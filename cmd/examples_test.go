@@ -83,11 +83,15 @@ var examples = []struct {
 }{
 	{"leave-one-out/loop.sh", nil, false, 121, `(?m)^1\t0\.0000$`},
 	{"leave-one-out/batch.sh", nil, false, 121, `(?m)^1\t0\.0000$`},
-	{"shapley/shapley.sh", nil, false, -1, `^1\t0\.0\d+\t0\.0\d+\n11\t`},
-	{"banzhaf/banzhaf.sh", nil, false, -1, `^1\t-?0\.\d+\t0\.\d+\n11\t`},
+	{"leave-one-out/value.sh", nil, false, 121, `(?m)^1\t0\t0\t`},
+	{"shapley/shapley.sh", nil, false, 240, `^point\tvalue\t.*\n1\t0\.0\d+\t0\.0\d+\t.*\n11\t`},
+	{"shapley/by-hand.sh", nil, false, -1, `^1\t0\.0\d+\t0\.0\d+\n11\t`},
+	{"banzhaf/banzhaf.sh", nil, false, 240, `^point\tvalue\t.*\n1\t-?0\.\d+\t0\.\d+\t.*\n11\t`},
+	{"banzhaf/by-hand.sh", nil, false, -1, `^1\t-?0\.\d+\t0\.\d+\n11\t`},
+	{"beta/beta.sh", nil, false, 240, `^point\tvalue\t.*\n\d+\t0\.\d+\t0\.\d+\t.*\t1\t1\t`},
 	{"make/run.sh", []string{"make"}, false, 13, `^1\t-?0\.\d{4}\n11\t`},
 	{"parallel/parallel.sh", []string{"parallel"}, true, 9, `(?m)^5 1,50,100\t0\.9667$`},
-	{"slurm/by-hand.sh task", nil, true, 121, `(?m)^1,2,.*,120\t0\.\d{4}$`},
+	{"slurm/by-hand.sh task", nil, true, 361, `(?m)^1,2,.*,120\t0\.\d{4}$`},
 	{"python/run.sh", []string{"python3"}, false, 3, `(?m)^100 1 50\t0\.9667\t0\.9666$`},
 }
 
@@ -178,6 +182,46 @@ func TestLeaveOneOut(t *testing.T) {
 	}
 }
 
+// TestByHand: what the scripts find by hand lies about the exact values that one
+// command finds by the same subsets.
+func TestByHand(t *testing.T) {
+	t.Parallel()
+	b := examplesBench(t)
+	b.env = append(b.env, "PERMUTATIONS=200", "SAMPLES=400", "EVALUATIONS=64")
+	for _, method := range []string{"shapley", "banzhaf"} {
+		exact := strings.Split(b.shell([]string{"POINTS=1,21,41,61,81,101"}, fmt.Sprintf("examples/%s/%[1]s.sh", method)), "\n")[1:]
+		if n := b.evaluations(); n != 64 {
+			t.Errorf("%d evaluations", n)
+		}
+		byHand := strings.Split(b.shell([]string{"POINTS=1 21 41 61 81 101"}, fmt.Sprintf("examples/%s/by-hand.sh", method)), "\n")
+		if n := b.evaluations(); n != 64 || len(exact) != 7 || len(byHand) != 7 {
+			t.Errorf("%d evaluations, %d lines and %d", n, len(exact), len(byHand))
+		}
+		for i, line := range exact[:6] {
+			var point, same int
+			var value, none, found, stderr float64
+			if _, err := fmt.Sscan(line, &point, &value, &none); err != nil || none != 0 {
+				t.Fatalf("%q: %v", line, err)
+			}
+			if _, err := fmt.Sscan(byHand[i], &same, &found, &stderr); err != nil || same != point || math.Abs(found-value) > 4*stderr {
+				t.Errorf("%s: %q, by hand %q", method, line, byHand[i])
+			}
+		}
+	}
+}
+
+// TestDemo: the demo shows what it says: of five wrong labels all are among the ten
+// points that are worth least, and the second valuation evaluates nothing.
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	b := examplesBench(t)
+	out := b.shell(nil, "sh", "examples/iris/demo.sh", b.binary)
+	_, least, found := strings.Cut(out, "# the ten that are worth least\n")
+	if least, _, _ = strings.Cut(least, "\n\n"); !found || strings.Count(least, "\n") != 9 || strings.Count(least, "mislabelled") != 5 {
+		t.Errorf("it prints\n%s", out)
+	}
+}
+
 // TestMakePipeline: a target that is up to date is not made again; after a
 // touch it is, without an evaluation; a failure leaves no target behind.
 func TestMakePipeline(t *testing.T) {
@@ -225,7 +269,7 @@ func TestSlurmArray(t *testing.T) {
 	env := []string{"DVLCACHE_MEMCACHED=" + memcachedtest.StartUnix(t).Address}
 	here := b.shell(append(env, "DVLCACHE_DIR="+b.path("node-1")), "examples/slurm/by-hand.sh", "home/one")
 	there := b.shell(env, "examples/slurm/by-hand.sh", "scratch/two")
-	if here != there || strings.Count(here, "\n") != 121 {
+	if here != there || strings.Count(here, "\n") != 121+13 { // and the values, which all tasks print
 		t.Errorf("one node printed\n%s\nthe other\n%s", here, there)
 	}
 	if n := b.evaluations(); n != 0 {
@@ -273,8 +317,10 @@ func TestExamplesFail(t *testing.T) {
 	b.write("examples/iris/train.sh", "#!/bin/sh\ncase $* in *,101,*) ;; *) exit 3 ;; esac\necho 1\n")
 	for _, args := range [][]string{
 		{"examples/shapley/shapley.sh", b.path("u.sh"), "--indices", "{}"},
-		{"examples/banzhaf/banzhaf.sh", b.path("u.sh"), "--indices", "{}"},
+		{"examples/shapley/by-hand.sh", b.path("u.sh"), "--indices", "{}"},
+		{"examples/banzhaf/by-hand.sh", b.path("u.sh"), "--indices", "{}"},
 		{"examples/leave-one-out/loop.sh"},
+		{"examples/leave-one-out/value.sh"},
 		{"examples/leave-one-out/batch.sh"},
 	} {
 		c := osexec.Command(args[0], args[1:]...)
@@ -290,7 +336,7 @@ func TestExamplesWrong(t *testing.T) {
 	t.Parallel()
 	b := examplesBench(t)
 	for setting, script := range map[string]string{"SEED=0": "shapley", "PERMUTATIONS=1": "shapley", "SEED=x": "banzhaf", "SAMPLES=2": "banzhaf"} {
-		c := osexec.Command(fmt.Sprintf("examples/%s/%[1]s.sh", script))
+		c := osexec.Command(fmt.Sprintf("examples/%s/by-hand.sh", script))
 		c.Dir, c.Env = b.dir, append(slices.Clone(b.env), setting)
 		if out, err := c.Output(); err == nil || len(out) > 0 {
 			t.Errorf("%s with %s: %v\n%s", script, setting, err, out)
@@ -566,7 +612,7 @@ func TestClosedForms(t *testing.T) {
 						"POINTS=" + strings.Join(strings.Fields(numbers(g.players)), " "),
 						fmt.Sprintf("SEED=%d", seed),
 						fmt.Sprintf("PERMUTATIONS=%d", samples), fmt.Sprintf("SAMPLES=%d", samples),
-					}, fmt.Sprintf("examples/%s/%[1]s.sh", method), b.path(g.name+".sh"), "--indices", "{}")
+					}, fmt.Sprintf("examples/%s/by-hand.sh", method), b.path(g.name+".sh"), "--indices", "{}")
 					lines := strings.Split(strings.TrimSpace(out), "\n")
 					if len(lines) != g.players {
 						t.Fatalf("%d values", len(lines))
@@ -605,10 +651,10 @@ func TestTruncation(t *testing.T) {
 	t.Parallel()
 	b := examplesBench(t)
 	b.env = append(b.env, "PERMUTATIONS=30")
-	whole := b.shell([]string{"DVLCACHE_DIR=" + b.path("whole")}, "examples/shapley/shapley.sh")
-	b.shell([]string{"TOLERANCE=0.05"}, "examples/shapley/shapley.sh")
+	whole := b.shell([]string{"DVLCACHE_DIR=" + b.path("whole")}, "examples/shapley/by-hand.sh")
+	b.shell([]string{"TOLERANCE=0.05"}, "examples/shapley/by-hand.sh")
 	truncated := b.evaluations()
-	if again := b.shell(nil, "examples/shapley/shapley.sh"); again != whole {
+	if again := b.shell(nil, "examples/shapley/by-hand.sh"); again != whole {
 		t.Errorf("after the truncated run it printed\n%s\nnot\n%s", again, whole)
 	}
 	if all := b.evaluations(); truncated >= all {
@@ -616,7 +662,7 @@ func TestTruncation(t *testing.T) {
 	} else {
 		t.Logf("%d evaluations with truncation at 0.05, %d without", truncated, all)
 	}
-	if none := b.shell([]string{"TOLERANCE=2"}, "examples/shapley/shapley.sh"); none == whole {
+	if none := b.shell([]string{"TOLERANCE=2"}, "examples/shapley/by-hand.sh"); none == whole {
 		t.Error("a tolerance of 2 truncates nothing")
 	}
 }

@@ -1,51 +1,13 @@
 #!/bin/sh
-# banzhaf.sh [COMMAND ARG|{}...]: Banzhaf values by maximum sample reuse. Each
-# of SAMPLES random subsets of POINTS serves all points: a point's value is the
-# mean score of the subsets with it less that of those without it (Wang and Jia
-# 2023). Prints point, value, standard error.
+# banzhaf.sh [COMMAND ARG|{}...]: Banzhaf values of POINTS, with their standard errors.
+#
+# A point's value is the mean score of subsets with it less that of subsets without it,
+# over all subsets alike: most of them hold about half of the points. by-hand.sh draws
+# them by coins; this draws size by size, and compares scores within a size.
 set -eu
-: "${POINTS:=1 11 21 31 41 51 61 71 81 91 101 111}" "${SAMPLES:=400}" "${SEED:=1}" "${JOBS:=2}" "${UNORDERED:=indices}"
+: "${POINTS:=1,11,21,31,41,51,61,71,81,91,101,111}" "${EVALUATIONS:=20n}" "${SEED:=1}" "${JOBS:=2}"
 if [ $# = 0 ]; then
 	cd "$(dirname "$0")/../iris"
 	set -- ./train.sh --data iris.csv --indices {}
 fi
-[ "$SEED" -ge 1 ] || { echo "banzhaf.sh: SEED is a whole number from 1 on" >&2; exit 2; }
-scores=$(mktemp)
-trap 'rm -f "$scores"' EXIT
-
-# Each point is in a subset or not, as a coin falls. The generator is Park and
-# Miller's, since each awk has another rand().
-awk -v points="$POINTS" -v samples="$SAMPLES" -v x="$SEED" '
-function random() { x = x * 48271 % 2147483647; return x / 2147483647 }
-BEGIN {
-	for (i = 0; i < 10; i++) random() # so that seeds close by part ways
-	n = split(points, point, " ")
-	for (s = 1; s <= samples; s++) {
-		subset = ""
-		for (i = 1; i <= n; i++)
-			if (random() < 0.5) subset = subset (subset == "" ? "" : ",") point[i]
-		print subset
-	}
-}' | dvlcache batch --halt --jobs "$JOBS" --unordered "$UNORDERED" -- "$@" >"$scores"
-
-awk -F '\t' -v points="$POINTS" '
-function add(side, p, score, d) {
-	d = score - mean[side, p]
-	mean[side, p] += d / ++count[side, p]
-	m2[side, p] += d * (score - mean[side, p])
-}
-BEGIN { n = split(points, point, " ") }
-{
-	for (i = 1; i <= n; i++)
-		add(index("," $1 ",", "," point[i] ",") ? "with" : "without", point[i], $2)
-}
-END {
-	for (i = 1; i <= n; i++) {
-		p = point[i]
-		a = count["with", p]
-		b = count["without", p]
-		if (a < 2 || b < 2) { print "banzhaf.sh: too few SAMPLES" | "cat >&2"; exit 1 }
-		printf "%s\t%.10g\t%.4g\n", p, mean["with", p] - mean["without", p],
-			sqrt(m2["with", p] / (a - 1) / a + m2["without", p] / (b - 1) / b)
-	}
-}' "$scores"
+exec dvlcache value --points "$POINTS" --method banzhaf --evaluations "$EVALUATIONS" --seed "$SEED" --jobs "$JOBS" -- "$@"
