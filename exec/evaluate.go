@@ -23,7 +23,11 @@ type evaluation struct {
 	process.Outcome
 	sample cache.Sample
 	text   string
-	set    inputs.Set // what it was seen to use, if it was watched
+	// set is what it was seen to use, if it was watched; or else unseen and unset say why
+	// there is none.
+	set    inputs.Set
+	unseen string
+	unset  error
 	// err is a *number.Error, or why the program did not succeed; only in
 	// the first case is there an outcome.
 	err     error
@@ -139,7 +143,10 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 			return err
 		}
 	}
-	signaled := e.Signaled()
+	if e.Trace != nil && c.usesStore {
+		e.set, e.unseen, e.unset = observe.Set(ctx, c.inputsOptions(), e.Trace)
+	}
+	signaled := e.Signaled() // which may wait: so after all that takes its time
 	c.doubtful = signaled || e.Open && !c.AllowOpenStdout
 	c.unstored = c.unstorable(ctx, &e, signaled)
 	if c.stopLooking != nil && !c.Repeat.on() {
@@ -270,8 +277,8 @@ func (c *call) unstorable(ctx context.Context, run *evaluation, signaled bool) s
 	return ""
 }
 
-// unseen makes the set of what the evaluation was seen to use, and says why there is
-// none that can be relied on; empty if all is well, or if nobody watched.
+// unseen says why there is no set of what the evaluation was seen to use that can be
+// relied on; empty if all is well, or if nobody watched.
 func (c *call) unseen(ctx context.Context, run *evaluation) string {
 	if run.Unwatched != nil {
 		c.unwatched = run.Unwatched
@@ -295,20 +302,17 @@ func (c *call) unseen(ctx context.Context, run *evaluation) string {
 	if by := run.Trace.StdinReader; by != "" && c.Stdin == nil && c.Observer.StdinWaits != nil && c.Observer.StdinWaits() {
 		c.Warn(by+" read its stdin, which is empty", "--stdin hands ours on; what it holds counts then")
 	}
-	var why string
-	var err error
-	run.set, why, err = observe.Set(ctx, c.inputsOptions(), run.Trace)
 	var changed *inputs.ChangedError
 	switch {
-	case errors.As(err, &changed):
+	case errors.As(run.unset, &changed):
 		name := strings.TrimPrefix(changed.Name, c.Observer.Options.Places.Dir+"/")
 		c.changed = ChangedError{Path: name, seen: true}
 		c.warn(fmt.Sprintf("%s, which it reads, changed during the run; the number is not stored", name), "--untracked '"+name+"', if the number doesn't hang on it")
 		return name + " changed"
-	case err != nil:
-		return err.Error()
-	case why != "":
-		c.warn(fmt.Sprintf("not all that %s reads could be seen (%s); the number is not stored", c.Args[0], why), "--track args stores it, and takes no notice of what it reads")
+	case run.unset != nil:
+		return run.unset.Error()
+	case run.unseen != "":
+		c.warn(fmt.Sprintf("not all that %s reads could be seen (%s); the number is not stored", c.Args[0], run.unseen), "--track args stores it, and takes no notice of what it reads")
 		return "not all that it reads could be seen"
 	}
 	return ""

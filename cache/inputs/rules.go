@@ -206,12 +206,28 @@ func (l *leftOut) resolve(folder string) string {
 	if real, ok := l.resolved.Load(folder); ok {
 		return real.(string)
 	}
-	real, err := filepath.EvalSymlinks(folder)
-	if err != nil {
-		real = folder
+	real := l.resolveBelow(split(folder))
+	if real == "" {
+		var err error
+		if real, err = filepath.EvalSymlinks(folder); err != nil {
+			real = folder
+		}
 	}
 	l.resolved.Store(folder, real)
 	return real
+}
+
+// resolveBelow is resolve with one look, where what the folder lies in is resolved as it
+// stands; empty if that isn't enough.
+func (l *leftOut) resolveBelow(folder, base string) string {
+	if base == "" || base == "." || base == ".." || folder != "/" && l.resolve(folder) != folder {
+		return ""
+	}
+	name := strings.TrimSuffix(folder, "/") + "/" + base
+	if info, err := os.Lstat(name); err != nil || !info.IsDir() {
+		return ""
+	}
+	return name
 }
 
 // split parts a name in its folder and what is behind the last "/".

@@ -76,17 +76,27 @@ func (o *Observer) Parts(ctx context.Context, s cache.Store, namespace string, i
 		if ctx.Err() != nil {
 			return nil, false, context.Cause(ctx)
 		}
-		if got.Entry == nil || got.Entry.List == nil || listKey(got.Entry.List) != missing[i].Key {
+		list, ok := o.take(missing[i].Key, got)
+		if !ok {
 			return nil, false, nil
 		}
-		list, err := inputs.Parse(got.Entry.List)
-		if err != nil {
-			return nil, false, nil
-		}
-		o.keep(missing[i].Key, list)
 		parts = append(parts, list)
 	}
 	return parts, true, nil
+}
+
+// take keeps the list that was got under a key. It reports false if it isn't there, or
+// can't be read.
+func (o *Observer) take(k key.Key, got cache.Got) (list inputs.Set, ok bool) {
+	if got.Entry == nil || got.Entry.List == nil || listKey(got.Entry.List) != k {
+		return list, false
+	}
+	list, err := inputs.Parse(got.Entry.List)
+	if err != nil {
+		return list, false
+	}
+	o.keep(k, list)
+	return list, true
 }
 
 // Unite is what the parts of a set say together. It reports false if they disagree.
@@ -142,13 +152,42 @@ func (o *Observer) keepStored(l storedList) {
 // beside those that it has in common with others.
 const mostOwn = 16
 
+// kind is what those have alike that may have a list in common: the programs.
+func (o *Observer) kind(namespace, place string, part inputs.Set) string {
+	return fmt.Sprintf("%q", append(part.Programs(), namespace, place, o.Options.Places.Dir))
+}
+
+// getCommon gets what common will ask for, by one look into the store, and notes what is
+// stored.
+func (o *Observer) getCommon(ctx context.Context, s cache.Store, namespace string, period cache.Token, parts map[string]inputs.Set) {
+	var ids []cache.ID
+	for place, part := range parts {
+		if part.Len() < 2 {
+			continue
+		}
+		if k, ok := o.Options.Marks.Common(o.kind(namespace, place, part)); ok {
+			if id := (cache.ID{Namespace: namespace, Key: k}); !o.isStored(storedList{id, period}) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return
+	}
+	for i, got := range getAll(ctx, s, ids) {
+		if _, ok := o.take(ids[i].Key, got); ok && got.Gen.Namespace == period {
+			o.keepStored(storedList{ids[i], period})
+		}
+	}
+}
+
 // common parts a part of a set in what earlier entries of the same programs have, too,
 // and the rest. What the last one had and this one hasn't is common to none.
 func (o *Observer) common(ctx context.Context, s cache.Store, namespace, place string, part inputs.Set) (list, rest inputs.Set) {
 	if part.Len() < 2 {
 		return list, part
 	}
-	kind := fmt.Sprintf("%q", append(part.Programs(), namespace, place, o.Options.Places.Dir))
+	kind := o.kind(namespace, place, part)
 	marks := o.Options.Marks
 	list = part
 	if k, ok := marks.Common(kind); ok {
@@ -174,7 +213,9 @@ func (o *Observer) Store(ctx context.Context, s cache.Store, namespace string, p
 	shared, own := set.Split(o.Options.Places)
 	parts := map[key.Key]inputs.Set{}
 	var rest inputs.Set
-	for place, part := range map[string]inputs.Set{"shared": shared, "own": own} {
+	places := map[string]inputs.Set{"shared": shared, "own": own}
+	o.getCommon(ctx, s, namespace, period, places)
+	for place, part := range places {
 		list, more := o.common(ctx, s, namespace, place, part)
 		if list.Len() > 0 {
 			parts[listKey(list.Encode(nil))] = list
@@ -191,6 +232,9 @@ func (o *Observer) Store(ctx context.Context, s cache.Store, namespace string, p
 		if id := (cache.ID{Namespace: namespace, Key: k}); !o.isStored(storedList{id, period}) {
 			ids = append(ids, id)
 		}
+	}
+	if len(ids) == 0 {
+		return in, nil
 	}
 	for i, got := range cache.GetAll(ctx, s, ids) {
 		var bad *cache.RecordError

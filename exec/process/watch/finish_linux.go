@@ -56,21 +56,29 @@ func (s *seen) trace() *Trace {
 			e.inodes[inode{st.dev, st.ino}] |= c.change
 		}
 	}
-	byName := map[string]*File{}
-	for _, records := range []map[string]*record{s.records, s.links} {
+	type known struct {
+		*File
+		turn int // links last
+	}
+	all := make([]known, 0, len(s.records)+len(s.links))
+	for turn, records := range []map[string]*record{s.records, s.links} {
 		for _, rec := range records {
-			f := e.file(rec)
-			if f == nil {
-				continue
+			if f := e.file(rec); f != nil {
+				all = append(all, known{f, turn})
 			}
-			if old := byName[f.Name]; old != nil {
-				f = merge(old, f)
-			}
-			byName[f.Name] = f
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		t.Files = append(t.Files, *byName[name])
+	slices.SortFunc(all, func(a, b known) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.turn, b.turn))
+	})
+	t.Files = make([]File, 0, len(all))
+	for _, k := range all {
+		f := k.File
+		if last := len(t.Files) - 1; last >= 0 && t.Files[last].Name == f.Name {
+			f = merge(&t.Files[last], f)
+			t.Files = t.Files[:last]
+		}
+		t.Files = append(t.Files, *f)
 	}
 	s.searchedFor(t.Files)
 	for k, by := range s.searches {

@@ -5,7 +5,6 @@ package watch
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -31,7 +30,8 @@ func (r *reader) task() *task {
 func (r *reader) newTask(tid uint32) *task {
 	s := &r.seen
 	t := &task{tgid: tid, program: s.root}
-	if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid)); err == nil {
+	var room [512]byte // the numbers that we want are among the first
+	if status := statusOf(tid, room[:]); status != nil {
 		t.tgid = field(status, "\nTgid:")
 		if t.tgid == 0 {
 			t.tgid = tid
@@ -42,7 +42,7 @@ func (r *reader) newTask(tid uint32) *task {
 			t.program = other.program
 		}
 	}
-	if mounts, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", tid)); err == nil && mounts != s.ownMounts {
+	if mounts := r.readlink("/proc/" + strconv.Itoa(int(tid)) + "/ns/mnt"); mounts != "" && mounts != s.ownMounts {
 		t.foreign = true
 	}
 	if s.namespaces > 0 {
@@ -53,6 +53,21 @@ func (r *reader) newTask(tid uint32) *task {
 	}
 	s.tasks[tid] = t
 	return t
+}
+
+// statusOf is how /proc/PID/status of a thread begins, as much as there is room for. It is
+// nil if that can't be read.
+func statusOf(tid uint32, room []byte) []byte {
+	fd, err := unix.Open("/proc/"+strconv.Itoa(int(tid))+"/status", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	n, err := unix.Read(fd, room)
+	if err != nil || n <= 0 {
+		return nil
+	}
+	return room[:n]
 }
 
 // field is a number in /proc/PID/status.

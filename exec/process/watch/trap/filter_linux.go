@@ -66,7 +66,7 @@ func filter() []in {
 // of them all, since the kernel goes through the filter for each number that there is when
 // it gets it: through a chain that takes a fifth of a millisecond.
 func search(program []in, calls []*Call) []in {
-	if len(calls) > 4 {
+	if len(calls) > 8 {
 		half := len(calls) / 2
 		program = append(program, in{Code: jge, K: uint32(calls[half].Nr), Jf: 1}, in{Code: ja})
 		from := len(program)
@@ -74,16 +74,25 @@ func search(program []in, calls []*Call) []in {
 		program[from-1].K = uint32(len(program) - from)
 		return search(program, calls[half:])
 	}
+	var always []int // where those are told from that are always told of
 	for _, c := range calls {
 		program = append(program, in{Code: je, K: uint32(c.Nr)})
 		from := len(program)
+		if len(c.when) == 0 {
+			always = append(always, from)
+			continue
+		}
 		for _, w := range c.when {
 			program = test(program, w)
 		}
 		program = append(program, tell)
 		program[from-1].Jf = uint8(len(program) - from)
 	}
-	return append(program, allow)
+	program = append(program, allow, tell)
+	for _, from := range always {
+		program[from-1].Jt = uint8(len(program) - 1 - from)
+	}
+	return program
 }
 
 // test adds the test of an argument; what doesn't pass is let through.
@@ -97,9 +106,10 @@ func test(program []in, w cond) []in {
 		}
 		program = append(program, allow)
 	case isNone:
-		for _, v := range w.of {
-			program = append(program, in{Code: je, K: v, Jf: 1}, allow)
+		for i, v := range w.of {
+			program = append(program, in{Code: je, K: v, Jt: uint8(len(w.of) - i)})
 		}
+		program = append(program, in{Code: ja, K: 1}, allow)
 	case hasNot:
 		program = append(program, in{Code: jset, K: w.of[0], Jf: 1}, allow)
 	case hasBits:
