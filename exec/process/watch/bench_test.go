@@ -8,6 +8,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dvlcache/exec/process/watch/trap"
 )
 
 // BenchmarkStart is what watching adds to a program that does next to nothing.
@@ -30,20 +34,22 @@ func BenchmarkImports(b *testing.B) {
 	benchmark(b, exec.Command(cmd.Path, cmd.Args[1:]...), 1)
 }
 
-// benchmark runs a command bare and watched in turn, and reports both and how
-// they compare: the shortest times, since others use the machine too, and the
+// benchmark runs a command bare, with its calls let through, and watched, in turn, and
+// reports how they compare: the shortest times, since others use the machine too, and the
 // processor's, ours included.
 func benchmark(b *testing.B, cmd *exec.Cmd, calls float64) {
 	again := func() *exec.Cmd {
 		return &exec.Cmd{Path: cmd.Path, Args: cmd.Args, SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
 	}
-	bare, watched := least{math.Inf(1), math.Inf(1)}, least{math.Inf(1), math.Inf(1)}
+	never := least{math.Inf(1), math.Inf(1)}
+	bare, through, watched := never, never, never
 	for b.Loop() {
 		bare.measure(func() {
 			if err := again().Run(); err != nil {
 				b.Fatal(err)
 			}
 		})
+		through.measure(func() { letThrough(b, again()) })
 		watched.measure(func() {
 			w, err := Start(again(), Options{})
 			if err != nil {
@@ -58,9 +64,41 @@ func benchmark(b *testing.B, cmd *exec.Cmd, calls float64) {
 	b.ReportMetric(bare.wall/calls*1e6, "µs-bare")
 	b.ReportMetric((watched.wall-bare.wall)/calls*1e6, "µs-more")
 	b.ReportMetric(watched.wall/bare.wall, "ratio")
+	b.ReportMetric(through.wall/bare.wall, "ratio-through")
 	b.ReportMetric((watched.processor-bare.processor)/calls*1e6, "µs-more-cpu")
 	b.ReportMetric(watched.processor/bare.processor, "ratio-cpu")
+	b.ReportMetric(through.processor/bare.processor, "ratio-through-cpu")
 	b.ReportMetric(0, "ns/op")
+}
+
+// letThrough runs a command whose calls are received and let through by the keeper, which
+// is a loop of bare system calls: what the kernel's part of a watch costs, whoever looks.
+func letThrough(b *testing.B, cmd *exec.Cmd) {
+	installed, begin, started := make(chan int), make(chan bool), make(chan error)
+	go onFreshThread(func() {
+		listener, err := trap.Install(!trap.Privileged())
+		if installed <- listener; err == nil && <-begin {
+			started <- cmd.Start()
+		}
+	})
+	listener := <-installed
+	if listener < 0 {
+		b.Fatal("there is no filter")
+	}
+	defer unix.Close(listener)
+	keeper, err := trap.StartKeeper(listener)
+	if begin <- err == nil; err != nil {
+		b.Fatal(err)
+	}
+	keeper.HandOver()
+	if err = <-started; err == nil {
+		err = cmd.Wait()
+	}
+	keeper.TakeOver(false, false)
+	keeper.Wait()
+	if err != nil {
+		b.Fatal(err)
+	}
 }
 
 // least are the least seconds that something took.
