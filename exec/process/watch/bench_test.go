@@ -86,7 +86,7 @@ func letThrough(b *testing.B, cmd *exec.Cmd) {
 		b.Fatal("there is no filter")
 	}
 	defer unix.Close(listener)
-	keeper, err := trap.StartKeeper(listener)
+	keeper, err := trap.StartKeeper(listener, false)
 	if begin <- err == nil; err != nil {
 		b.Fatal(err)
 	}

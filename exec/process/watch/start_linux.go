@@ -122,16 +122,20 @@ func (w *Watch) awaitStart(started <-chan error) error {
 		case <-tick.C:
 			if w.keeper.Killed() {
 				w.replaceKeeper()
-				w.newReader(0)
 			}
 		}
 	}
 }
 
 // replaceKeeper puts another keeper in the place of one that was killed, if it can be
-// had.
+// had. What that one had received nobody will receive again; and if that was the execution
+// of the command, all that comes after it is the readers'.
 func (w *Watch) replaceKeeper() {
-	if other, err := trap.StartKeeper(w.listener); err == nil {
+	last := w.keeper.Received()
+	if last.ID != 0 {
+		trap.LetThrough(w.listener, last.ID)
+	}
+	if other, err := trap.StartKeeper(w.listener, last.Executes()); err == nil {
 		w.keeper.TakeOver(false, w.stuck)
 		w.keeper = other
 	}
@@ -221,7 +225,7 @@ func (w *Watch) prepare() error {
 	if err != nil || !bytes.Equal(buf[:got], append([]byte(selfTest), 0)) {
 		return &Unavailable{Reason: "the names in calls can't be read", Err: err}
 	}
-	if w.keeper, err = trap.StartKeeper(w.listener); err != nil {
+	if w.keeper, err = trap.StartKeeper(w.listener, false); err != nil {
 		return &Unavailable{Reason: "no keeper could be started", Err: err}
 	}
 	return nil

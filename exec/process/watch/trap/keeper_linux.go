@@ -28,6 +28,8 @@ type shared struct {
 	poll   [2]unix.PollFd
 	name   [16]byte
 	took   uint32 // the keeper has taken over
+	// started says that the command was executed before the keeper was there.
+	started bool
 }
 
 // Keeper is a process that answers the calls of the watched tree when we don't:
@@ -45,7 +47,9 @@ type Keeper struct {
 // StartKeeper forks a keeper. It is a fork without exec, which would cost more
 // than all the rest: the child runs keep alone, which calls nothing of Go's
 // runtime, as between fork and exec in package syscall.
-func StartKeeper(listener int) (*Keeper, error) {
+//
+// Until a program is executed it answers all calls. started says that this has been.
+func StartKeeper(listener int, started bool) (*Keeper, error) {
 	raw, err := unix.Mmap(-1, 0, int(unsafe.Sizeof(shared{})), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return nil, err
@@ -57,6 +61,7 @@ func StartKeeper(listener int) (*Keeper, error) {
 	}
 	k := &Keeper{pipe: pipe[1], raw: raw, mem: (*shared)(unsafe.Pointer(&raw[0]))}
 	copy(k.mem.name[:], "dvlcache-keeper")
+	k.mem.started = started
 	k.pid, err = forkKeeper(listener, pipe[0], k.mem)
 	unix.Close(pipe[0])
 	if err != nil {
@@ -153,7 +158,7 @@ func keep(listener, pipe uintptr, mem *shared) {
 	mem.poll[0].Events = unix.POLLIN
 	mem.poll[1].Fd = int32(pipe)
 	mem.poll[1].Events = unix.POLLIN
-	for {
+	for !mem.started {
 		mem.poll[0].Revents = 0
 		mem.poll[1].Revents = 0
 		// ppoll(2), since newer architectures have no poll(2).
@@ -236,6 +241,15 @@ func (k *Keeper) Killed() bool {
 		k.gone = err == nil && pid == k.pid
 	}
 	return k.gone
+}
+
+// Received is the call that the keeper has received last: one that was killed may not have
+// let it through. Its ID is 0 if there is none.
+func (k *Keeper) Received() *Notification { return &k.mem.keeper }
+
+// Executes reports whether a call executes a program.
+func (n *Notification) Executes() bool {
+	return n.ID != 0 && (n.Nr == unix.SYS_EXECVE || n.Nr == unix.SYS_EXECVEAT)
 }
 
 // HandOver has the keeper answer what no reader can, since all are stuck.

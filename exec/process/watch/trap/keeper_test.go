@@ -34,7 +34,7 @@ func TestKeeperLeavesHeap(t *testing.T) {
 	}
 	defer unix.Close(silent[0])
 	defer unix.Close(silent[1])
-	k, err := StartKeeper(silent[0])
+	k, err := StartKeeper(silent[0], false)
 	if err != nil {
 		t.Fatal(err)
 	}
