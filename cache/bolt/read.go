@@ -1,12 +1,10 @@
 package bolt
 
 import (
-	"runtime"
-	"sync"
-
 	"dvlcache/cache"
 	"dvlcache/cache/bolt/pages"
 	"dvlcache/cache/internal/files"
+	"dvlcache/cache/internal/parallel"
 	"dvlcache/cache/key"
 )
 
@@ -67,31 +65,10 @@ func readEntries(t *pages.Tree, ids []cache.ID, into []cache.Got) (err error) {
 	}
 	// Not from the mapped pages: a fault is ours to handle in this goroutine
 	// alone.
-	inParallel(len(ids), func(i int) {
+	parallel.Do(len(ids), func(i int) {
 		into[i].Entry, into[i].Gen, into[i].Err = decode(ids[i], tokens[i], records[i])
 	})
 	return nil
-}
-
-// inParallel does n small things, on all processors where there are many.
-func inParallel(n int, do func(i int)) {
-	const few = 200
-	if n < few {
-		for i := range n {
-			do(i)
-		}
-		return
-	}
-	share := (n + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
-	var wg sync.WaitGroup
-	for from := 0; from < n; from += share {
-		wg.Go(func() {
-			for i := from; i < min(from+share, n); i++ {
-				do(i)
-			}
-		})
-	}
-	wg.Wait()
 }
 
 // countEntries counts the entries of a namespace, or of all: what is neither the

@@ -9,6 +9,7 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/bolt/pages"
+	"dvlcache/cache/internal/parallel"
 	"dvlcache/cache/key"
 )
 
@@ -169,7 +170,7 @@ func readFrom(t *pages.Tree, from cursor, only bool, lowest key.Key, within func
 
 // unsealAll decodes records, on all processors.
 func unsealAll(part []scanned) {
-	inParallel(len(part), func(i int) {
+	parallel.Do(len(part), func(i int) {
 		var err error
 		p := &part[i]
 		if p.entry, err = cache.UnsealOwn(p.id, p.record); err != nil {
