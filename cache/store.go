@@ -112,7 +112,9 @@ type Store interface {
 	// block, and may be called more than once. Where it returns nil,
 	// nothing is written. An entry whose Token is zero stays in the period
 	// that it is in; another token begins a new one. When Update returns
-	// nil the change is as durable as the store can make it.
+	// nil the change is as durable as the store can make it. A store without
+	// locks may make of two changes that were made side by side what
+	// Entry.Join makes of both.
 	// ErrSuperseded: gen is over; change is not called or has no effect.
 	Update(ctx context.Context, id ID, gen Generation, change func(old *Entry) *Entry) error
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dvlcache/cache"
 	"dvlcache/cache/bolt"
 )
 
@@ -19,9 +20,9 @@ func newCheck(ui *terminal) *cobra.Command {
 	var salvage bool
 	cmd := &cobra.Command{
 		Use:   "check [flags] [FILE...]",
-		Short: "Say whether the cache's file is sound",
-		Long: `Say whether the cache's file is sound: its structure and each record's checksum.
-Ends with status 1 where there is damage that was not mended.
+		Short: "Say whether the cache's files are sound",
+		Long: `Say whether the cache's file, or folder, is sound: its structure and each record's
+checksum. Ends with status 1 where there is damage that was not mended.
 
 With --salvage, what can be read of a file that isn't sound is put into a fresh
 one, and the old one is kept under another name. With FILEs, which were set aside
@@ -38,14 +39,18 @@ cleared or refreshed by the last change to it: that is said.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, files []string) error {
-			file, err := openFile(ui, cmd)
+			file, err := openFiles(ui, cmd)
 			if err != nil {
 				return err
 			}
 			defer file.Close()
 			ctx := context.Background()
 			for _, name := range files {
-				saved, err := file.SalvageFrom(ctx, name)
+				into, ok := file.(*bolt.Store)
+				if !ok {
+					return usage(errors.New("FILEs are salvaged into bolt alone"), "import takes over what bolt exports")
+				}
+				saved, err := into.SalvageFrom(ctx, name)
 				text := lostText(saved.Lost)
 				if err == nil {
 					text += fmt.Sprintf("salvaged: %s of %s\n", entries(saved.Entries), name)
@@ -73,7 +78,7 @@ cleared or refreshed by the last change to it: that is said.`,
 				return errors.Join(writeResult(text, ""), err)
 			}
 			return writeResult(text+lostText(saved.Lost)+
-				fmt.Sprintf("salvaged: %s; the old file is kept as %s\n", entries(saved.Entries), filepath.Base(saved.Aside)), "")
+				fmt.Sprintf("salvaged: %s; %s\n", entries(saved.Entries), keptText(saved.Aside)), "")
 		},
 	}
 	addSettings(cmd, fileSettings())
@@ -85,7 +90,7 @@ cleared or refreshed by the last change to it: that is said.`,
 // mostReported is how many things that are wrong are told one by one.
 const mostReported = 20
 
-func reportText(r bolt.Report, aside []string) string {
+func reportText(r cache.Report, aside []string) string {
 	var b strings.Builder
 	if r.Damage != nil {
 		fmt.Fprintf(&b, "damaged: %v\n", r.Damage)
@@ -106,6 +111,21 @@ func reportText(r bolt.Report, aside []string) string {
 		fmt.Fprintf(&b, "set aside: %s\n", name)
 	}
 	return b.String()
+}
+
+// keptText says where files are that were set aside.
+func keptText(aside []string) string {
+	var names []string
+	for _, name := range aside {
+		names = append(names, filepath.Base(name))
+	}
+	switch len(names) {
+	case 0:
+		return "nothing had to be set aside"
+	case 1:
+		return "the old file is kept as " + names[0]
+	}
+	return "the old files are kept as " + strings.Join(names[:min(len(names), mostReported)], ", ")
 }
 
 func lostText(lost []string) string {

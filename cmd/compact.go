@@ -10,14 +10,14 @@ import (
 func newCompact(ui *terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compact [flags]",
-		Short: "Give back the disk space that the cache's file doesn't need",
-		Long: `Give back the disk space that the cache's file doesn't need: copy it, as small as
-it can be, and put the copy in its place. Others wait meanwhile. clear and prune
-do this by themselves.`,
+		Short: "Give back the disk space that the cache doesn't need",
+		Long: `Give back the disk space that the cache doesn't need. Of bolt the file is copied, as
+small as it can be, and the copy put in its place; others wait meanwhile. In a folder, each
+namespace becomes one file; nobody waits. clear and prune do this by themselves.`,
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			file, err := openFile(ui, cmd)
+			file, err := openFiles(ui, cmd)
 			if err != nil {
 				return err
 			}

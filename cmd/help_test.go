@@ -22,7 +22,7 @@ func commandNamed(t *testing.T, name string) *cobra.Command {
 
 // TestStoreFlags: a command shows the flags of the store that it has a use for.
 func TestStoreFlags(t *testing.T) {
-	const list, file = "backend dir namespace lock-timeout safe-directory", "backend dir lock-timeout safe-directory"
+	const list, file = "backend dir folder namespace lock-timeout safe-directory", "backend dir folder lock-timeout safe-directory"
 	const servers = " memcached memcached-tls memcached-ca memcached-cert memcached-key"
 	const all = list + servers + " ttl strict"
 	for name, want := range map[string]string{

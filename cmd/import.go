@@ -48,7 +48,7 @@ imported are run by nobody but verify --trust.`,
 			}
 			defer o.close()
 			if _, ok := o.store.(*cache.Memory); ok {
-				return usage(errors.New("the memory backend would forget it at once"), "--backend bolt, or --memcached HOST:PORT")
+				return usage(errors.New("the memory backend would forget it at once"), "--backend bolt, --folder DIR or --memcached HOST:PORT")
 			}
 			im := importer{store: o.store, conflict: policy}
 			if cmd.Flags().Changed("namespace") {

@@ -45,6 +45,11 @@ func (o opened) observer(s *config.Settings, q exec.Query, still bool) *observe.
 		return nil
 	}
 	own := []string{cache}
+	if s.Folder != "" {
+		if folder, err := filepath.Abs(s.Folder); err == nil {
+			own = append(own, folder)
+		}
+	}
 	if session, _ := currentSession(); session != "" {
 		own = append(own, session)
 	}

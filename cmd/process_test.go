@@ -57,7 +57,7 @@ func newWorkbench(t testing.TB) *workbench {
 }
 
 // backends are those that processes can share.
-var backends = []string{"bolt", "session", "memcached"}
+var backends = []string{"bolt", "session", "memcached", "folder"}
 
 // onEachBackend runs a test on each backend, side by side.
 func onEachBackend(t *testing.T, test func(t *testing.T, b *workbench)) {
@@ -90,6 +90,8 @@ func onBackend(t *testing.T, backend string, test func(t *testing.T, b *workbenc
 		b.env = append(b.env, "DVLCACHE_SESSION="+b.lines("folder")[0])
 		defer session.Wait()
 		defer b.write("end", "")
+	case "folder":
+		b.env = append(b.env, "DVLCACHE_FOLDER="+filepath.Join(b.dir, ".shared"))
 	case "memcached":
 		b.env = append(b.env, "DVLCACHE_MEMCACHED="+memcachedtest.Start(t).Address)
 	}

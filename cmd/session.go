@@ -55,7 +55,7 @@ and --resume goes on with it.`,
 			}
 			save = save || resume != ""
 			if save && s.Backend == "memory" {
-				return usage(errors.New("--save has nowhere to save to: the backend is memory"), "--backend bolt, or --memcached HOST:PORT")
+				return usage(errors.New("--save has nowhere to save to: the backend is memory"), "--backend bolt, --folder DIR or --memcached HOST:PORT")
 			}
 			return runSession(ui, s, origins, args, save, resume)
 		},

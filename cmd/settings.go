@@ -75,12 +75,12 @@ func without(settings []*config.Setting, names ...string) []*config.Setting {
 // listSettings are those of a command that goes through entries, which
 // memcached can't do.
 func listSettings() []*config.Setting {
-	return only(config.StoreSettings, "backend", "dir", "namespace", "lock-timeout", "safe-directory")
+	return only(config.StoreSettings, "backend", "dir", "folder", "namespace", "lock-timeout", "safe-directory")
 }
 
 // fileSettings are those of a command that is about the cache's file.
 func fileSettings() []*config.Setting {
-	return only(config.StoreSettings, "backend", "dir", "lock-timeout", "safe-directory")
+	return only(config.StoreSettings, "backend", "dir", "folder", "lock-timeout", "safe-directory")
 }
 
 // namespaceMeans has the help of a command say what its --namespace does, where the
@@ -117,8 +117,8 @@ func load(ui *terminal, cmd *cobra.Command) (*config.Settings, []config.Origin, 
 	for _, w := range s.Warnings {
 		ui.warn(w.Error(), w.Hint)
 	}
-	if foreign := foreignDir(s); foreign != nil && s.Backend == "memcached" {
-		ui.warn(foreign.Error()+"; going on with memcached alone", foreign.hint)
+	if foreign := foreignDir(s); foreign != nil && (s.Backend == "memcached" || s.Backend == "folder") {
+		ui.warn(foreign.Error()+"; going on with "+s.Backend+" alone", foreign.hint)
 		s.Dir = ""
 	}
 	if s.Namespace == "" {
@@ -184,7 +184,7 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 		DependsOn:       s.DependsOn,
 		Untracked:       s.Untracked,
 		Gitignore:       s.Gitignore,
-		Leave:           s.Dir,
+		Leave:           ownFolders(s),
 		Safe:            s.SafeDirectory,
 		Env:             env,
 		Descriptors:     inheritedDescriptors(s.Track),

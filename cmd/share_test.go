@@ -23,8 +23,9 @@ func TestUsersShare(t *testing.T) {
 		t.Skip("needs root, to be two other users")
 	}
 	const group = 61000
-	for _, umask := range []string{"022", "077"} {
-		t.Run("umask "+umask, func(t *testing.T) {
+	for _, c := range [][2]string{{"bolt", "022"}, {"bolt", "077"}, {"folder", "022"}, {"folder", "077"}} {
+		backend, umask := c[0], c[1]
+		t.Run(backend+", umask "+umask, func(t *testing.T) {
 			// Not below the test's folder, which is root's alone.
 			dir, err := os.MkdirTemp("", "shared")
 			if err != nil {
@@ -46,13 +47,15 @@ func TestUsersShare(t *testing.T) {
 			must(err)
 			must(os.WriteFile(in("dvlcache"), binary, 0o755))
 			must(os.WriteFile(in("train.sh"), []byte("#!/bin/sh\necho 0.$1\n"), 0o755))
-			must(os.Mkdir(in("cache"), 0o755))
-			must(os.Chown(in("cache"), 61001, group))
-			must(os.Chmod(in("cache"), 0o775|fs.ModeSetgid))
+			for _, name := range []string{"cache", "cache/folder"} {
+				must(os.Mkdir(in(name), 0o755))
+				must(os.Chown(in(name), 61001, group))
+				must(os.Chmod(in(name), 0o775|fs.ModeSetgid))
+			}
 			as := func(user uint32, args string) (string, error) {
 				c := osexec.Command("sh", "-c", "umask "+umask+"; "+args)
 				c.Dir = dir
-				c.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "DVLCACHE_DIR=" + in("cache"), "DVLCACHE_LOCK_TIMEOUT=2m", "XDG_CONFIG_HOME=/nowhere"}
+				c.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "DVLCACHE_DIR=" + in("cache"), "DVLCACHE_LOCK_TIMEOUT=2m", "XDG_CONFIG_HOME=/nowhere", "DVLCACHE_BACKEND=" + backend, "DVLCACHE_FOLDER=" + in("cache/folder")}
 				c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user, Groups: []uint32{group}}}
 				var errs bytes.Buffer
 				c.Stderr = &errs
@@ -111,7 +114,7 @@ func TestUsersShare(t *testing.T) {
 				if stat := info.Sys().(*syscall.Stat_t); stat.Gid != group || info.Mode().Perm()&0o060 != 0o060 || d.IsDir() && info.Mode()&fs.ModeSetgid == 0 {
 					t.Errorf("%s: %v of group %d", path, info.Mode(), stat.Gid)
 				}
-				if umask == "077" && path != in("cache") && info.Mode().Perm()&0o007 != 0 {
+				if umask == "077" && path != in("cache") && path != in("cache/folder") && info.Mode().Perm()&0o007 != 0 {
 					t.Errorf("%s: %v, in spite of the umask", path, info.Mode())
 				}
 				return nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"dvlcache/cache/folder"
 	"dvlcache/cache/key"
 	"dvlcache/config"
 	"dvlcache/exec"
@@ -63,6 +64,7 @@ func meaningOf(err error) meaning {
 		foreign *foreignError
 		subset  *subsetError
 		early   *unvaluedError
+		denied  *folder.PermissionError
 	)
 	switch {
 	case errors.As(err, &subset):
@@ -105,6 +107,8 @@ func meaningOf(err error) meaning {
 		return meaning{statusUsage, ""}
 	case errors.As(err, &foreign):
 		return meaning{statusInternal, foreign.hint}
+	case errors.As(err, &denied):
+		return meaning{statusInternal, denied.Hint()}
 	default:
 		return meaning{statusInternal, ""}
 	}

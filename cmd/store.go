@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/cache/bolt"
+	"dvlcache/cache/folder"
 	"dvlcache/cache/inputs"
 	"dvlcache/cache/key"
 	"dvlcache/cache/memcached"
@@ -120,21 +122,31 @@ type foreignError struct {
 
 func (e *foreignError) Error() string { return "the cache isn't used, since " + e.doubt.Error() }
 
-// foreignDir says why the cache's folder isn't to be trusted: it is somebody else's, who
-// could answer any number; unless our group shares it. Where a project's file names it, nobody else may write to it
-// either, nor to a folder on the way.
+// foreignDir says why the cache's folder isn't to be trusted.
 func foreignDir(s *config.Settings) *foreignError {
-	if s.Dir == "" {
+	return foreign(s, s.Dir, s.DirByProject, "DVLCACHE_DIR")
+}
+
+// foreignFolder says the same of the one that machines share.
+func foreignFolder(s *config.Settings) *foreignError {
+	return foreign(s, s.Folder, s.FolderByProject, "DVLCACHE_FOLDER")
+}
+
+// foreign says why a folder of entries isn't to be trusted: it is somebody else's, who could
+// answer any number; unless our group shares it. Where a project's file names it, nobody else
+// may write to it either, nor to a folder on the way. variable is the one that names it.
+func foreign(s *config.Settings, dir string, byProject bool, variable string) *foreignError {
+	if dir == "" {
 		return nil
 	}
-	dir, err := filepath.Abs(s.Dir)
+	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil
 	}
 	safe := trust.Places(s.SafeDirectory)
 	var doubt *trust.Doubt
 	switch {
-	case s.DirByProject:
+	case byProject:
 		if doubt = safe.Folder(dir); doubt == nil {
 			doubt = safe.File(dir)
 		}
@@ -144,11 +156,25 @@ func foreignDir(s *config.Settings) *foreignError {
 	if doubt == nil {
 		return nil
 	}
-	return &foreignError{doubt, "set DVLCACHE_DIR to a folder of your own, or, if what is there may be trusted, DVLCACHE_SAFE_DIRECTORY=" + dir}
+	return &foreignError{doubt, "set " + variable + " to a folder of your own, or, if what is there may be trusted, DVLCACHE_SAFE_DIRECTORY=" + dir}
 }
 
-// openFile opens the cache for a command that is about its file.
-func openFile(ui *terminal, cmd *cobra.Command) (*bolt.Store, error) {
+// files is a store that is files of its own.
+type files interface {
+	cache.Store
+	cache.Measurer
+	// Check looks at all of it, and changes nothing.
+	Check(ctx context.Context) (cache.Report, error)
+	// Salvage puts what can be read of what is damaged in its place.
+	Salvage(ctx context.Context) (cache.Salvaged, error)
+	// SetAside lists what was set aside since it is damaged.
+	SetAside() []string
+	// Compact gives back the disk space that it doesn't need.
+	Compact(ctx context.Context) error
+}
+
+// openFiles opens the cache for a command that is about its files.
+func openFiles(ui *terminal, cmd *cobra.Command) (files, error) {
 	s, _, err := load(ui, cmd)
 	if err != nil {
 		return nil, err
@@ -158,12 +184,20 @@ func openFile(ui *terminal, cmd *cobra.Command) (*bolt.Store, error) {
 		return nil, err
 	}
 	o.digests.Close()
-	file, ok := o.store.(*bolt.Store)
+	own, ok := o.store.(files)
 	if !ok {
 		o.store.Close()
 		return nil, usage(errors.New("this cache is no file of its own"), "--backend bolt, outside of a session")
 	}
-	return file, nil
+	return own, nil
+}
+
+// ownFolders are the cache's.
+func ownFolders(s *config.Settings) []string {
+	if s.Folder == "" {
+		return []string{s.Dir}
+	}
+	return []string{s.Dir, s.Folder}
 }
 
 // openBase opens the store that the settings name.
@@ -194,6 +228,21 @@ func openBase(ui *terminal, s *config.Settings) (cache.Store, error) {
 			}
 		}
 		return memcached.New(c)
+	case "folder":
+		if foreign := foreignFolder(s); foreign != nil {
+			return nil, foreign
+		}
+		if info, err := os.Stat(s.Folder); err == nil && !info.IsDir() {
+			return nil, fmt.Errorf("%s is not a folder", s.Folder)
+		}
+		dir, err := filepath.Abs(s.Folder)
+		if err != nil {
+			return nil, err
+		}
+		if share.In(dir).Open {
+			ui.warn(fmt.Sprintf("everybody may write to %s, and so answer any number", dir), "chmod o-w "+dir)
+		}
+		return folder.New(dir), nil
 	}
 	if s.Dir == "" {
 		return nil, usage(errNoDir, dirHint)

@@ -150,7 +150,7 @@ func runVerify(ui *terminal, s *config.Settings, origins []config.Origin, f veri
 	v := &verification{
 		ui: ui, out: impatient(ctx, os.Stdout), flags: f, settings: s, origins: origins, reader: reader,
 		Verifier: verify.Verifier{Memo: &exec.Memo{Store: o.store, Digests: o.digests, Runner: runner, Warn: ui.warn, Made: made},
-			Tolerance: f.tolerance, Trust: f.trust, Leave: s.Dir, Safe: s.SafeDirectory},
+			Tolerance: f.tolerance, Trust: f.trust, Leave: ownFolders(s), Safe: s.SafeDirectory},
 		progress: ui.batchProgress("auto", f.quiet, nil),
 		state:    exec.BatchState{Read: int64(len(all))},
 		tally:    map[verify.Verdict]int{},

@@ -82,6 +82,9 @@ func Load(flags map[string][]string) (*Settings, []Origin, error) {
 		if _, ok := f.values["dir"]; ok && !f.user && shown("dir").From == f.path {
 			out.DirByProject = true
 		}
+		if _, ok := f.values["folder"]; ok && !f.user && shown("folder").From == f.path {
+			out.FolderByProject = true
+		}
 		out.Programs = append(out.Programs, f.programs...)
 	}
 	for i, place := range out.SafeDirectory {
@@ -98,14 +101,23 @@ func Load(flags map[string][]string) (*Settings, []Origin, error) {
 		shown("dir").Value, shown("dir").From = out.Dir, byDefault // an empty name is none
 	}
 	if out.Backend == "auto" {
-		out.Backend = "bolt"
-		if len(out.Memcached) > 0 {
+		switch {
+		case len(out.Memcached) > 0 && out.Folder != "":
+			return nil, nil, &Error{Where: "backend auto", Reason: "memcached servers are given, and a folder", Hint: "--backend memcached or --backend folder says which"}
+		case len(out.Memcached) > 0:
 			out.Backend = "memcached"
+		case out.Folder != "":
+			out.Backend = "folder"
+		default:
+			out.Backend = "bolt"
 		}
 		shown("backend").Value = out.Backend
 	}
 	if out.Backend == "memcached" && len(out.Memcached) == 0 {
 		return nil, nil, &Error{Where: "backend memcached", Reason: "no server is given", Hint: "--memcached HOST:PORT or DVLCACHE_MEMCACHED"}
+	}
+	if out.Backend == "folder" && out.Folder == "" {
+		return nil, nil, &Error{Where: "backend folder", Reason: "no folder is given", Hint: "--folder DIR or DVLCACHE_FOLDER"}
 	}
 	return out, origins, nil
 }

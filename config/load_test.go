@@ -305,8 +305,13 @@ func TestBackend(t *testing.T) {
 		{map[string][]string{"memcached": {"a:1"}, "backend": {"auto"}}, "memcached", ""},
 		{map[string][]string{"backend": {"memory"}}, "memory", ""},
 		{map[string][]string{"backend": {"memcached"}}, "", "backend memcached: no server is given"},
-		{map[string][]string{"backend": {"bold"}}, "", `--backend: "bold" is none of auto, bolt, memory, memcached`},
-		{map[string][]string{"backend": {""}}, "", `--backend: "" is none of auto, bolt, memory, memcached`},
+		{map[string][]string{"folder": {"/x"}}, "folder", ""},
+		{map[string][]string{"folder": {"/x"}, "backend": {"bolt"}}, "bolt", ""},
+		{map[string][]string{"folder": {"/x"}, "memcached": {"a:1"}, "backend": {"folder"}}, "folder", ""},
+		{map[string][]string{"folder": {"/x"}, "memcached": {"a:1"}}, "", "backend auto: memcached servers are given, and a folder"},
+		{map[string][]string{"backend": {"folder"}}, "", "backend folder: no folder is given"},
+		{map[string][]string{"backend": {"bold"}}, "", `--backend: "bold" is none of auto, bolt, folder, memory, memcached`},
+		{map[string][]string{"backend": {""}}, "", `--backend: "" is none of auto, bolt, folder, memory, memcached`},
 	} {
 		newWorld(t)
 		got, origins, err := Load(c.flags)

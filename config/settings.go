@@ -11,6 +11,7 @@ import (
 type Settings struct {
 	Backend       string
 	Dir           string
+	Folder        string
 	Namespace     string
 	LockTimeout   time.Duration
 	Strict        bool
@@ -66,6 +67,8 @@ type Settings struct {
 
 	// DirByProject says that a project's file gives Dir.
 	DirByProject bool
+	// FolderByProject says the same of Folder.
+	FolderByProject bool
 	// Warnings are what was passed over.
 	Warnings []*Error
 

@@ -4,12 +4,15 @@ import "slices"
 
 // StoreSettings are those of every command that opens the cache.
 var StoreSettings = []*Setting{
-	{Name: "backend", Default: "auto", Metavar: "NAME", choices: []string{"auto", "bolt", "memory", "memcached"},
-		Usage: "where entries lie: bolt, memory, memcached, or auto: memcached if servers are given, else bolt",
+	{Name: "backend", Default: "auto", Metavar: "NAME", choices: []string{"auto", "bolt", "folder", "memory", "memcached"},
+		Usage: "where entries lie: bolt, folder, memory, memcached, or auto: memcached if servers are given, folder if one is, else bolt",
 		field: func(s *Settings) any { return &s.Backend }},
 	{Name: "dir", Metavar: "DIR", isPath: true,
 		Usage: "folder of the cache (default: dvlcache in the user's cache directory)",
 		field: func(s *Settings) any { return &s.Dir }},
+	{Name: "folder", Metavar: "DIR", isPath: true,
+		Usage: "folder that machines share for entries, on NFS, Lustre or any disk; statistics and digests stay in --dir",
+		field: func(s *Settings) any { return &s.Folder }},
 	{Name: "namespace", Default: "default", Metavar: "NAME",
 		Usage: "part of the cache that can be cleared by name",
 		field: func(s *Settings) any { return &s.Namespace }},

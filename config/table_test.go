@@ -34,7 +34,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s has no help, or is on by default", s.Name)
 		}
 	}
-	if want := reflect.TypeFor[Settings]().NumField() - 3; len(fields) != want { // all but DirByProject, Warnings and Programs
+	if want := reflect.TypeFor[Settings]().NumField() - 4; len(fields) != want { // all but DirByProject, FolderByProject, Warnings and Programs
 		t.Errorf("%d of %d fields have a setting", len(fields), want)
 	}
 	if names[programsKey] || names["name"] {

@@ -201,7 +201,12 @@ func (c *call) seriesFromOutput(v *cache.Variant) *cache.Series {
 // outOfOrder counts and reports an error of the store.
 func (c *call) outOfOrder(err error, consequence string) {
 	c.countError(err)
-	c.Warn(fmt.Sprintf("%v; %s", err, consequence), "")
+	var mend interface{ Hint() string } // an error that says what the user can do
+	hint := ""
+	if errors.As(err, &mend) {
+		hint = mend.Hint()
+	}
+	c.Warn(fmt.Sprintf("%v; %s", err, consequence), hint)
 }
 
 func (c *call) countError(err error) {

@@ -28,7 +28,7 @@ type Query struct {
 	DependsOn []string
 	Untracked []string
 	Gitignore bool
-	Leave     string
+	Leave     []string
 	Safe      []string
 	Env       []string
 	Stdin     *Input // nil: empty, and doesn't count

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"go.etcd.io/bbolt"
@@ -18,24 +17,9 @@ import (
 	"dvlcache/cache/key"
 )
 
-// Report is what a look at a whole file found.
-type Report struct {
-	Entries int                 // that can be read
-	Damage  error               // of the file itself: some entries can't be got at; nil if there is none
-	Bad     []cache.RecordError // records that are no entries, of a newer version included
-}
-
-// Sound reports whether nothing is wrong.
-func (r *Report) Sound() bool { return r.Damage == nil && len(r.Bad) == 0 }
-
-// Newer reports whether all records that are bad are of a newer version.
-func (r *Report) Newer() bool {
-	return !slices.ContainsFunc(r.Bad, func(e cache.RecordError) bool { return !e.Newer })
-}
-
 // Check looks at the file's structure and at each record. It changes nothing;
 // an error means that it could not look.
-func (b *Store) Check(ctx context.Context) (r Report, err error) {
+func (b *Store) Check(ctx context.Context) (r cache.Report, err error) {
 	err = b.viewAll(ctx, (*pages.Tree).Sound)
 	if err == nil {
 		err = b.Each(ctx, cache.Range{}, func(_ cache.ID, _ *cache.Entry, bad *cache.RecordError) error {
@@ -55,19 +39,6 @@ func (b *Store) Check(ctx context.Context) (r Report, err error) {
 	return r, err
 }
 
-// Salvaged says what a salvage did.
-type Salvaged struct {
-	Entries int      // that are in the fresh file
-	Lost    []string // what can't be read, and why; an entry or many each
-	Aside   string   // where the old file is now
-}
-
-// lose notes what can't be read; the salvage goes on without it.
-func (s *Salvaged) lose(err error) error {
-	s.Lost = append(s.Lost, err.Error())
-	return nil
-}
-
 // errOneHead says what it means that a tree may not be the last one.
 var errOneHead = errors.New("one of the file's two heads: a number that was stored last may be missing, and one that was cleared or refreshed last may be back as it was before")
 
@@ -78,7 +49,7 @@ var errOneHead = errors.New("one of the file's two heads: a number that was stor
 // Namespaces whose generation can't be read begin a new one, and so do all where one
 // of the heads can't be, since the last change may be undone then: so that no
 // evaluation which is under way is merged into what was there before a refresh.
-func (b *Store) Salvage(ctx context.Context) (s Salvaged, err error) {
+func (b *Store) Salvage(ctx context.Context) (s cache.Salvaged, err error) {
 	release, err := b.lock.acquire(ctx, false)
 	if err != nil {
 		return s, b.explain(err)
@@ -103,8 +74,10 @@ func (b *Store) Salvage(ctx context.Context) (s Salvaged, err error) {
 		return s, fmt.Errorf("%s: nothing can be salvaged: %w", b.path, err)
 	}
 	// By a link, so that there is a file at any time.
-	if s.Aside = files.AsideName(b.path); os.Link(b.path, s.Aside) != nil {
-		err = os.Rename(b.path, s.Aside)
+	aside := files.AsideName(b.path)
+	s.Aside = []string{aside}
+	if os.Link(b.path, aside) != nil {
+		err = os.Rename(b.path, aside)
 	}
 	if err == nil {
 		err = os.Rename(fresh.path, b.path)
@@ -126,9 +99,9 @@ func salvageTree(data []byte) (t pages.Tree, last bool, err error) {
 
 // fillFrom copies the namespaces that a tree has into a fresh file, with their
 // generations if it is the last tree that there was.
-func (b *Store) fillFrom(t *pages.Tree, last bool, s *Salvaged) error {
+func (b *Store) fillFrom(t *pages.Tree, last bool, s *cache.Salvaged) error {
 	if !last {
-		s.lose(errOneHead)
+		s.Lose(errOneHead)
 	}
 	var failure error
 	err := t.Buckets([]byte{'n'}, func(name []byte, d pages.Bucket) bool {
@@ -152,7 +125,7 @@ func (b *Store) fillFrom(t *pages.Tree, last bool, s *Salvaged) error {
 					e, err := cache.Unseal(id, v)
 					var bad *cache.RecordError
 					if errors.As(err, &bad) && !bad.Newer {
-						s.lose(bad)
+						s.Lose(bad)
 						return true
 					}
 					if !e.Empty() {
@@ -165,11 +138,11 @@ func (b *Store) fillFrom(t *pages.Tree, last bool, s *Salvaged) error {
 				}
 				putErr = bucket.Put(k, v)
 				return putErr == nil
-			}, s.lose)
+			}, s.Lose)
 			return errors.Join(err, putErr)
 		})
 		return failure == nil
-	}, s.lose)
+	}, s.Lose)
 	if err = errors.Join(err, failure); err != nil {
 		return err
 	}
@@ -178,7 +151,7 @@ func (b *Store) fillFrom(t *pages.Tree, last bool, s *Salvaged) error {
 
 // SalvageFrom takes over what can be read of another file, one that was set aside,
 // as Import does with what is exported; and what is there already stays.
-func (b *Store) SalvageFrom(ctx context.Context, path string) (s Salvaged, err error) {
+func (b *Store) SalvageFrom(ctx context.Context, path string) (s cache.Salvaged, err error) {
 	data, err := files.ReadOwn(path)
 	if err != nil {
 		return s, err
@@ -189,7 +162,7 @@ func (b *Store) SalvageFrom(ctx context.Context, path string) (s Salvaged, err e
 	}
 	conflict := cache.ConflictMerge
 	if !last {
-		s.lose(errOneHead)
+		s.Lose(errOneHead)
 		conflict = cache.ConflictKeep // what is there is newer
 	}
 	const group = 2000
@@ -214,16 +187,16 @@ func (b *Store) SalvageFrom(ctx context.Context, path string) (s Salvaged, err e
 			id := cache.ID{Namespace: namespace, Key: key.Key(k)}
 			e, err := cache.Unseal(id, v)
 			if err != nil {
-				s.lose(err)
+				s.Lose(err)
 				return true
 			}
 			if e.Token = (cache.Token{}); !e.Empty() {
 				entries = append(entries, cache.Transfer{ID: id, Entry: e})
 			}
 			return len(entries) < group || flush()
-		}, s.lose)
+		}, s.Lose)
 		return failure == nil
-	}, s.lose)
+	}, s.Lose)
 	if failure == nil && len(entries) > 0 {
 		flush()
 	}

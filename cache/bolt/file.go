@@ -225,7 +225,7 @@ func (b *Store) update(ctx context.Context, f func(*bbolt.Tx) error) error {
 	defer release()
 	b.place.Do(func() {
 		if name := networkFileSystem(filepath.Dir(b.path)); name != "" {
-			b.notice(fmt.Sprintf("%s is on %s, where locks between machines can't be trusted; use a folder on a local disk (DVLCACHE_DIR)", filepath.Dir(b.path), name))
+			b.notice(fmt.Sprintf("%s is on %s, where locks between machines can't be trusted; --folder DIR (DVLCACHE_FOLDER) needs none, or DVLCACHE_DIR names a folder on a local disk", filepath.Dir(b.path), name))
 		}
 		if dir := filepath.Dir(b.path); share.In(dir).Open {
 			b.notice(fmt.Sprintf("everybody may write to %s, and so answer any number; chmod o-w %s", dir, dir))

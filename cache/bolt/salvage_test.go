@@ -89,7 +89,7 @@ func TestSalvageOfHeads(t *testing.T) {
 			if err := os.WriteFile(path, file, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			salvage := func() (Salvaged, error) {
+			salvage := func() (cache.Salvaged, error) {
 				if own {
 					return s.Salvage(ctx)
 				}

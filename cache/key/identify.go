@@ -36,8 +36,8 @@ type CallSpec struct {
 	Stdin     *Digest // nil: stdin does not count
 	// Descriptors are those above 2 that COMMAND gets from whoever started us.
 	Descriptors []Descriptor
-	// Leave is a folder that no dependency includes: the cache's own.
-	Leave string
+	// Leave are folders that no dependency includes: the cache's own.
+	Leave []string
 	// Safe are folders whose projects are obeyed, whosever they are.
 	Safe trust.Places
 }

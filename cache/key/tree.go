@@ -41,7 +41,7 @@ func (c *Call) addDependencies(ctx context.Context, paths []string, where *pathN
 		if info.IsDir() {
 			p.Style = "tree"
 			if rules == nil {
-				rules = folder.NewRules(c.spec.Untracked, c.spec.Gitignore, c.spec.Leave)
+				rules = folder.NewRules(c.spec.Untracked, c.spec.Gitignore, c.spec.Leave...)
 			}
 			sum, err = c.trackTree(ctx, path, where, rules)
 		} else {

@@ -248,7 +248,7 @@ func TestFolderOfTheCache(t *testing.T) {
 			dir := t.TempDir()
 			writeTree(t, dir, map[string]string{"x/mine": "1", "real/mine": "1", "link": "-> real"})
 			cache, folder := filepath.Join(dir, test.cache), filepath.Join(dir, test.folder)
-			leave := func(s *CallSpec) { s.Leave = cache }
+			leave := func(s *CallSpec) { s.Leave = []string{cache} }
 			before := depends(t, folder, leave)
 			defer before.Watch()()
 			own := []string{"cache.db", "cache.db.new", "cache.db.broken-20260101T000000.000000", "cache.lock", "gate.lock", "digests",

@@ -28,13 +28,15 @@ func Run(t *testing.T, open func(t *testing.T) cache.Store) {
 		}
 		return e, gen
 	}
-	// put adds one sample to the series "last".
+	// put adds one sample to the series "last", of which there is a mean.
 	put := func(s cache.Store, id cache.ID, gen cache.Generation, sample cache.Sample) error {
 		return s.Update(ctx, id, gen, func(e *cache.Entry) *cache.Entry {
 			if e == nil {
 				e = &cache.Entry{}
 			}
-			e.FindOrAdd("last").Add(sample, fmt.Sprint(sample.Value))
+			series := e.FindOrAdd("last")
+			series.Repeated = true
+			series.Add(sample, fmt.Sprint(sample.Value))
 			return e
 		})
 	}

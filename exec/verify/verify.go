@@ -72,7 +72,7 @@ type Verifier struct {
 	// or relative to it.
 	Tolerance float64
 	Trust     bool     // run what was imported, too
-	Leave     string   // see key.CallSpec
+	Leave     []string // see key.CallSpec
 	Safe      []string // likewise
 }
 

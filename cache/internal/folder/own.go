@@ -22,6 +22,9 @@ func (o *ownFolder) folders() map[string]*ownFolder {
 
 func (o *ownFolder) holds(name string) bool { return o != nil && o.is != nil && o.is(name) }
 
+// sharedFolder is where all lies of a cache that machines share, beside its FORMAT.
+const sharedFolder = "ns"
+
 // ownPlace is where such a folder lies.
 type ownPlace struct {
 	info   os.FileInfo
@@ -51,7 +54,7 @@ func ownPlaces(dir string) (places []ownPlace) {
 		}
 		dir, rest = up, filepath.Join(filepath.Base(dir), rest)
 	}
-	at := &ownFolder{is: ownFile, below: map[string]*ownFolder{"stats": {is: hashed}, "leases": {is: hashed}}}
+	at := &ownFolder{is: ownFile, below: map[string]*ownFolder{"stats": {is: hashed}, "leases": {is: hashed}, sharedFolder: {is: func(string) bool { return true }}}}
 	for name, o := range at.below {
 		if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			places = append(places, ownPlace{info, o})
@@ -83,7 +86,7 @@ func (l *Rules) ownFolder(info os.FileInfo) *ownFolder {
 // ownFile reports whether a file in the cache's folder is named as one of its own.
 func ownFile(name string) bool {
 	switch name {
-	case "cache.db", "cache.lock", "gate.lock", "digests", "marks", "checked", "alive":
+	case "cache.db", "cache.lock", "gate.lock", "digests", "marks", "checked", "alive", "FORMAT":
 		return true
 	}
 	return strings.HasPrefix(name, "cache.db.") // new, broken

@@ -18,9 +18,12 @@ type Rules struct {
 }
 
 // NewRules makes rules of patterns, of whether .gitignore files are obeyed, and of
-// the cache's folder.
-func NewRules(untracked []string, gitignore bool, cache string) *Rules {
-	r := &Rules{git: gitignore, own: ownPlaces(cache)}
+// the cache's folders.
+func NewRules(untracked []string, gitignore bool, caches ...string) *Rules {
+	r := &Rules{git: gitignore}
+	for _, cache := range caches {
+		r.own = append(r.own, ownPlaces(cache)...)
+	}
 	for _, text := range untracked {
 		r.patterns = append(r.patterns, NewPattern(text))
 	}

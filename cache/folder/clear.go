@@ -1,0 +1,160 @@
+package folder
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"time"
+
+	"dvlcache/cache"
+	"dvlcache/cache/folder/disk"
+)
+
+// Clear implements Clearer. The folder of what is cleared goes at once, as far as it can.
+func (s *Store) Clear(ctx context.Context, namespace string) (int, error) {
+	if ok, err := s.format(false); !ok || err != nil {
+		return 0, err
+	}
+	p, err := s.current(ctx, namespace, false)
+	if err == nil && p == nil { // or another machine has just made it
+		s.renew(namespaces)
+		s.renew(folderOf(namespace))
+		p, err = s.current(ctx, namespace, false)
+	}
+	if errors.Is(err, errCurrent) {
+		return -1, s.explain(s.replaceCurrent(folderOf(namespace), namespace, cache.Token{}))
+	}
+	if p == nil || err != nil {
+		return 0, err
+	}
+	n, err := s.count(ctx, p)
+	if err != nil {
+		return 0, err
+	}
+	return n, s.explain(s.replaceCurrent(p.dir, namespace, p.token))
+}
+
+// ClearAll implements Clearer, as Clear does.
+func (s *Store) ClearAll(ctx context.Context) (n int, err error) {
+	if ok, err := s.format(false); !ok || err != nil {
+		return 0, err
+	}
+	s.renew(namespaces)
+	dirs, err := s.folders()
+	if err != nil {
+		return 0, err
+	}
+	for _, dir := range dirs {
+		namespace, _, err := s.readCurrent(dir)
+		if again(err) {
+			s.renew(dir)
+			namespace, _, err = s.readCurrent(dir)
+		}
+		switch {
+		case again(err): // nobody has begun anything in it
+		case errors.Is(err, errCurrent):
+			if err := s.sys.Remove(dir + "/" + currentName); err != nil {
+				return n, s.explain(err)
+			}
+			if err := s.sys.Sync(dir); err != nil {
+				return n, s.explain(err)
+			}
+			s.removeAll(dir)
+		case err != nil:
+			return n, s.explain(err)
+		default:
+			some, err := s.Clear(ctx, namespace)
+			n += some
+			if err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
+}
+
+// replaceCurrent begins a new period of a namespace, if the one of the token goes on
+// still, and removes the folders of those before.
+func (s *Store) replaceCurrent(dir, namespace string, old cache.Token) error {
+	fresh, begun := s.newToken(), time.Now()
+	if err := s.prepare(dir, fresh); err != nil {
+		return err
+	}
+	text := encodeCurrent(namespace, fresh)
+	temp, err := s.fill(dir, func(f disk.File) error { _, err := f.Write(text); return err })
+	if err != nil {
+		return err
+	}
+	for range 3 {
+		if time.Since(begun) > age/2 {
+			err = errors.New("it took so long that others may have removed what was made for it")
+			break
+		}
+		if err = s.sys.Rename(temp, dir+"/"+currentName); err == nil {
+			break
+		}
+		if _, token, readErr := s.readCurrent(dir); readErr == nil && token != old {
+			err = nil // it was done all the same, or by somebody else
+			break
+		}
+	}
+	if err != nil {
+		s.sys.Remove(temp) // so that it isn't done later
+		return err
+	}
+	s.sys.Remove(temp)
+	if err := s.sys.Sync(dir); err != nil {
+		return err
+	}
+	s.removeAll(periodOf(dir, old))
+	s.sweep(dir)
+	return nil
+}
+
+// sweep removes the folders of periods that are over and were left behind. Of a young one
+// the period may be about to begin; see prepare. That some stay is no harm: nobody looks into
+// them.
+func (s *Store) sweep(dir string) {
+	names, err := s.list(dir)
+	if err != nil {
+		return
+	}
+	_, token, err := s.readCurrent(dir)
+	if err != nil {
+		return
+	}
+	// Once that can't be undone.
+	if s.sys.Sync(dir) != nil {
+		return
+	}
+	for _, name := range names {
+		if isHash(name) && name != hex.EncodeToString(token[:]) {
+			made := dir + "/" + name + "/" + madeName
+			written, err := s.written(made)
+			switch {
+			case errors.Is(err, fs.ErrNotExist): // it is older than what is made now
+				if f, err := s.sys.Create(made); err == nil {
+					f.Close()
+				}
+			case err == nil && s.now(dir).Sub(written) > age:
+				s.removeAll(dir + "/" + name)
+			}
+		}
+	}
+}
+
+// removeAll removes a file, or a folder and all in it, as far as it can.
+func (s *Store) removeAll(name string) {
+	if err := s.sys.Remove(name); err == nil || errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	names, err := s.sys.List(name)
+	if err != nil {
+		return
+	}
+	for _, below := range names {
+		s.removeAll(name + "/" + below)
+	}
+	s.sys.Remove(name)
+}
