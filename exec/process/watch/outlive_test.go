@@ -118,10 +118,10 @@ func TestKeeperKilled(t *testing.T) {
 			t.Errorf("%v, outlived %v", cmd.ProcessState, trace.Outlived)
 		}
 		gate.WriteString("\n")
-		gate.Close()
 		time.Sleep(time.Millisecond)
 		os.WriteFile(filepath.Join(dir, "stop"), nil, 0o600)
 		waitForFiltered(t, dir)
+		gate.Close() // not before it was opened, or that would wait for ever
 		if said, err := os.ReadFile(filepath.Join(dir, "said")); string(said) != "0\n" {
 			t.Errorf("what was left behind said %q, %v", said, err)
 		}

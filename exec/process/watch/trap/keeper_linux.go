@@ -238,7 +238,8 @@ func (k *Keeper) Call(slot int) *Notification { return &k.mem.slot[slot] }
 func (k *Keeper) Killed() bool {
 	if !k.gone {
 		pid, err := unix.Wait4(k.pid, nil, unix.WNOHANG, nil)
-		k.gone = err == nil && pid == k.pid
+		// A guard may have waited for it, on the thread that it was forked from.
+		k.gone = err == nil && pid == k.pid || err == unix.ECHILD
 	}
 	return k.gone
 }
