@@ -41,6 +41,9 @@ type lineReader struct {
 func newLineReader(format string, r io.Reader, args []string, rules key.Rules) (*lineReader, error) {
 	fields := format == "tsv" || format == "csv" || format == "json"
 	t, err := placeholder.Parse(args, fields)
+	if err == nil {
+		err = t.Check(rules)
+	}
 	if err != nil {
 		return nil, placeholderError(err)
 	}

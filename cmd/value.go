@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dvlcache/cache/key"
 	"dvlcache/config"
 	"dvlcache/exec"
 	"dvlcache/exec/number"
@@ -204,7 +205,7 @@ func (f *valueFlags) run(ui *terminal, s *config.Settings, q exec.Query, setting
 	if err != nil {
 		return usage(err, "")
 	}
-	command, err := subsetCommand(q.Args, settings.players)
+	command, err := subsetCommand(q.Args, q.Rules, settings.players)
 	if err != nil {
 		return err
 	}
@@ -338,8 +339,11 @@ func (f *valueFlags) limit(v *valued) string {
 }
 
 // subsetCommand finds the places for a subset in COMMAND's arguments.
-func subsetCommand(args []string, p *players) (*placeholder.Template, error) {
+func subsetCommand(args []string, rules key.Rules, p *players) (*placeholder.Template, error) {
 	t, err := placeholder.Parse(args, false)
+	if err == nil {
+		err = t.Check(rules)
+	}
 	if err != nil {
 		return nil, placeholderError(err)
 	}

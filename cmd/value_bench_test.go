@@ -62,7 +62,7 @@ func (w *workbench) fill(b *testing.B, n, evaluations int, unordered bool) int {
 	if err != nil {
 		b.Fatal(err)
 	}
-	command, err := subsetCommand(q.Args, p)
+	command, err := subsetCommand(q.Args, q.Rules, p)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -5,6 +5,7 @@ package placeholder
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"dvlcache/cache/key"
@@ -152,6 +153,45 @@ func (t *Template) Fields() (names []string) {
 		}
 	}
 	return names
+}
+
+// Check refuses rules that would take one item of a {...} for an argument of its own, so
+// that two subsets which differ there would be one call: by a place among arguments,
+// which is another in each call from there on, or by the flag whose items they are. Its
+// error is an *Error.
+func (t *Template) Check(r key.Rules) error {
+	isList := func(a []piece) bool { return a[0].field && a[0].form == asList }
+	first := slices.IndexFunc(t.args, isList)
+	if first < 0 {
+		return nil
+	}
+	wrong := func(rule, of string) error {
+		return &Error{fmt.Sprintf("--%s %s: it would be for an item of %s, of which there are as many arguments as the subset has", rule, of, t.args[first][0].written()),
+			"put what the rule is for before the items, or name it by a flag of its own"}
+	}
+	for i, a := range t.args[first:] {
+		before := t.args[first+i-1]
+		if name := strings.TrimLeft(before[0].text, "-"); isList(a) && len(before) == 1 && !before[0].field && key.IsFlag(before[0].text) && slices.Contains(r.Ignore, name) {
+			return wrong("ignore", name)
+		}
+	}
+	for _, n := range r.IgnoreArg {
+		if n >= first {
+			return wrong("ignore-arg", strconv.Itoa(n))
+		}
+	}
+	for _, n := range r.ByContentArg {
+		if n >= first {
+			return wrong("by-content-arg", strconv.Itoa(n))
+		}
+	}
+	for _, given := range r.UnorderedArg {
+		place, list := strings.CutSuffix(given, "...")
+		if n, _ := strconv.Atoi(place); n > first || n == first && !list {
+			return wrong("unordered-arg", given)
+		}
+	}
+	return nil
 }
 
 // Unused are the texts that look like the placeholder of a field where lines have no

@@ -93,6 +93,37 @@ func TestFormsRefused(t *testing.T) {
 	}
 }
 
+// TestRulesOfPlaces: no rule makes one call of subsets that differ in an item.
+func TestRulesOfPlaces(t *testing.T) {
+	for _, c := range []struct {
+		command string
+		rules   key.Rules
+		refused string // the rule, or empty
+	}{
+		{"p {...}", key.Rules{IgnoreArg: []int{3}}, "--ignore-arg 3"},
+		{"p {...} out.txt", key.Rules{IgnoreArg: []int{1}}, "--ignore-arg 1"},
+		{"p d.csv --x {...} -v out.txt", key.Rules{ByContentArg: []int{1, 5}}, "--by-content-arg 5"},
+		{"p d.csv {...}", key.Rules{UnorderedArg: []string{"2"}}, "--unordered-arg 2"},
+		{"p d.csv {...}", key.Rules{UnorderedArg: []string{"3..."}}, "--unordered-arg 3..."},
+		{"p -v --x {...}", key.Rules{Ignore: []string{"v", "x"}}, "--ignore x"},
+		{"p {...} --x {...}", key.Rules{Ignore: []string{"x"}}, "--ignore x"},
+		{"p out.txt {...}", key.Rules{IgnoreArg: []int{1}}, ""},
+		{"p d.csv {...}", key.Rules{UnorderedArg: []string{"1", "2..."}}, ""},
+		{"p --x {...} --y 3", key.Rules{Ignore: []string{"y"}}, ""},
+		{"p --x {} out.txt", key.Rules{IgnoreArg: []int{3}, Ignore: []string{"x"}}, ""},
+	} {
+		template, err := Parse(strings.Fields(c.command), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wrong *Error
+		err = template.Check(c.rules)
+		if (err != nil) != (c.refused != "") || err != nil && (!errors.As(err, &wrong) || !strings.HasPrefix(err.Error(), c.refused+": ") || wrong.Hint == "") {
+			t.Errorf("%s under %+v: %v", c.command, c.rules, err)
+		}
+	}
+}
+
 func TestFields(t *testing.T) {
 	template, err := Parse([]string{"p", "{a}", "{a...}", "{b:file}", "x={c:ranges}", "{file}", "{:file}", "{...}"}, true)
 	if err != nil {
