@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -32,7 +33,9 @@ type Folder struct {
 const folderPrefix = "dvlcache-subset-"
 
 // Make makes a file that holds a text, and returns its name, which is absolute and
-// without links. Its error says that there is no room, or no folder.
+// without links. The file has a folder of its own: what a program keeps beside it, say
+// features, is nothing that the next evaluation finds. Its error says that there is no
+// room, or no folder.
 func (f *Folder) Make(text string) (name string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -42,9 +45,13 @@ func (f *Folder) Make(text string) (name string, err error) {
 		}
 	}
 	f.n++
-	name = filepath.Join(f.dir, fmt.Sprintf("%d.txt", f.n))
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-		os.Remove(name)
+	own := filepath.Join(f.dir, strconv.Itoa(f.n))
+	name = filepath.Join(own, "subset.txt")
+	if err = os.Mkdir(own, 0o700); err == nil {
+		err = os.WriteFile(name, []byte(text), 0o600)
+	}
+	if err != nil {
+		os.RemoveAll(own)
 		return "", fmt.Errorf("the file of its subset can't be made in %s: %w", filepath.Dir(f.dir), plain.Error(err))
 	}
 	return name, nil
@@ -84,11 +91,11 @@ func (f *Folder) Fill(args []string, made []key.File) (with []string, remove fun
 	return with, remove, nil
 }
 
-// Remove removes a file, unless a process lives on that may use it: then it is left to
-// whoever makes a folder a day later.
+// Remove removes a file and what lies beside it, unless a process lives on that may use
+// it: then it is left to whoever makes a folder a day later.
 func (f *Folder) Remove(name string, used bool) {
 	if !used {
-		os.Remove(name)
+		os.RemoveAll(filepath.Dir(name))
 		return
 	}
 	f.mu.Lock()
