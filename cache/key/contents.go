@@ -73,7 +73,7 @@ func (c *Call) contents(ctx context.Context, r Rules, args []string, made []File
 			continue
 		}
 		name := t.arg[at:]
-		sum, err := c.trackText(ctx, name, t.hint())
+		sum, err := c.trackText(ctx, name, "") // no hint: what counts by its contents is no output
 		if err != nil {
 			return nil, err
 		} else if sum == nil {

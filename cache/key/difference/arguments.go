@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"dvlcache/cache/key"
@@ -200,7 +201,7 @@ func (d *differ) argument(now, stored *key.Part) {
 		}
 	}
 	// A list may be the very subset.
-	if now.Hint != "" && !strings.Contains(x.Now+x.Stored, ",") && len(now.Items) == 1 && len(stored.Items) == 1 && now.Form == key.FormKept && !readsFile(now) && !readsFile(stored) && now.Place > d.own {
+	if now.Hint != "" && !strings.Contains(x.Now+x.Stored, ",") && len(now.Items) == 1 && len(stored.Items) == 1 && now.Form == key.FormKept && !readsFile(now) && !readsFile(stored) && now.Place > d.own && !d.inList(now) {
 		x.Hint = now.Hint + ", if it can't change the number"
 		x.rule = true
 	}
@@ -261,6 +262,19 @@ func (d *differ) argument(now, stored *key.Part) {
 		}
 	}
 	d.addValues(x, now, stored)
+}
+
+// inList reports whether an argument looks like one item of a list of arguments: it and
+// one beside it, which are values of the same flag or of none, are numbers. A rule for
+// its place would be one for a point.
+func (d *differ) inList(p *key.Part) bool {
+	isNumber := func(p *key.Part) bool {
+		_, err := strconv.ParseFloat(writtenPart(p), 64)
+		return err == nil
+	}
+	return isNumber(p) && slices.ContainsFunc(ofKind(d.now, key.PartArgument), func(o key.Part) bool {
+		return (o.Place == p.Place-1 || o.Place == p.Place+1) && o.Flag == p.Flag && isNumber(&o)
+	})
 }
 
 // addValues adds a difference in the values of an argument. Of long lists it says which
