@@ -227,7 +227,7 @@ func BenchmarkValueTogether(b *testing.B) {
 			var all sync.WaitGroup
 			for range processes {
 				all.Go(func() {
-					c := w.command("value", "--points", "1-10", "--quiet", "--", "./u.sh", "--indices", "{}")
+					c := w.command("value", "--points", "1-20", "--evaluations", "10n", "--quiet", "--", "./u.sh", "--indices", "{}")
 					if out, err := c.CombinedOutput(); err != nil {
 						b.Errorf("%v: %s", err, out)
 					}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"dvlcache/cache"
+	"dvlcache/cache/key"
 	"dvlcache/config"
 	"dvlcache/exec"
 	"dvlcache/exec/placeholder"
@@ -44,7 +45,7 @@ func (p peeking) UpdateAll(ctx context.Context, changes []cache.Change) []error 
 // plan says what a valuation would cost, and runs nothing. Which subsets a round asks
 // hangs on the values of those before: it goes on as long as these are cached.
 func (f *valueFlags) plan(ui *terminal, s *config.Settings, q exec.Query, v *valuation.Valuation, command *placeholder.Template, p *players) error {
-	o, err := openExisting(ui, s)
+	o, err := openWith(ui, s, key.ReadDigests)
 	if err != nil {
 		return err
 	}
