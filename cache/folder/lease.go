@@ -167,6 +167,7 @@ func (s *Store) Lease(ctx context.Context, id cache.ID, wait time.Duration) (*ca
 		taken := false
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && waited:
+			s.renewAll(p, []key.Key{id.Key}) // what its holder has stored
 			return cache.NewLease(cache.LeaseEnded, true, nil), nil
 		case errors.Is(err, fs.ErrNotExist):
 			taken, err = l.take()
