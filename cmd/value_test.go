@@ -109,13 +109,20 @@ func testValueTogether(t *testing.T, b *workbench) {
 	var all sync.WaitGroup
 	for _, jobs := range []string{"1", "2", "1", "3"} {
 		all.Go(func() {
-			if out, errs, status := b.run(valueArgs("--jobs", jobs)...); status != 0 || out != want {
+			if out, errs, status := b.run(valueArgs("--jobs", jobs)...); status != 0 || out != want || errs != "" {
 				t.Errorf("status %d, it prints\n%s%s\nnot\n%s", status, out, errs, want)
 			}
 		})
 	}
 	all.Wait()
-	if calls := b.lines("calls"); len(calls) != valuedSubsets || len(distinct(calls)) != valuedSubsets {
+	// In a folder a lease that was given up is absent for a moment when two want it, and
+	// then both may have it.
+	twice := 0
+	if strings.HasSuffix(t.Name(), "/folder") {
+		twice = valuedSubsets / 50
+	}
+	calls := b.lines("calls")
+	if len(calls) > valuedSubsets+twice || len(distinct(calls)) != valuedSubsets {
 		t.Errorf("%d evaluations of %d subsets", len(calls), len(distinct(calls)))
 	}
 }
