@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"dvlcache/cache/key"
@@ -41,12 +42,13 @@ func callOf(c *key.Command) (of call) {
 	}
 	of.Flags = map[string]string{}
 	var words []string
-	for _, args := range [][]string{c.Args[1:max(at, 1)], c.Args[at+1:]} { // the launcher's, and the program's
+	all, held := withFiles(c)
+	for _, args := range [][]string{all[1:max(at, 1)], all[at+1:]} { // the launcher's, and the program's
 		flags, rest := key.Flags(args)
 		for _, f := range flags {
 			value := "true"
 			if f.Values != nil {
-				value = strings.Join(f.Values, " ")
+				value = held.Replace(strings.Join(f.Values, " "))
 			}
 			if before, ok := of.Flags[f.Name]; ok {
 				value = before + " " + value
@@ -55,8 +57,30 @@ func callOf(c *key.Command) (of call) {
 		}
 		words = append(words, rest...)
 	}
-	of.Arguments = strings.Join(words, " ")
+	of.Arguments = held.Replace(strings.Join(words, " "))
 	return of
+}
+
+// withFiles are the arguments of a command with marks in the place of files that are
+// made for an evaluation, and what puts their items there, or a digest of too many:
+// {file} would be the same for all subsets.
+func withFiles(c *key.Command) (args []string, held *strings.Replacer) {
+	args = c.Args
+	var marks []string
+	for i := range c.Files {
+		f := &c.Files[i]
+		text, ok := f.Text()
+		if text = strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", " "); !ok {
+			text = "sha256:" + hex.EncodeToString(f.Digest[:key.ShortDigest])
+		}
+		mark := "\x00" + strconv.Itoa(i) + "\x00" // no argument holds a NUL
+		if marks == nil {
+			args = slices.Clone(args)
+		}
+		args[f.Arg] = args[f.Arg][:f.At] + mark
+		marks = append(marks, mark, text)
+	}
+	return args, strings.NewReplacer(marks...)
 }
 
 // mostFlags is how many flags have a column.
