@@ -20,7 +20,6 @@ import (
 // are stored are looked up in groups, the others evaluated, by us or by another process
 // that asks for them too.
 type asker struct {
-	ui      *terminal
 	players *players
 	command *placeholder.Template
 	check   func(args []string) error // what is wrong with a call, if not nil

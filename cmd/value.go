@@ -193,7 +193,6 @@ func parseEvaluations(text string, n int) (int, error) {
 // valued is what a valuation has found, and what there is to tell of how.
 type valued struct {
 	valuation.Result
-	players *players
 	*asker
 	limit string  // what stopped it, in words
 	took  float64 // seconds
@@ -237,7 +236,7 @@ func (f *valueFlags) run(ui *terminal, s *config.Settings, q exec.Query, setting
 	made := &placeholder.Folder{}
 	defer made.Close()
 	memo := &exec.Memo{Store: o.store, Stats: o.stats, Digests: o.digests, Runner: runner, Warn: ui.warn, Observer: o.observer(s, q, false), Made: made}
-	a := newAsker(ui, s, q, memo, command, settings.players)
+	a := newAsker(s, q, memo, command, settings.players)
 	a.batch.Retries = f.retries
 	a.batch.Progress = f.progressOf(ui, a, v)
 	if f.maxTime > 0 {
@@ -246,7 +245,7 @@ func (f *valueFlags) run(ui *terminal, s *config.Settings, q exec.Query, setting
 	err = a.value(ctx, v)
 	ui.endProgress()
 	if err == nil {
-		found := &valued{Result: v.Result(), players: settings.players, asker: a, took: time.Since(start).Seconds()}
+		found := &valued{Result: v.Result(), asker: a, took: time.Since(start).Seconds()}
 		found.limit = f.limit(found)
 		if err = found.write(out, f.format, f.sort); err == nil && !f.quiet {
 			found.tell(ui)
@@ -257,16 +256,16 @@ func (f *valueFlags) run(ui *terminal, s *config.Settings, q exec.Query, setting
 		// Whoever read the values has gone, as any program in a pipe ends.
 		err = &signalError{syscall.SIGPIPE}
 	}
-	if signalled := stop(); signalled != nil {
+	signalled := stop()
+	if signalled != nil && err != nil {
 		ui.message(fmt.Sprintf("%d subsets are answered; what was evaluated is stored: run it again to resume", a.asked), "")
-		err = errors.Join(err, signalled)
 	}
-	return err
+	return errors.Join(err, signalled)
 }
 
 // newAsker makes an asker of a query, whose Args it takes apart.
-func newAsker(ui *terminal, s *config.Settings, q exec.Query, memo *exec.Memo, command *placeholder.Template, p *players) *asker {
-	a := &asker{ui: ui, players: p, command: command, check: sameRules(s, q.Args), noisy: q.Repeat.Samples > 0 || q.Repeat.Converge, stopped: make(chan struct{})}
+func newAsker(s *config.Settings, q exec.Query, memo *exec.Memo, command *placeholder.Template, p *players) *asker {
+	a := &asker{players: p, command: command, check: sameRules(s, q.Args), noisy: q.Repeat.Samples > 0 || q.Repeat.Converge, stopped: make(chan struct{})}
 	a.stop = sync.OnceFunc(func() { close(a.stopped) })
 	q.Args = q.Args[:1]
 	q.Repeat.Jobs = 1 // the workers are spread over the subsets

@@ -66,7 +66,7 @@ func (w *workbench) fill(b *testing.B, n, evaluations int, unordered bool) int {
 	if err != nil {
 		b.Fatal(err)
 	}
-	a := newAsker(&terminal{}, s, q, &exec.Memo{}, command, p)
+	a := newAsker(s, q, &exec.Memo{}, command, p)
 	store := bolt.New(s.Dir, 0, nil)
 	defer store.Close()
 	digests := key.NewDigests(filepath.Join(s.Dir, "digests"))

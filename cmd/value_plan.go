@@ -55,7 +55,7 @@ func (f *valueFlags) plan(ui *terminal, s *config.Settings, q exec.Query, v *val
 		memo.Store = peeking{o.store, reader}
 	}
 	q.OnlyCached, q.Refresh = true, false
-	a := newAsker(ui, s, q, memo, command, p)
+	a := newAsker(s, q, memo, command, p)
 	missing := 0
 	a.missing = func() { missing++ }
 	known := 0
