@@ -56,6 +56,16 @@ func (v *Variant) joinState(o *Variant) {
 	}
 }
 
+// Absorb joins the variant with these inputs, if there is one besides, into the latest.
+func (e *Entry) Absorb(in Inputs) {
+	i := slices.IndexFunc(e.Earlier, func(v Variant) bool { return v.Inputs.Equal(in) })
+	if i < 0 || e.Inputs.Equal(in) {
+		return
+	}
+	e.Variant.joinState(&e.Earlier[i])
+	e.Earlier = slices.Delete(e.Earlier, i, i+1)
+}
+
 // moment is when an evaluation ended, and, of two in one second, which.
 type moment struct {
 	seconds int64

@@ -189,13 +189,13 @@ func (c *call) keep(ctx context.Context, e evaluation) error {
 	for try := 0; ; try++ {
 		was, is, err := c.unite(ctx, e)
 		if err == nil {
-			err = c.merge(ctx, was.inputs, is.inputs, add)
+			err = c.merge(ctx, was, is.inputs, add)
 		}
 		if err == nil {
 			c.under = is.inputs
 		}
 		if err == nil && e.Trace != nil {
-			c.known = append(slices.DeleteFunc(c.known, func(k known) bool { return k.inputs.Equal(was.inputs) }), is)
+			c.known = append(slices.DeleteFunc(c.known, func(k known) bool { return containsInputs(was, k.inputs) }), is)
 		}
 		if !errors.Is(err, errUnknownVariant) || try == 100 {
 			return err
@@ -209,9 +209,10 @@ func (c *call) keep(ctx context.Context, e evaluation) error {
 }
 
 // unite returns the inputs under which an evaluation is to be stored, and, under
-// Repeat, those of the variant whose samples it belongs to: what the one saw and the
-// other didn't is united. An evaluation that nobody watched has none.
-func (c *call) unite(ctx context.Context, e evaluation) (was, is known, err error) {
+// Repeat, those of the variants whose samples it belongs to: what the one saw and the
+// other didn't is united. There are several where evaluations were stored side by side. An
+// evaluation that nobody watched has none.
+func (c *call) unite(ctx context.Context, e evaluation) (was []cache.Inputs, is known, err error) {
 	if e.Trace == nil {
 		return was, is, nil
 	}
@@ -222,15 +223,17 @@ func (c *call) unite(ctx context.Context, e evaluation) (was, is known, err erro
 			if !ok {
 				continue
 			}
-			united, ok := inputs.Unite(before, e.set)
-			if !ok {
+			united, ok := inputs.Unite(before, set)
+			if !ok || len(was) > 0 && c.isRefused(k.inputs) {
 				continue
 			}
-			if united.Equal(before) {
-				return k, k, nil
+			was, set = append(was, k.inputs), united
+			if is.parts = nil; united.Equal(before) {
+				is = k
 			}
-			was, set = k, united
-			break
+		}
+		if is.parts != nil {
+			return was, is, nil
 		}
 	}
 	is.parts = []inputs.Set{set}

@@ -15,22 +15,22 @@ import (
 var errUnknownVariant = errors.New("the entry has a new variant")
 
 // merge adds to a variant of the entry, by an Update (see cache.Store), and makes
-// series what is stored then. The variant's inputs, which were was, become is. A series
+// series what is stored then. The variants under was become one under is. A series
 // begins with what the kept output gives; without Repeat its first number stays, since
 // others may have been told it, and add is not called. merge warns if the store is out
 // of order. Its error is errUnknownVariant, under Repeat, or the store's.
-func (c *call) merge(ctx context.Context, was, is cache.Inputs, add func(*cache.Entry)) error {
+func (c *call) merge(ctx context.Context, was []cache.Inputs, is cache.Inputs, add func(*cache.Entry)) error {
 	change, after := c.change(ctx, was, is, add)
 	return after(c.Store.Update(ctx, change.ID, change.Gen, change.Change))
 }
 
 // saveFromOutput stores the series that was begun with the kept output.
 func (c *call) saveFromOutput(ctx context.Context) (change cache.Change, after func(error) error) {
-	return c.change(ctx, c.under, c.under, func(*cache.Entry) {})
+	return c.change(ctx, nil, c.under, func(*cache.Entry) {})
 }
 
 // change is merge in two halves: the update, and what has to be done after it.
-func (c *call) change(ctx context.Context, was, is cache.Inputs, add func(*cache.Entry)) (change cache.Change, after func(error) error) {
+func (c *call) change(ctx context.Context, was []cache.Inputs, is cache.Inputs, add func(*cache.Entry)) (change cache.Change, after func(error) error) {
 	name := c.Extraction.String()
 	var token cache.Token // none: the period goes on
 	if c.Refresh {
@@ -42,17 +42,24 @@ func (c *call) change(ctx context.Context, was, is cache.Inputs, add func(*cache
 		if e == nil || c.Refresh {
 			e = &cache.Entry{Token: token, Created: time.Now()}
 		}
-		if unknown = c.Repeat.on() && is.Watched() && !c.knows(e, was, is); unknown {
+		if unknown = c.Repeat.on() && is.Watched() && !c.knows(e, is); unknown {
 			return nil
 		}
-		if e.Under(is) == nil && was.Watched() && e.Under(was) != nil {
-			e.Begin(was)
+		at := slices.IndexFunc(was, func(in cache.Inputs) bool { return in.Watched() && e.Under(in) != nil })
+		if e.Under(is) == nil && at >= 0 {
+			e.Begin(was[at])
 			e.Inputs = is
 		} else {
 			e.Begin(is)
 		}
 		if !fromOutput && c.overtaken(&e.Variant) {
 			e.Variant = cache.Variant{Inputs: e.Inputs}
+		}
+		if s := e.Find(name); s != nil && c.Repeat.on() {
+			s.Repeated = true
+			for _, in := range was {
+				e.Absorb(in)
+			}
 		}
 		if merged = e.Find(name); merged != nil && !c.Repeat.on() {
 			return nil
@@ -92,14 +99,18 @@ func (c *call) change(ctx context.Context, was, is cache.Inputs, add func(*cache
 	}
 }
 
-// knows reports whether the latest look found all watched variants of an entry, but
-// those that are to be merged.
-func (c *call) knows(e *cache.Entry, was, is cache.Inputs) bool {
+// knows reports whether the latest look found all watched variants of an entry, but the
+// one that is merged into.
+func (c *call) knows(e *cache.Entry, is cache.Inputs) bool {
 	for _, v := range e.Variants() {
 		of := func(k known) bool { return k.inputs.Equal(v.Inputs) }
-		if v.Inputs.Watched() && !v.Inputs.Equal(was) && !v.Inputs.Equal(is) && !slices.ContainsFunc(c.known, of) {
+		if v.Inputs.Watched() && !v.Inputs.Equal(is) && !slices.ContainsFunc(c.known, of) {
 			return false
 		}
 	}
 	return true
+}
+
+func containsInputs(list []cache.Inputs, in cache.Inputs) bool {
+	return slices.ContainsFunc(list, in.Equal)
 }

@@ -82,8 +82,14 @@ func (c *call) overtaken(v *cache.Variant) bool {
 	return slices.ContainsFunc(c.refused, func(r refused) bool { return r.inputs.Equal(v.Inputs) && r.latest == refuse(v).latest })
 }
 
-// choose returns the variant of an entry that answers: the latest whose inputs hold. If
-// none does, mismatch says why the latest doesn't. The error is the context's.
+// isRefused reports whether the variant with these inputs was refused.
+func (c *call) isRefused(in cache.Inputs) bool {
+	return slices.ContainsFunc(c.refused, func(r refused) bool { return r.inputs.Equal(in) })
+}
+
+// choose returns the variant of an entry that answers: the latest whose inputs hold; under
+// Repeat with the samples of the others, which were stored side by side with it. If none
+// does, mismatch says why the latest doesn't. The error is the context's.
 func (c *call) choose(ctx context.Context, e *cache.Entry) (v *cache.Variant, err error) {
 	c.known, c.mismatch, c.refused = nil, nil, nil
 	variants := e.Variants()
@@ -106,15 +112,16 @@ func (c *call) choose(ctx context.Context, e *cache.Entry) (v *cache.Variant, er
 			continue // evicted, or of a newer version: nothing can be said of it
 		}
 		c.known = append(c.known, known{candidate.Inputs, parts})
-		if v != nil {
-			continue
-		}
 		mismatch, err := c.check(ctx, parts)
 		if err != nil {
 			return nil, err
 		}
-		if mismatch == nil {
+		if mismatch == nil && v == nil {
 			v = candidate
+		} else if mismatch == nil {
+			if s, more := v.Find(c.Extraction.String()), candidate.Find(c.Extraction.String()); s != nil && more != nil {
+				s.Merge(more)
+			}
 		} else if c.refused = append(c.refused, refuse(candidate)); c.mismatch == nil {
 			c.mismatch = mismatch
 		}
