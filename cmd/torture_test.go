@@ -51,7 +51,7 @@ type faultKind struct {
 
 // faultKinds are all kinds there are.
 func faultKinds() []faultKind {
-	return slices.Concat(killFaults(), stopFaults(), storageFaults(), placeFaults(), limitFaults(), headFaults(), heldLockFaults(), memcachedFaults(), programFaults(), clockFaults(), signalFaults(), otherDataFaults(), nestedFaults(), watcherFaults())
+	return slices.Concat(killFaults(), folderFaults(), stopFaults(), storageFaults(), placeFaults(), limitFaults(), headFaults(), heldLockFaults(), memcachedFaults(), programFaults(), clockFaults(), signalFaults(), otherDataFaults(), nestedFaults(), watcherFaults())
 }
 
 // plannedFault is a fault that is yet to happen.

@@ -23,7 +23,8 @@ func (s *Store) Clear(ctx context.Context, namespace string) (int, error) {
 		p, err = s.current(ctx, namespace, false)
 	}
 	if errors.Is(err, errCurrent) {
-		return -1, s.explain(s.replaceCurrent(folderOf(namespace), namespace, cache.Token{}))
+		// What it held can't be told any more.
+		return 0, s.explain(s.replaceCurrent(folderOf(namespace), namespace, cache.Token{}))
 	}
 	if p == nil || err != nil {
 		return 0, err

@@ -348,7 +348,9 @@ func (s *Store) Drop(ctx context.Context, ids []cache.ID, which func(cache.ID, *
 		if len(list) == 0 {
 			continue
 		}
-		if err := s.write(p, list); err != nil {
+		if err := s.write(p, list); again(err) {
+			continue // it is being cleared
+		} else if err != nil {
 			return n, s.explain(err)
 		}
 		n += len(list)

@@ -380,3 +380,36 @@ func TestLeftBehind(t *testing.T) {
 		t.Errorf("%v, %v", got, ok)
 	}
 }
+
+// TestChangesOfOneEntry: of several changes of one entry in a group each gets what the one
+// before made, and what one that comes to nothing has done to its copy is not among it.
+func TestChangesOfOneEntry(t *testing.T) {
+	ctx := context.Background()
+	s := newQuick(t.TempDir())
+	defer s.Close()
+	id := cache.ID{Namespace: "n", Key: storetest.Numbered(1)}
+	put(t, s, id, 1)
+	_, gen, err := s.Get(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []int64
+	change := func(store bool) cache.Change {
+		return cache.Change{ID: id, Gen: gen, Change: func(e *cache.Entry) *cache.Entry {
+			l := e.Find("last")
+			seen = append(seen, l.Count)
+			l.Repeated = true
+			l.Add(cache.Sample{ID: cache.NewSampleID(), Value: 2}, "")
+			if !store {
+				return nil
+			}
+			return e
+		}}
+	}
+	if errs := s.UpdateAll(ctx, []cache.Change{change(false), change(true), change(false), change(true)}); errs != nil {
+		t.Fatal(errs)
+	}
+	if e, _, err := s.Get(ctx, id); err != nil || e.Find("last").Count != 3 || fmt.Sprint(seen) != "[1 1 2 2]" {
+		t.Errorf("%d samples, %v, %v", e.Find("last").Count, seen, err)
+	}
+}

@@ -106,8 +106,12 @@ func (s *Store) applyAll(ctx context.Context, p *space, keys []key.Key, changes 
 	for i := range changes {
 		w := known[keys[i]]
 		if w == nil {
-			w = &written{key: keys[i], state: states[i]}
+			w = &written{key: keys[i]}
 			known[keys[i]] = w
+		}
+		if w.record.entry == nil {
+			// Each read has its own: a change that comes to nothing may have changed another.
+			w.state = states[i]
 		}
 		var changed bool
 		if changed, errs[i] = s.apply(p, w, &changes[i]); changed {
