@@ -148,7 +148,7 @@ func BenchmarkGuards(b *testing.B) {
 // program builds dvlcache.
 func program(b *testing.B) string {
 	binary := filepath.Join(b.TempDir(), "dvlcache")
-	build := osexec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "..")
+	build := osexec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "../..")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("%v: %s", err, out)

@@ -84,8 +84,6 @@ func BenchmarkFolderBesideBolt(b *testing.B) {
 	}
 	b.ReportMetric(float64(median(hits[1]))/float64(median(hits[0])), "hit/bolt")
 	b.ReportMetric(float64(median(puts[1]))/float64(median(puts[0])), "put/bolt")
-	b.ReportMetric(float64(median(hits[1]).Microseconds()), "hit-µs")
-	b.ReportMetric(float64(median(puts[1]).Microseconds()), "put-µs")
 }
 
 // BenchmarkFolderScale compares a folder of many entries, as many as the variable

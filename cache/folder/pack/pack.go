@@ -11,6 +11,7 @@ import (
 	"hash/crc32"
 	"io"
 	"sort"
+	"sync/atomic"
 
 	"dvlcache/cache/key"
 )
@@ -35,6 +36,10 @@ const (
 	// a larger one.
 	readWhole = 32 << 10
 	readEnd   = 4 << 10
+	// manyFinds is after how many look-ups the index is kept in memory, if it isn't larger
+	// than largestIndex.
+	manyFinds    = 100
+	largestIndex = 8 << 20
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -112,8 +117,9 @@ type Pack struct {
 	// Size is how many bytes it has.
 	Size int64
 
-	file io.ReaderAt
-	end  []byte // what was read of its end
+	file  io.ReaderAt
+	end   atomic.Pointer[[]byte] // what was read of its end
+	finds atomic.Int64
 
 	count, bits, indexAt int64
 	digest               []byte
@@ -153,7 +159,7 @@ func (p *Pack) readFoot() error {
 	if p.bits > 32 || p.fanOutAt()+fanOutEntry<<p.bits+footSize != p.Size {
 		return ErrDamaged
 	}
-	p.end = end
+	p.end.Store(&end)
 	return nil
 }
 
@@ -176,8 +182,9 @@ func (p *Pack) read(at, n int64) ([]byte, error) {
 	if at < 0 || n < 0 || at > p.Size || n > p.Size-at {
 		return nil, ErrDamaged
 	}
-	if begin := p.Size - int64(len(p.end)); at >= begin {
-		return p.end[at-begin : at-begin+n : at-begin+n], nil
+	if end := *p.end.Load(); at >= p.Size-int64(len(end)) {
+		at -= p.Size - int64(len(end))
+		return end[at : at+n : at+n], nil
 	}
 	b := make([]byte, n)
 	return b, ReadFull(p.file, b, at)
@@ -221,6 +228,13 @@ func (p *Pack) Part(i int) ([]byte, error) {
 func (p *Pack) Find(k key.Key) (frames [][]byte, err error) {
 	if p.Bad != nil {
 		return nil, p.Bad
+	}
+	if p.finds.Add(1) == manyFinds && p.Size-p.indexAt <= largestIndex {
+		end := make([]byte, p.Size-p.indexAt)
+		if err := ReadFull(p.file, end, p.indexAt); err != nil {
+			return nil, err
+		}
+		p.end.Store(&end)
 	}
 	index, err := p.Part(partOf(k[:], int(p.bits)))
 	if err != nil {
