@@ -153,7 +153,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	ctx, stop := watchSignals(context.Background(), runner)
 	if f.output == "" {
 		out = impatient(ctx, os.Stdout)
-	} else if out, finish, err = createWhole(f.output); err != nil {
+	} else if out, finish, err = createWhole("output", f.output); err != nil {
 		return errors.Join(err, stop())
 	}
 	o, err := openCache(ui, s)

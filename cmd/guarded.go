@@ -13,7 +13,7 @@ import (
 func createGuarded(file string) (w io.Writer, finish func(good bool) error, err error) {
 	signals := make(chan os.Signal, 1)
 	notify(signals, passedOn...)
-	w, finishFile, err := createWhole(file)
+	w, finishFile, err := createWhole("output", file)
 	if err != nil {
 		signal.Stop(signals)
 		return nil, nil, err

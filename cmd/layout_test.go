@@ -17,7 +17,8 @@ import (
 var arrows = map[string][]string{
 	"":                              {"cmd"},
 	"cmd/internal/release":          {"cmd"},
-	"cmd":                           {"cache/share", "exec/verify", "exec/observe", "exec/process/watch", "config", "exec", "exec/process", "exec/number", "exec/placeholder", "exec/valuation", "cache", "cache/key", "cache/key/difference", "cache/key/launch", "cache/key/recorded", "cache/stats", "cache/bolt", "cache/folder", "cache/inputs", "cache/memcached", "cache/durable", "cache/plain", "cache/trust"},
+	"cmd/internal/report":           {"exec/number", "exec/valuation"},
+	"cmd":                           {"cmd/internal/report", "cache/share", "exec/verify", "exec/observe", "exec/process/watch", "config", "exec", "exec/process", "exec/number", "exec/placeholder", "exec/valuation", "cache", "cache/key", "cache/key/difference", "cache/key/launch", "cache/key/recorded", "cache/stats", "cache/bolt", "cache/folder", "cache/inputs", "cache/memcached", "cache/durable", "cache/plain", "cache/trust"},
 	"config":                        {"cache/trust"},
 	"cache/trust":                   {},
 	"exec/observe":                  {"cache/key/launch", "exec/process/watch", "cache", "cache/inputs", "cache/key"},

@@ -33,7 +33,7 @@ func newPlayers(points, groups string) (*players, error) {
 	var p players
 	var err error
 	if name, ok := strings.CutPrefix(points, "@"); ok {
-		p.points, err = readPoints(name)
+		p.points, err = readNames("--points @"+name, name)
 	} else {
 		p.points, err = parsePoints(points)
 	}
@@ -86,10 +86,10 @@ func parsePoints(text string) ([]string, error) {
 	return list, nil
 }
 
-// readPoints reads a file with a name a line.
-func readPoints(name string) (list []string, err error) {
+// readNames reads a file with a name a line; what is what errors call it.
+func readNames(what, name string) (list []string, err error) {
 	wrong := func(format string, args ...any) error {
-		return usage(fmt.Errorf("--points @%s: "+format, append([]any{name}, args...)...), "")
+		return usage(fmt.Errorf("%s: "+format, append([]any{what}, args...)...), "")
 	}
 	file, err := os.Open(name)
 	if err != nil {

@@ -129,16 +129,16 @@ func writeResult(text, file string) error {
 	return errors.Join(err, finish(err == nil))
 }
 
-// createWhole creates a file that is there whole or not at all: finish(true)
+// createWhole creates the file of a flag that is there whole or not at all: finish(true)
 // puts it in place, and has it outlast a power cut; finish(false) removes what was
 // written. A device or a pipe can't be replaced, nor must what stdout leads to: it is
 // written to as it is.
-func createWhole(file string) (w io.Writer, finish func(good bool) error, err error) {
+func createWhole(flag, file string) (w io.Writer, finish func(good bool) error, err error) {
 	explain := func(err error) error {
 		if err == nil {
 			return nil
 		}
-		return fmt.Errorf("--output %s: %w", file, plain.Error(err))
+		return fmt.Errorf("--%s %s: %w", flag, file, plain.Error(err))
 	}
 	if info, err := os.Stat(file); namesOpenFile(file) || err == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0)

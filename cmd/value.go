@@ -35,6 +35,8 @@ type valueFlags struct {
 	top, retries                               int
 	maxTime                                    time.Duration
 	format, sort, output, progress             string
+	report, knownBad                           string
+	removal                                    int // steps
 }
 
 func newValue(ui *terminal) *cobra.Command {
@@ -72,6 +74,9 @@ all of them print the same. --dry-run says beforehand what it would cost.`,
 			if err != nil {
 				return err
 			}
+			if settings.report != nil {
+				settings.report.settings = besides(origins)
+			}
 			return f.run(ui, s, q, settings)
 		},
 	}
@@ -95,6 +100,9 @@ all of them print the same. --dry-run says beforehand what it would cost.`,
 	flags.StringVar(&f.format, "format", "tsv", "print `tsv|csv|json`")
 	flags.StringVar(&f.sort, "sort", "point", "sort by `point|value`")
 	flags.Var(pathFlag{&f.output}, "output", "write the values to `FILE` instead of stdout, whole or not at all")
+	flags.Var(pathFlag{&f.report}, "report", "draw what was found in `FILE`, one HTML page, whole or not at all")
+	flags.IntVar(&f.removal, "removal-curve", 0, "draw how the score falls as points are removed in `STEPS`: asks 7 more subsets a step")
+	flags.Var(pathFlag{&f.knownBad}, "known-bad", "draw how many of the points in `FILE`, a name a line, are among the lowest")
 	flags.IntVar(&f.retries, "retries", 0, "try a subset that fails again, `N` times at most")
 	flags.StringVar(&f.progress, "progress", "auto", "`auto|plain|none`: on a terminal, a line every 10 s, or not")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress, and nothing in the end on stderr")
@@ -127,6 +135,7 @@ func (d durationFlag) Set(text string) (err error) {
 type valueSettings struct {
 	valuation.Settings
 	players *players
+	report  *reporter // nil: there is to be none
 }
 
 // settings checks the flags. changed reports whether one is given.
@@ -143,6 +152,9 @@ func (f *valueFlags) settings(changed func(flag string) bool) (s valueSettings, 
 		return s, usage(fmt.Errorf("--retries: %d is less than none", f.retries), "")
 	}
 	if s.players, err = newPlayers(f.points, f.groups); err != nil {
+		return s, err
+	}
+	if s.report, err = f.reporter(changed, s.players); err != nil {
 		return s, err
 	}
 	n := len(s.players.names)
@@ -210,7 +222,7 @@ func (f *valueFlags) run(ui *terminal, s *config.Settings, q exec.Query, setting
 	}
 	debug.SetGCPercent(200) // as of a batch
 	if f.dryRun {
-		return f.plan(ui, s, q, v, command, settings.players)
+		return f.plan(ui, s, q, v, command, settings)
 	}
 	start := time.Now()
 	runner := &process.Runner{Stderr: os.Stderr, Grace: s.Grace}
@@ -219,39 +231,50 @@ func (f *valueFlags) run(ui *terminal, s *config.Settings, q exec.Query, setting
 	finish := func(bool) error { return nil }
 	if f.output == "" {
 		out = impatient(ctx, os.Stdout)
-	} else if out, finish, err = createWhole(f.output); err != nil {
+	} else if out, finish, err = createWhole("output", f.output); err != nil {
 		return errors.Join(err, stop())
+	}
+	outputs, err := settings.report.create()
+	if err != nil {
+		return errors.Join(err, finish(false), stop())
 	}
 	o, err := openCache(ui, s)
 	if err != nil {
 		stop()
+		settings.report.close(false)
 		finish(false)
 		return err
 	}
 	if file, ok := out.(*os.File); ok && f.output != "" {
-		o.keepOutputs(q.Args, f.output, file.Name())
-	} else {
-		o.keepOutputs(q.Args)
+		outputs = append(outputs, f.output, file.Name())
 	}
+	o.keepOutputs(q.Args, outputs...)
 	made := &placeholder.Folder{}
 	defer made.Close()
 	memo := &exec.Memo{Store: o.store, Stats: o.stats, Digests: o.digests, Runner: runner, Warn: ui.warn, Observer: o.observer(s, q, false), Made: made}
 	a := newAsker(s, q, memo, command, settings.players)
 	a.batch.Retries = f.retries
-	a.batch.Progress = f.progressOf(ui, a, v)
+	a.batch.Progress = f.progressOf(ui, a, v, settings.report.subsets(settings.Players))
+	took := func() float64 { return time.Since(start).Seconds() }
 	if f.maxTime > 0 {
 		defer time.AfterFunc(f.maxTime, a.stop).Stop()
 	}
 	err = a.value(ctx, v)
 	ui.endProgress()
 	if err == nil {
-		found := &valued{Result: v.Result(), asker: a, took: time.Since(start).Seconds()}
+		found := &valued{Result: v.Result(), asker: a, took: took()}
 		found.limit = f.limit(found)
 		if err = found.write(out, f.format, f.sort); err == nil && !f.quiet {
 			found.tell(ui)
 		}
+		if err == nil && settings.report != nil {
+			err = settings.report.write(ctx, ui, found, took)
+		}
 	}
-	err = errors.Join(err, finish(err == nil), o.close())
+	err = errors.Join(err, settings.report.close(err == nil), finish(err == nil), o.close())
+	if err == nil && settings.report != nil && !f.quiet {
+		ui.message("the report is "+f.report, "")
+	}
 	if errors.Is(err, syscall.EPIPE) {
 		// Whoever read the values has gone, as any program in a pipe ends.
 		err = &signalError{syscall.SIGPIPE}
@@ -299,8 +322,9 @@ func (a *asker) value(ctx context.Context, v *valuation.Valuation) error {
 	return nil
 }
 
-// progressOf is what tells how a valuation gets on; nil where nobody wants to know.
-func (f *valueFlags) progressOf(ui *terminal, a *asker, v *valuation.Valuation) func(exec.BatchState) {
+// progressOf is what tells how a valuation gets on, which asks extra subsets in the end;
+// nil where nobody wants to know.
+func (f *valueFlags) progressOf(ui *terminal, a *asker, v *valuation.Valuation, extra int) func(exec.BatchState) {
 	show := ui.batchProgress(f.progress, f.quiet, func() string {
 		if v.Rounds() == 0 {
 			return ""
@@ -311,7 +335,7 @@ func (f *valueFlags) progressOf(ui *terminal, a *asker, v *valuation.Valuation) 
 		return nil
 	}
 	return func(s exec.BatchState) {
-		s.Read, s.Input = int64(v.Budget()), false
+		s.Read, s.Input = max(int64(v.Budget()+extra), s.Done), false
 		// Of those to come as many will be cold as of those so far.
 		if rest := float64(s.Read - s.Done); s.Done > 0 {
 			s.Cold = int(rest * float64(s.Evaluated) / float64(s.Done))

@@ -44,7 +44,7 @@ func (p peeking) UpdateAll(ctx context.Context, changes []cache.Change) []error 
 
 // plan says what a valuation would cost, and runs nothing. Which subsets a round asks
 // hangs on the values of those before: it goes on as long as these are cached.
-func (f *valueFlags) plan(ui *terminal, s *config.Settings, q exec.Query, v *valuation.Valuation, command *placeholder.Template, p *players) error {
+func (f *valueFlags) plan(ui *terminal, s *config.Settings, q exec.Query, v *valuation.Valuation, command *placeholder.Template, settings valueSettings) error {
 	o, err := openWith(ui, s, key.ReadDigests)
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func (f *valueFlags) plan(ui *terminal, s *config.Settings, q exec.Query, v *val
 		memo.Store = peeking{o.store, reader}
 	}
 	q.OnlyCached, q.Refresh = true, false
-	a := newAsker(s, q, memo, command, p)
+	a := newAsker(s, q, memo, command, settings.players)
 	missing := 0
 	a.missing = func() { missing++ }
 	known := 0
@@ -71,10 +71,20 @@ func (f *valueFlags) plan(ui *terminal, s *config.Settings, q exec.Query, v *val
 			return err
 		}
 	}
-	cost := valueCost{Subsets: v.Budget(), Known: known, Cached: known - missing, Jobs: max(1, s.Jobs)}
+	cost := valueCost{Subsets: v.Budget(), Jobs: max(1, s.Jobs)}
 	if v.Done() {
 		cost.Subsets = known
 	}
+	if extra := settings.report.subsets(settings.Players); extra > 0 {
+		if cost.Subsets += extra; v.Done() {
+			curves := valuation.NewRemoval(v.Result(), settings.report.steps)
+			known += extra
+			if err := a.ask(context.Background(), extra, curves.Subset, func(int, float64, float64) {}); err != nil {
+				return err
+			}
+		}
+	}
+	cost.Known, cost.Cached = known, known-missing
 	cost.Missing = cost.Subsets - cost.Cached
 	if a.hits > 0 {
 		each := a.saved / float64(a.hits)
