@@ -220,6 +220,10 @@ func TestDemo(t *testing.T) {
 	if least, _, _ = strings.Cut(least, "\n\n"); !found || strings.Count(least, "\n") != 9 || strings.Count(least, "mislabelled") != 5 {
 		t.Errorf("it prints\n%s", out)
 	}
+	report, err := os.ReadFile(filepath.Join(filepath.Dir(b.binary), "demo.html"))
+	if err != nil || !strings.Contains(string(report), "Of the 5 lowest") {
+		t.Errorf("the report: %v\n%s", err, report)
+	}
 }
 
 // TestMakePipeline: a target that is up to date is not made again; after a

@@ -1,6 +1,6 @@
 #!/bin/sh
 # demo.sh DVLCACHE: one call of train.sh, twice, and what each of its 120 points is worth,
-# twice, with a cache of its own.
+# twice, with a cache of its own. The report of the values lies beside DVLCACHE.
 set -eu
 dvlcache=$1
 cd "$(dirname "$0")"
@@ -26,10 +26,11 @@ data=$work/mislabelled.csv
 awk -F, -v OFS=, -v wrong=" $wrong " '
 	NR > 1 && (NR - 1) % 5 && index(wrong, " " ++n " ") { $5 = $5 == "versicolor" ? "setosa" : $5 == "setosa" ? "virginica" : "versicolor" }
 	{ print }' iris.csv >"$data"
+printf '%s\n' $wrong >"$work/wrong"
 jobs=$(getconf _NPROCESSORS_ONLN)
 value() {
-	show value --points 1-120 --method beta:4:1 --evaluations 10n --jobs "$jobs" --sort value --output "$work/$1" -- \
-		./train.sh --k 1 --data "$data" --indices '{}'
+	show value --points 1-120 --method beta:4:1 --evaluations 10n --jobs "$jobs" --sort value --output "$work/$1" \
+		--report "$(dirname "$dvlcache")/demo.html" --removal-curve 10 --known-bad "$work/wrong" -- ./train.sh --k 1 --data "$data" --indices '{}'
 }
 value values.tsv
 printf '\n# the ten that are worth least\n'
