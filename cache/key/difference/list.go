@@ -105,8 +105,11 @@ func (w Word) BriefBeside(o []string, most int) string {
 		return w.Brief(most)
 	}
 	text := fmt.Sprintf("%s(%d of them, %s)%s", w.Before, len(w.Items), how, w.After)
-	if len(text) > most {
+	if utf8.RuneCountInString(text) > most {
 		text = fmt.Sprintf("%s(%d, %s)%s", w.Before, len(w.Items), how, w.After)
+	}
+	if utf8.RuneCountInString(text) > most {
+		return w.Brief(most)
 	}
 	return text
 }

@@ -72,6 +72,10 @@ func TestWords(t *testing.T) {
 
 // TestBriefFits: a list is no wider than it may be, if two of its items fit.
 func TestBriefFits(t *testing.T) {
+	twice := Word{Items: strings.Split("0,0,0,0,1,2,3,4", ","), Before: "x=[", After: "]"}
+	if got := twice.BriefBeside(strings.Split("0,1,2,3,4", ","), 30); got != "x=[(8 of them: 0,0,0,0-4)]" {
+		t.Errorf("%q", got)
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		items := rapid.SliceOfN(rapid.StringMatching(`[0-9]{1,3}|[a-zé]{1,3}`), longList, 100).Draw(t, "items")
 		w, most := Word{Items: items, Before: "x=[", After: "]"}, rapid.IntRange(30, 200).Draw(t, "most")
