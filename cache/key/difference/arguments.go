@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"dvlcache/cache/key"
 	"dvlcache/cache/key/launch"
 )
+
+// unlessItCounts ends a hint at a rule that makes one call of two.
+const unlessItCounts = ", if it can't change the number"
 
 func (d *differ) arguments() {
 	allNow, allStored := ofKind(d.now, key.PartArgument), ofKind(d.stored, key.PartArgument)
@@ -134,7 +136,7 @@ func (d *differ) inserted(at int, now, stored []key.Part) {
 		if name := strings.TrimLeft(one[0].Items[0].Text, "-"); one[0].Items[0].Text != name && !strings.Contains(name, "=") {
 			x.What, x.Weight = one[0].Items[0].Text, weightArgument
 			if at >= d.own {
-				x.Hint = "--ignore-switch " + name
+				x.Hint = "--ignore-switch " + name + unlessItCounts
 			}
 			x.rule, x.all = true, true
 			if x.Now, x.How = "", "is missing, and was there in the stored call"; len(now) == 1 {
@@ -168,9 +170,23 @@ func (d *differ) reordered(now, stored []key.Part) bool {
 		return false
 	}
 	x := Difference{What: "the arguments", Now: written(now), Stored: written(stored), Weight: weightOrder}
+	// A list of which the first items stand where they stood may begin behind them: where
+	// the 3 of "3 1 4" is none of the set, "1 3 4" is another call.
+	begins := func(flag string) (place int, doubt string, ok bool) {
+		for _, p := range Gather(ofKind(d.now, key.PartArgument)) {
+			if p.Flag == flag && len(p.Items) > 1 && p.Place <= now[0].Place && now[len(now)-1].Place < p.Place+len(p.Items) {
+				if p.Place < now[0].Place {
+					doubt = ", if the set begins with " + brief(shown(p.Items[0].Text))
+				}
+				return p.Place, doubt, true
+			}
+		}
+		return 0, "", false
+	}
 	if flag := now[0].Flag; flag != "" && !slices.ContainsFunc(now, func(p key.Part) bool { return p.Flag != flag }) {
 		x.What = "the order of the values of " + flag
-		x.Hint = "--unordered " + strings.TrimLeft(flag, "-") + "..."
+		_, doubt, _ := begins(flag)
+		x.Hint = "--unordered " + strings.TrimLeft(flag, "-") + "..." + doubt
 		x.rule, x.all = true, true
 		if x.long() {
 			x.How = "is another"
@@ -180,11 +196,9 @@ func (d *differ) reordered(now, stored []key.Part) bool {
 		if x.long() {
 			x.How = "are in another order"
 		}
-		for _, p := range Gather(ofKind(d.now, key.PartArgument)) {
-			if last := p.Place + len(p.Items); p.Flag == "" && len(p.Items) > 1 && p.Place <= now[0].Place && now[len(now)-1].Place < last {
-				x.Hint = fmt.Sprintf("--unordered-arg %d...", p.Place)
-				x.rule, x.all = true, true
-			}
+		if place, doubt, ok := begins(""); ok {
+			x.Hint = fmt.Sprintf("--unordered-arg %d...", place) + doubt
+			x.rule, x.all = true, true
 		}
 	}
 	d.add(x)
@@ -202,7 +216,7 @@ func (d *differ) argument(now, stored *key.Part) {
 	}
 	// A list may be the very subset.
 	if now.Hint != "" && !strings.Contains(x.Now+x.Stored, ",") && len(now.Items) == 1 && len(stored.Items) == 1 && now.Form == key.FormKept && !readsFile(now) && !readsFile(stored) && now.Place > d.own && !d.inList(now) {
-		x.Hint = now.Hint + ", if it can't change the number"
+		x.Hint = now.Hint + unlessItCounts
 		x.rule = true
 	}
 	assigned := now.Name != "" && now.Name == stored.Name
@@ -268,12 +282,8 @@ func (d *differ) argument(now, stored *key.Part) {
 // one beside it, which are values of the same flag or of none, are numbers. A rule for
 // its place would be one for a point.
 func (d *differ) inList(p *key.Part) bool {
-	isNumber := func(p *key.Part) bool {
-		_, err := strconv.ParseFloat(writtenPart(p), 64)
-		return err == nil
-	}
-	return isNumber(p) && slices.ContainsFunc(ofKind(d.now, key.PartArgument), func(o key.Part) bool {
-		return (o.Place == p.Place-1 || o.Place == p.Place+1) && o.Flag == p.Flag && isNumber(&o)
+	return isNumber(writtenPart(p)) && slices.ContainsFunc(ofKind(d.now, key.PartArgument), func(o key.Part) bool {
+		return (o.Place == p.Place-1 || o.Place == p.Place+1) && o.Flag == p.Flag && isNumber(writtenPart(&o))
 	})
 }
 
