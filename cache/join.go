@@ -9,7 +9,8 @@ import (
 // stored side by side with this one. It is commutative, associative and idempotent, but
 // for the order of samples of the same second and for Own, as Series.Merge is; and as
 // long as there are no more than MaxVariants variants. Of two single numbers of one call
-// the later one stays. o is not changed, and may share memory with e then.
+// the later one stays; whether the other is among the samples, should they be averaged
+// later on, hangs on the order. o is not changed, and may share memory with e then.
 func (e *Entry) Join(o *Entry) {
 	if e.Created.IsZero() || !o.Created.IsZero() && o.Created.Before(e.Created) {
 		e.Created = o.Created
