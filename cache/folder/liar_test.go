@@ -28,6 +28,7 @@ type liar struct {
 	lies    map[string]int // how often each was told
 	honest  bool
 	gentle  bool // no operation fails that can't be seen to have been done
+	noLinks bool // it knows no hard links
 	crashes int
 	// before is called before each operation, without the lock.
 	before func(c *client)
@@ -295,6 +296,9 @@ func (c *client) Rename(from, to string) error {
 }
 
 func (c *client) Link(from, to string) error {
+	if c.noLinks {
+		return failed("link", from, syscall.EPERM)
+	}
 	return c.mutate("link", from, syscall.EEXIST, func() error {
 		n := c.find(from)
 		switch {

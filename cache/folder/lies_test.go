@@ -28,11 +28,16 @@ var (
 // TestFolderOnLiar: all that a backend has to do, on a file system that lies of what can be
 // found out: what isn't there, what is, what was done.
 func TestFolderOnLiar(t *testing.T) {
-	l := newLiar(*lieSeed)
-	l.gentle = true
-	storetest.Run(t, func(t *testing.T) cache.Store { return newStore("", l.client()) })
-	if len(l.lies) < 6 {
-		t.Errorf("it told no more lies than these: %v", l.lies)
+	for _, noLinks := range []bool{false, true} {
+		t.Run(fmt.Sprintf("no links %v", noLinks), func(t *testing.T) {
+			t.Parallel()
+			l := newLiar(*lieSeed)
+			l.gentle, l.noLinks = true, noLinks
+			storetest.Run(t, func(t *testing.T) cache.Store { return newStore("", l.client()) })
+			if len(l.lies) < 5 {
+				t.Errorf("it told no more lies than these: %v", l.lies)
+			}
+		})
 	}
 }
 

@@ -52,7 +52,7 @@ func (s *Store) begin(dir, name string, text []byte) error {
 	}
 	err = s.sys.Link(temp, to)
 	if noLinks(err) {
-		if _, err = s.readFile(dir + "/" + name); errors.Is(err, fs.ErrNotExist) {
+		if _, err = s.readFile(to); errors.Is(err, fs.ErrNotExist) {
 			err = s.sys.Rename(temp, to)
 		}
 	}
@@ -62,7 +62,7 @@ func (s *Store) begin(dir, name string, text []byte) error {
 	}
 	if err != nil {
 		// It may be done all the same.
-		if _, readErr := s.readFile(dir + "/" + name); readErr == nil {
+		if _, readErr := s.readFile(to); readErr == nil {
 			return nil
 		}
 	}
