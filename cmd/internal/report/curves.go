@@ -127,7 +127,7 @@ func meanOf(xs []float64) float64 {
 // together.
 const mostSizes = 120
 
-// group is some neighbouring sizes.
+// sizeGroup is some neighbouring sizes.
 type sizeGroup struct {
 	low, high, asked int
 	mean, sd         float64

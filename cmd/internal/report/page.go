@@ -77,7 +77,10 @@ func within(value, stderr float64) (text, plusMinus string) {
 		return short(value), digits(e, 2)
 	}
 	places := max(0, 1-int(math.Floor(math.Log10(e))))
-	return strconv.FormatFloat(value, 'f', places, 64), strconv.FormatFloat(e, 'f', places, 64)
+	if text = strconv.FormatFloat(value, 'f', places, 64); strings.Trim(text, "-0.") == "" {
+		text = strings.TrimPrefix(text, "-") // nothing is left to be below 0
+	}
+	return text, strconv.FormatFloat(e, 'f', places, 64)
 }
 
 // exact is a number as the other outputs print it; one that isn't known is empty.

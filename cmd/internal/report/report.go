@@ -131,7 +131,7 @@ func (d *drawing) verdict() string {
 	case d.Players == 1:
 		return "There is one value, and its standard error is of the noise of its scores."
 	case r >= 0.9:
-		return fmt.Sprintf("The values can be told apart: %s of their spread is error, the rest is what they are worth.", percent(1-r))
+		return fmt.Sprintf("The values can be told apart: no more than %s of their spread is error.", percent(1-r))
 	case r >= 0.5:
 		return fmt.Sprintf("The values are told apart in the large: %s of their spread is error, so neighbours in rank may well stand the other way round.", percent(1-r))
 	}
@@ -174,7 +174,7 @@ func (d *drawing) bad(i int) bool { return d.KnownBad != nil && d.KnownBad[i] }
 // mostRows is how many players the table has at most: more make no page that opens.
 const mostRows = 10_000
 
-// Columns are those of the table of all values, as of the other outputs.
+// columns are those of the table of all values, as of the other outputs.
 var columns = strings.Fields("point value stderr lower upper rank rank_low rank_high count")
 
 // all is the table of all values.

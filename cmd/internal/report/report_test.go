@@ -328,11 +328,9 @@ func TestGroupSizes(t *testing.T) {
 	for len(sizes) < 2*mostSizes-2 {
 		sizes = append(sizes, valuation.Size{Mean: math.NaN(), SD: math.NaN()})
 	}
-	var all []float64
 	for i, xs := range samples {
 		mean, sd := moments(xs)
 		sizes[3+i] = valuation.Size{Asked: len(xs), Mean: mean, SD: sd}
-		all = append(all, xs...)
 	}
 	groups := groupSizes(sizes)
 	if len(groups) > mostSizes+2 || groups[0].high != 0 || groups[len(groups)-1].low != len(sizes)-1 {
@@ -373,4 +371,28 @@ func moments(xs []float64) (mean, sd float64) {
 		sd += (x - mean) * (x - mean) / float64(len(xs)-1)
 	}
 	return mean, math.Sqrt(sd)
+}
+
+// TestNumbers: people see as many digits as an error leaves.
+func TestNumbers(t *testing.T) {
+	for _, c := range []struct {
+		value, stderr float64
+		want          string
+	}{
+		{0.0123456, 0.00491, "0.0123 ± 0.0098"},
+		{-0.00002, 0.011, "0.000 ± 0.022"},
+		{-12.34, 0.5, "-12.3 ± 1.0"},
+		{1234.5, 60, "1234 ± 120"}, // the even one of two as near
+		{0.123456, 0, "0.1235 ± 0"},
+		{0.1, 0, "0.1 ± 0"},
+		{3e-7, 1e-12, "3e-07 ± 2e-12"},
+		{1e12, 1e9, "1e+12 ± 2e+09"},
+	} {
+		if value, e := within(c.value, c.stderr); value+" ± "+e != c.want {
+			t.Errorf("%v ± 2·%v is shown as %s ± %s, not %s", c.value, c.stderr, value, e, c.want)
+		}
+	}
+	if got := count(1234567) + count(-1234) + count(123); got != "1,234,567-1,234123" {
+		t.Errorf("counts are shown as %s", got)
+	}
 }
