@@ -127,16 +127,13 @@ func trials() []trial {
 	for _, g := range []game{two, three, five} {
 		noisy(g, "shapley", 20, 10)
 	}
-	for _, c := range []trial{
-		{method: "shapley", evaluations: 2, game: three},
-		{method: "shapley", evaluations: 2, game: five},
-		{method: "shapley", evaluations: 20, game: airport(castro)},
-		{method: "beta:16:1", evaluations: 20, game: election()},
-		{method: "shapley", evaluations: 20, game: unanimity(40, 6)},
-	} {
-		list = append(list, c)
-	}
-	return list
+	return append(list,
+		trial{method: "shapley", evaluations: 2, game: three},
+		trial{method: "shapley", evaluations: 2, game: five},
+		trial{method: "shapley", evaluations: 20, game: airport(castro)},
+		trial{method: "beta:16:1", evaluations: 20, game: election()},
+		trial{method: "shapley", evaluations: 20, game: unanimity(40, 6)},
+	)
 }
 
 func (c trial) check(t *testing.T, o outcome, slack float64) {
