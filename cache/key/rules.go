@@ -94,6 +94,11 @@ func (r Rules) Normalize() (Rules, error) {
 	if out.ByContentArg, err = places("by-content-arg", r.ByContentArg); err != nil {
 		return out, err
 	}
+	for _, n := range out.ByContentArg {
+		if slices.Contains(out.IgnoreArg, n) {
+			return out, &RuleError{"by-content-arg", strconv.Itoa(n), fmt.Sprintf("--ignore-arg %d is given as well", n)}
+		}
+	}
 	for _, given := range r.UnorderedArg {
 		n, err := strconv.Atoi(strings.TrimSuffix(given, "..."))
 		if err != nil || n < 1 {
