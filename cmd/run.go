@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -57,6 +58,11 @@ A TIME is 90s, 5m or 1h30m, or a number of seconds; a SIZE is 2048 or 2KiB.`,
 					return fmt.Errorf("stdin: %w", err)
 				}
 				defer q.Stdin.Close()
+			}
+			for _, place := range []string{"{...}", "{file}", "{ranges}"} {
+				if slices.Contains(q.Args[1:], place) {
+					ui.message(place+" is handed on as it is", "batch and value put subsets there; run takes the arguments themselves")
+				}
 			}
 			a, signal, err := answer(ui, s, q, output, depfileName)
 			if err == nil {
