@@ -187,11 +187,49 @@ func (t *Template) Check(r key.Rules) error {
 	}
 	for _, given := range r.UnorderedArg {
 		place, list := strings.CutSuffix(given, "...")
-		if n, _ := strconv.Atoi(place); n > first || n == first && !list {
+		n, _ := strconv.Atoi(place)
+		if n > first || n == first && !list {
 			return wrong("unordered-arg", given)
+		}
+		if list && t.mixes(n) {
+			return mixed("unordered-arg", given)
+		}
+	}
+	for i, a := range t.args[:len(t.args)-1] {
+		if name := strings.TrimLeft(a[0].text, "-") + "..."; isFlag(a) && slices.Contains(r.Unordered, name) && t.mixes(i+1) {
+			return mixed("unordered", name)
 		}
 	}
 	return nil
+}
+
+// mixed is a list without order that has more in it than the items of one place.
+func mixed(rule, of string) error {
+	return &Error{fmt.Sprintf("--%s %s: it takes what stands in several places for one set, in which they could change places", rule, of),
+		"put a flag before what isn't of the set"}
+}
+
+// isFlag reports whether an argument ends a list.
+func isFlag(a []piece) bool {
+	return len(a) == 1 && !a[0].field && (key.IsFlag(a[0].text) || a[0].text == "--")
+}
+
+// mixes reports whether the list of arguments from this one on, up to the next flag, has
+// a {...} and another place besides.
+func (t *Template) mixes(from int) bool {
+	places, lists := 0, 0
+	for _, a := range t.args[min(from, len(t.args)):] {
+		if isFlag(a) {
+			break
+		}
+		if slices.ContainsFunc(a, func(p piece) bool { return p.field }) {
+			places++
+		}
+		if a[0].field && a[0].form == asList {
+			lists++
+		}
+	}
+	return lists > 0 && places > 1
 }
 
 // Unused are the texts that look like the placeholder of a field where lines have no
