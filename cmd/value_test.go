@@ -115,14 +115,8 @@ func testValueTogether(t *testing.T, b *workbench) {
 		})
 	}
 	all.Wait()
-	// In a folder a lease that was given up is absent for a moment when two want it, and
-	// then both may have it.
-	twice := 0
-	if strings.HasSuffix(t.Name(), "/folder") {
-		twice = valuedSubsets / 50
-	}
 	calls := b.lines("calls")
-	if len(calls) > valuedSubsets+twice || len(distinct(calls)) != valuedSubsets {
+	if len(calls) != valuedSubsets || len(distinct(calls)) != valuedSubsets {
 		t.Errorf("%d evaluations of %d subsets", len(calls), len(distinct(calls)))
 	}
 }

@@ -272,7 +272,7 @@ func (s *Store) compact(ctx context.Context, p *space) error {
 // sweepTemps removes files of a namespace that were begun long ago and never finished, by
 // the file system's own clock.
 func (s *Store) sweepTemps(p *space) {
-	dirs := []string{p.dir, p.packDir()}
+	dirs := []string{p.dir, p.packDir(), p.at("/lease")}
 	for shard := range shards {
 		dirs = append(dirs, p.shard(byte(shard)))
 	}

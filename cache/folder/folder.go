@@ -10,7 +10,7 @@
 //	ns/<hash>/CURRENT                      the namespace's token and name, replaced by rename
 //	ns/<hash>/<token>/obj/<kk>/<key>.<id>  a record; kk are the first two digits of the key
 //	ns/<hash>/<token>/pack/pack.<id>       a pack of them; see pack.go
-//	ns/<hash>/lease/<kk>/<key>             a lease
+//	ns/<hash>/<token>/lease/<key>          a lease
 //
 // Whoever deletes or refreshes an entry begins a new epoch of it, which records of the old
 // one no longer count in. Whoever clears a namespace gives it a new token, and so another

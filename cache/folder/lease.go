@@ -30,6 +30,8 @@ const (
 	shortestPause = 2 * time.Millisecond
 	longestPause  = 500 * time.Millisecond
 	pausePart     = 16
+	// nextSuffix ends the name of the file of who is about to seize a lease.
+	nextSuffix = ".next"
 )
 
 // lease is one that we hold, or want.
@@ -48,9 +50,12 @@ func (s *Store) leaseOf(p *space, k key.Key) *lease {
 }
 
 // take makes the lease's file, if there is none.
-func (l *lease) take() (taken bool, err error) {
+func (l *lease) take() (taken bool, err error) { return l.make(l.name) }
+
+// make makes a file that says that it is ours, if there is none of that name.
+func (l *lease) make(name string) (made bool, err error) {
 	s := l.store
-	dir := path.Dir(l.name)
+	dir := path.Dir(name)
 	temp, err := s.scribble(dir, l.text(0))
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = s.make(dir); err == nil {
@@ -61,10 +66,10 @@ func (l *lease) take() (taken bool, err error) {
 		return false, err
 	}
 	defer s.sys.Remove(temp)
-	err = s.sys.Link(temp, l.name)
+	err = s.sys.Link(temp, name)
 	if noLinks(err) {
 		var f disk.File
-		if f, err = s.sys.Create(l.name); err == nil {
+		if f, err = s.sys.Create(name); err == nil {
 			err = write(f, l.text(0))
 		}
 	}
@@ -72,7 +77,7 @@ func (l *lease) take() (taken bool, err error) {
 		return true, nil
 	}
 	// Another has it, or it is done all the same.
-	held, readErr := s.readFile(l.name)
+	held, readErr := s.readFile(name)
 	switch {
 	case readErr == nil && l.mine(held):
 		return true, nil
@@ -121,20 +126,25 @@ func (l *lease) put(count uint64) (ours bool) {
 	return true
 }
 
-// seize takes a lease whose holder died or gave it up: its file, which held this text, is
-// put away, if nobody is faster.
+// seize takes a lease whose holder died or gave it up, if its file holds this text still:
+// who has made the file of the next holder puts it in its place. So there is one who does,
+// and the lease is never absent meanwhile, which would say that its holder ended.
 func (l *lease) seize(text []byte) (taken bool, err error) {
-	s := l.store
-	away := s.tempName(path.Dir(l.name))
-	if err := s.sys.Rename(l.name, away); err != nil {
-		return false, nil // it is looked at again
+	s, next := l.store, l.name+nextSuffix
+	if made, err := l.make(next); !made {
+		return false, err // it is looked at again
 	}
-	defer s.sys.Remove(away)
-	if held, err := s.readFile(away); err == nil && !bytes.Equal(held, text) {
-		s.sys.Link(away, l.name) // somebody else's by now
+	held, err := s.readFile(l.name)
+	if err == nil && !bytes.Equal(held, text) || errors.Is(err, fs.ErrNotExist) {
+		s.sys.Remove(next) // another was faster
 		return false, nil
 	}
-	return l.take()
+	if s.sys.Rename(next, l.name) == nil {
+		return true, nil
+	}
+	s.sys.Remove(next)
+	held, err = s.readFile(l.name) // it may be done all the same
+	return err == nil && l.mine(held), nil
 }
 
 // Lease implements Leaser.
@@ -165,6 +175,10 @@ func (s *Store) Lease(ctx context.Context, id cache.ID, wait time.Duration) (*ca
 		}
 		text, err := s.readFile(l.name)
 		taken := false
+		unchanged := time.Duration(0)
+		if seen != nil && (err != nil || bytes.Equal(text, seen)) {
+			unchanged = time.Since(since)
+		}
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && waited:
 			s.renewAll(p, []key.Key{id.Key}) // what its holder has stored
@@ -172,7 +186,10 @@ func (s *Store) Lease(ctx context.Context, id cache.ID, wait time.Duration) (*ca
 		case errors.Is(err, fs.ErrNotExist):
 			taken, err = l.take()
 		case err == nil && len(text) == leaseSize && binary.LittleEndian.Uint64(text[16:]) == abandonedCount,
-			seen != nil && time.Since(since) > leaseTime && (err != nil || bytes.Equal(text, seen)):
+			unchanged > leaseTime:
+			if unchanged > 2*leaseTime { // who was about to seize it died, too
+				s.sys.Remove(l.name + nextSuffix)
+			}
 			taken, err = l.seize(text)
 		case again(err), errors.Is(err, pack.ErrDamaged): // it is being replaced, or written
 			err = nil
