@@ -10,7 +10,7 @@ import (
 // TestRefused: settings and answers that mean nothing.
 func TestRefused(t *testing.T) {
 	for _, s := range []Settings{
-		{}, {Players: -1}, {Players: 5, Evaluations: 1}, {Players: 5, Evaluations: -3}, {Players: 21, Exact: true},
+		{}, {Players: -1}, {Players: 5, Evaluations: 1}, {Players: 5, Evaluations: 2}, {Players: 2, Evaluations: 2}, {Players: 5, Evaluations: -3}, {Players: 21, Exact: true},
 		{Players: 5, Exact: true, Method: parse(t, "tmc")}, {Players: 5, Evaluations: 9, Method: parse(t, "tmc")},
 		{Players: 5, Stderr: -1}, {Players: 5, Reliability: 1}, {Players: 5, Top: 5}, {Players: 5, Truncate: -1},
 		{Players: 5, Stderr: math.NaN()}, {Players: 5, Reliability: math.NaN()}, {Players: 5, Truncate: math.NaN()},
@@ -23,7 +23,7 @@ func TestRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, wrong := range [][2]float64{{math.NaN(), 0}, {math.Inf(1), 0}, {1, math.NaN()}, {1, -1}} {
+	for _, wrong := range [][2]float64{{math.NaN(), 0}, {math.Inf(1), 0}, {-1e160, 0}, {1, math.NaN()}, {1, -1}} {
 		for i := range v.Pending() {
 			v.Answer(i, 1, 0)
 		}
@@ -31,6 +31,12 @@ func TestRefused(t *testing.T) {
 		if v.Advance() == nil {
 			t.Errorf("%v is taken", wrong)
 		}
+	}
+	for i := range v.Pending() {
+		v.Answer(i, 1e-160, 0)
+	}
+	if v.Advance() == nil {
+		t.Error("values whose squares are 0 are taken")
 	}
 	v.Answer(1, 2, 0)
 	if err := v.Advance(); err != nil || !v.Done() {
@@ -123,7 +129,7 @@ func TestTop(t *testing.T) {
 func TestSmallBudgets(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for n := 1; n <= 7; n++ {
-		for budget := 2; budget <= 1<<n+1; budget++ {
+		for budget := min(n+1, 3); budget <= 1<<n+1; budget++ {
 			for _, name := range []string{"shapley", "banzhaf:0.1", "beta:16:1", "tmc"} {
 				m := parse(t, name)
 				if m.Truncated() && budget < 2*n {

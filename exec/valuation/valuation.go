@@ -76,6 +76,7 @@ type Valuation struct {
 	planned  int   // what the strategy asks now
 	values   []float64
 	noises   []float64
+	largest  float64 // of all values so far, without sign
 	result   Result
 }
 
@@ -111,7 +112,7 @@ func New(s Settings) (*Valuation, error) {
 	switch {
 	case n < 1:
 		return nil, errors.New("there is nobody to value")
-	case s.Evaluations < 2:
+	case s.Evaluations < 2, s.Evaluations == 2 && n > 1 && s.Method.kind != leaveOneOut:
 		return nil, fmt.Errorf("%d evaluations are too few: the empty and the full subset alone are 2", s.Evaluations)
 	case s.Exact && n > MostExact:
 		return nil, fmt.Errorf("exact values of %d players take 2^%d evaluations: %d players are the most", n, n, MostExact)
@@ -156,6 +157,15 @@ func New(s Settings) (*Valuation, error) {
 	}
 	v.prepare()
 	return v, nil
+}
+
+// Anew is a valuation with v's settings that has only begun.
+func (v *Valuation) Anew() *Valuation {
+	again, err := New(v.settings)
+	if err != nil {
+		panic(err) // they were taken once
+	}
+	return again
 }
 
 // Budget is how many evaluations there are at most, the empty and the full subset among
@@ -206,7 +216,8 @@ func (v *Valuation) Answer(i int, value, noise float64) {
 }
 
 // Advance goes on when all that was pending is answered. An answer that is missing or not
-// finite is an error, and may be given anew.
+// finite is an error, and may be given anew; so are values whose squares a float64 can't
+// hold, as of likelihoods: they would have no standard error, or one of 0.
 func (v *Valuation) Advance() error {
 	for i, x := range v.values {
 		if math.IsNaN(x) || math.IsInf(x, 0) {
@@ -216,6 +227,14 @@ func (v *Valuation) Advance() error {
 			return fmt.Errorf("the variance of the value of subset %d of this round is %v: it has to be finite, from 0 on", i+1, y)
 		}
 	}
+	largest := v.largest
+	for _, x := range v.values {
+		largest = max(largest, math.Abs(x))
+	}
+	if largest > 1e150 || largest > 0 && largest < 1e-150 {
+		return fmt.Errorf("the largest value so far is %g: it has to lie between 1e-150 and 1e150; take logarithms, or another unit", largest)
+	}
+	v.largest = largest
 	for i, size := range v.asks {
 		if size == 0 {
 			v.ends.empty, v.ends.emptyNoise = v.values[i], v.noises[i]
