@@ -112,7 +112,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		reason := wrong.Unwrap()
 		var number *strconv.NumError
 		if errors.As(reason, &number) {
-			kind := map[string]string{"int": "no whole number", "float64": "no number", "bool": "neither true nor false"}[wrong.GetFlag().Value.Type()]
+			kind := map[string]string{"int": "no whole number", "uint64": "no whole number from 0 on", "float64": "no number", "bool": "neither true nor false"}[wrong.GetFlag().Value.Type()]
 			reason = fmt.Errorf("%q is %s", wrong.GetValue(), kind)
 		}
 		return usage(fmt.Errorf("--%s: %w", wrong.GetFlag().Name, reason), "")
