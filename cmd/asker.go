@@ -33,6 +33,11 @@ type asker struct {
 	stopped chan struct{}
 	stop    func()
 
+	// given is what was answered, by the order of subsets; waited says that some of it took
+	// its time.
+	given  []given
+	waited bool
+	listed bool // that a folder has changed is said
 	// What came of all questions so far.
 	asked, hits, evaluated int64
 	saved                  float64 // seconds that the hits took when they were evaluated
@@ -70,22 +75,8 @@ func (e *subsetError) meaning() meaning {
 // Its error is a *subsetError, exec.ErrHalted after a Stop, or one of exec.Batch.Run. What
 // was evaluated is stored in any case.
 func (a *asker) ask(ctx context.Context, n int, subset func(i int) valuation.Subset, answer func(i int, value, noise float64)) error {
-	order := askOrder(n)
-	next := 0
-	read := func() (group []exec.Line, more bool, err error) {
-		const groupBytes = 4 << 20
-		for size := 0; next < n && len(group) < 4*groupSize && size < groupBytes; next++ {
-			line := a.line(order[next], subset(order[next]))
-			for _, arg := range line.Args {
-				size += len(arg)
-			}
-			group = append(group, line)
-		}
-		if len(group) == 0 {
-			return nil, false, io.EOF
-		}
-		return group, next < n, nil
-	}
+	first := len(a.given)
+	a.given = append(a.given, make([]given, n)...)
 	var failure *subsetError
 	batch := a.batch
 	batch.Halt, batch.Unordered, batch.ByInput = a.missing == nil, true, true
@@ -114,6 +105,8 @@ func (a *asker) ask(ctx context.Context, n int, subset func(i int) valuation.Sub
 				a.saved += l.Seconds
 			}
 			answer(l.Number-1, l.Mean, noise)
+			a.given[first+l.Number-1] = given{l.Key, l.Mean, noise}
+			a.waited = a.waited || !l.Cached || l.Waited
 		}
 		return nil
 	}
@@ -125,7 +118,7 @@ func (a *asker) ask(ctx context.Context, n int, subset func(i int) valuation.Sub
 			progress(s)
 		}
 	}
-	state, err := batch.Run(ctx, read)
+	state, err := batch.Run(ctx, a.lines(askOrder(n), subset))
 	a.asked, a.hits, a.evaluated = a.asked+state.Done, a.hits+state.Hits, a.evaluated+state.Evaluated
 	if failure != nil && (err == nil || errors.Is(err, exec.ErrHalted)) {
 		return failure
@@ -133,15 +126,30 @@ func (a *asker) ask(ctx context.Context, n int, subset func(i int) valuation.Sub
 	return err
 }
 
+// lines reads the calls for sets of players, in groups.
+func (a *asker) lines(order []int, subset func(i int) valuation.Subset) func() (group []exec.Line, more bool, err error) {
+	return func() (group []exec.Line, more bool, err error) {
+		const groupBytes = 4 << 20
+		for size := 0; len(order) > 0 && len(group) < 4*groupSize && size < groupBytes; order = order[1:] {
+			line := a.line(order[0], subset(order[0]))
+			for _, arg := range line.Args {
+				size += len(arg)
+			}
+			group = append(group, line)
+		}
+		if len(group) == 0 {
+			return nil, false, io.EOF
+		}
+		return group, len(order) > 0, nil
+	}
+}
+
 // askOrder is the order in which to ask for n subsets. The first two, which mostly are
 // those without anybody and with all, come first: where COMMAND is wrong it shows. The
 // others come as chance has it, so that of several processes with the same questions each
 // asks for others.
 func askOrder(n int) []int {
-	order := make([]int, n)
-	for i := range order {
-		order[i] = i
-	}
+	order := inOrder(n)
 	if rest := order[min(2, n):]; len(rest) > 1 {
 		rand.Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
 	}

@@ -64,11 +64,14 @@ func meaningOf(err error) meaning {
 		foreign *foreignError
 		subset  *subsetError
 		early   *unvaluedError
+		stale   *changedError
 		denied  *folder.PermissionError
 	)
 	switch {
 	case errors.As(err, &subset):
 		return subset.meaning()
+	case errors.As(err, &stale):
+		return meaning{statusFailedLines, changedHint}
 	case errors.As(err, &early):
 		return meaning{statusFailedLines, resumeHint}
 	case errors.As(err, &exit):

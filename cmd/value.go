@@ -148,6 +148,16 @@ func (f *valueFlags) settings(changed func(flag string) bool) (s valueSettings, 
 	if f.points == "" {
 		return s, usage(errors.New("--points is missing"), "--points 1-120, or --points @FILE with a name a line")
 	}
+	switch {
+	case !(f.stderr >= 0):
+		return s, usage(fmt.Errorf("--stderr: %v is below 0", f.stderr), "")
+	case !(f.reliability >= 0 && f.reliability < 1):
+		return s, usage(fmt.Errorf("--reliability: %v doesn't lie between 0 and 1", f.reliability), "1 would be never: --exact has no error")
+	case !(f.truncate >= 0):
+		return s, usage(fmt.Errorf("--truncate: %v is below 0", f.truncate), "")
+	case f.top < 0:
+		return s, usage(fmt.Errorf("--top: %d is less than none", f.top), "")
+	}
 	if f.retries < 0 {
 		return s, usage(fmt.Errorf("--retries: %d is less than none", f.retries), "")
 	}
@@ -182,7 +192,7 @@ func (f *valueFlags) settings(changed func(flag string) bool) (s valueSettings, 
 	if changed("empty") {
 		x, _, err := number.Parse(f.empty, false)
 		if err != nil {
-			return s, usage(fmt.Errorf("--empty: %w", err), "")
+			return s, usage(fmt.Errorf("--empty: %q is no finite number", f.empty), "")
 		}
 		s.Empty = &x
 	}
@@ -315,8 +325,15 @@ func (a *asker) value(ctx context.Context, v *valuation.Valuation) error {
 		} else if err != nil {
 			return err
 		}
+		rounds := v.Rounds()
 		if err := v.Advance(); err != nil {
 			return err
+		}
+		if a.waited && v.Rounds() > rounds {
+			a.waited = false
+			if err := a.unchanged(ctx, v); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

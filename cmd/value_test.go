@@ -5,6 +5,7 @@ package cmd
 import (
 	"bytes"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -198,5 +199,38 @@ func TestValueCutShort(t *testing.T) {
 	c.Wait()
 	if status := c.ProcessState.ExitCode(); status != 1 || out.Len() > 0 || !strings.Contains(errs.String(), "the empty subset: its number can't be relied on: a signal came during the run") {
 		t.Errorf("status %d, %s\n%s", status, out.String(), errs.String())
+	}
+}
+
+// TestValueEdited: where a file that counts is edited meanwhile, numbers of before and
+// after make no value; the same command again asks as the file is now.
+func TestValueEdited(t *testing.T) {
+	t.Parallel()
+	for _, flags := range [][]string{{"--depends-on", "factor"}, {"--track", "auto"}} {
+		if flags[0] == "--track" && runtime.GOOS != "linux" {
+			continue // what is read isn't seen
+		}
+		b := newWorkbench(t)
+		b.write("u.sh", strings.Replace(strings.Replace(valuedUtility, "IFS=,", "read -r factor <factor; IFS=,", 1), "echo 0.", "echo $factor.", 1))
+		b.write("factor", "0\n")
+		b.env = append(b.env, "CALLS=calls")
+		args := valueArgs(flags...)
+		c := b.command(args...)
+		var out, errs bytes.Buffer
+		c.Stdout, c.Stderr = &out, &errs
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		b.wait("it gets on", func() bool { return len(b.lines("calls")) >= 5 })
+		b.write("factor", "7\n")
+		c.Wait()
+		if c.ProcessState.ExitCode() != 1 || out.Len() > 0 || !strings.Contains(errs.String(), "no value is made of numbers from before and after") {
+			t.Errorf("%v: %v, %s\n%s", flags, c.ProcessState, out.String(), errs.String())
+		}
+		again, said, status := b.run(args...)
+		want, _, _ := b.run(valueArgs(append(flags, "--backend", "memory")...)...)
+		if status != 0 || again != want || said != "" {
+			t.Errorf("%v: status %d\n%s%s\nnot\n%s", flags, status, again, said, want)
+		}
 	}
 }

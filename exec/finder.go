@@ -209,6 +209,7 @@ func (f *finder) settle(ctx context.Context, c *call, a ask, got cache.Got, iden
 	}
 	if c.OnlyCached {
 		c.counts[stats.Misses]++
+		none.Key, none.Mismatch = c.id.Key, c.mismatch
 		return none, false, ErrNotCached
 	}
 	return none, false, nil

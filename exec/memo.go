@@ -283,6 +283,7 @@ func (c *call) report() Answer {
 		Seconds:   s.MeanSeconds(),
 		Namespace: c.Namespace,
 		Call:      c.key,
+		Key:       c.id.Key,
 		Unstored:  c.unstored,
 		Doubtful:  c.doubtful,
 		Waited:    c.waited,
@@ -307,7 +308,7 @@ func (c *call) orDefault(a Answer, err error) (Answer, error) {
 		return Answer{}, err
 	}
 	return Answer{Text: text, Moments: cache.Moments{Mean: value, Min: value, Max: value},
-		Namespace: c.Namespace, Call: c.key, Unstored: "it is the default"}, nil
+		Namespace: c.Namespace, Call: c.key, Key: c.id.Key, Unstored: "it is the default"}, nil
 }
 
 // defaultable reports whether an error is of COMMAND's own making.

@@ -88,7 +88,8 @@ type Answer struct {
 	Stable    bool    // the mean meets Query.Stop
 	Seconds   float64 // of one evaluation, in the mean
 	Namespace string
-	Call      *key.Call // nil if there is no key
+	Call      *key.Call // nil if there is no key, and in a batch where it is answered by its key alone
+	Key       key.Key   // zero if there is none
 	// Unstored says why a number that was evaluated isn't stored; empty if
 	// it is.
 	Unstored string
