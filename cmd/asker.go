@@ -68,6 +68,39 @@ func (e *subsetError) meaning() meaning {
 	return meaning{statusFailedLines, resumeHint + "; " + hint}
 }
 
+// unvaluedError says that time was up before there was a value.
+type unvaluedError struct{ answered, round int64 }
+
+func (e *unvaluedError) Error() string {
+	return fmt.Sprintf("time is up, and of the first %d subsets, which values take, %d are answered", e.round, e.answered)
+}
+
+// value asks what a valuation wants to know, round by round, until it is done or a.stop
+// is called: then v's result is that of the last whole round.
+func (a *asker) value(ctx context.Context, v *valuation.Valuation) error {
+	for !v.Done() {
+		err := a.ask(ctx, v.Pending(), v.Subset, v.Answer)
+		if errors.Is(err, exec.ErrHalted) && v.Rounds() > 0 {
+			return nil
+		} else if errors.Is(err, exec.ErrHalted) {
+			return &unvaluedError{a.asked, int64(v.Asked() + v.Pending())}
+		} else if err != nil {
+			return err
+		}
+		rounds := v.Rounds()
+		if err := v.Advance(); err != nil {
+			return err
+		}
+		if a.waited && v.Rounds() > rounds {
+			a.waited = false
+			if err := a.unchanged(ctx, v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // ask asks for n sets of players, and hands on their values by index as they come. subset
 // makes the one with an index, and what it returns is good until the next; noise is the
 // variance of a value that is a mean. Neither is called twice at once.
