@@ -89,6 +89,8 @@ type RecordError struct {
 	ID     ID
 	Reason string
 	Newer  bool
+	// File is what is damaged, where that may hold the records of any call.
+	File string
 }
 
 func (e *RecordError) Error() string {

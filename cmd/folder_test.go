@@ -222,3 +222,47 @@ func TestFolderCountsSamples(t *testing.T) {
 		}
 	}
 }
+
+// TestFolderDamagedPack: a pack that can't be read is told of once, not for each call, and
+// all calls are evaluated and stored.
+func TestFolderDamagedPack(t *testing.T) {
+	b := newWorkbench(t)
+	b.env = append(b.env, "DVLCACHE_FOLDER="+b.path("shared"))
+	b.write("train.sh", "#!/bin/sh\necho $1 >>calls\necho 0.5\n")
+	batch := []string{"batch", "--track", "args", "--", "./train.sh"}
+	ask := func() (errs string) {
+		c := b.command(batch...)
+		c.Stdin = strings.NewReader("1\n2\n3\n4\n")
+		var stderr bytes.Buffer
+		c.Stderr = &stderr
+		if out, err := c.Output(); err != nil || string(out) != "1\t0.5\n2\t0.5\n3\t0.5\n4\t0.5\n" {
+			t.Errorf("%v: %s", err, out)
+		}
+		return stderr.String()
+	}
+	ask()
+	if out, errs, status := b.run("compact"); status != 0 {
+		t.Fatalf("%s%s", out, errs)
+	}
+	packs, err := filepath.Glob(b.path("shared/ns/*/*/pack/pack.*"))
+	if err != nil || len(packs) != 1 {
+		t.Fatalf("%v, %v", packs, err)
+	}
+	if err := os.Truncate(packs[0], 0); err != nil {
+		t.Fatal(err)
+	}
+	want := "dvlcache: " + filepath.Base(packs[0]) + " is damaged; what it may hold counts as a miss\nhint: dvlcache check --salvage keeps what can be read\n"
+	if errs := ask(); errs != want {
+		t.Errorf("it says %s", errs)
+	}
+	if out, errs, status := b.run("check", "--salvage"); status != 0 {
+		t.Errorf("status %d\n%s%s", status, out, errs)
+	}
+	if errs := ask(); errs != "" {
+		t.Errorf("it says %s", errs)
+	}
+	ask()
+	if n := len(b.lines("calls")); n != 8 {
+		t.Errorf("%d evaluations", n)
+	}
+}

@@ -123,7 +123,11 @@ func (c *call) answerFrom(ctx context.Context, got cache.Got) (a Answer, ok bool
 		return Answer{}, false, context.Cause(ctx)
 	case errors.As(got.Err, &bad):
 		c.counts[stats.Errors]++
-		c.Warn(fmt.Sprintf("%v; it counts as a miss", got.Err), "")
+		if bad.File != "" { // one message for all calls
+			c.Warn(bad.File+" is damaged; what it may hold counts as a miss", "dvlcache check --salvage keeps what can be read")
+		} else {
+			c.Warn(fmt.Sprintf("%v; it counts as a miss", got.Err), "")
+		}
 	case got.Err != nil:
 		if c.Strict {
 			c.countError(got.Err)

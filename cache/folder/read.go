@@ -115,11 +115,11 @@ func openPieces(id cache.ID, pieces []piece) []record {
 	records := make([]record, len(pieces))
 	for i, x := range pieces {
 		if x.lost {
-			reason := "the pack that may hold it is damaged"
-			if x.loose {
-				reason = "it is cut short"
+			bad := &cache.RecordError{ID: id, Reason: "it is cut short"}
+			if !x.loose {
+				bad.Reason, bad.File = "the pack that may hold it is damaged", packName(x.named)
 			}
-			records[i] = record{id: x.named, bad: &cache.RecordError{ID: id, Reason: reason}, loose: x.loose}
+			records[i] = record{id: x.named, bad: bad, loose: x.loose}
 		} else {
 			records[i] = openFrame(id, x.frame, x.named, x.loose)
 		}

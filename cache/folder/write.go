@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"syscall"
 
 	"dvlcache/cache"
@@ -96,7 +97,7 @@ func (s *Store) fill(dir string, write func(f disk.File) error) (temp string, er
 	if err != nil {
 		s.sys.Remove(temp)
 	}
-	return temp, err
+	return temp, s.unnamed(err, temp)
 }
 
 // create makes a file of a random name. One that is there already is ours, of a try whose
@@ -112,7 +113,17 @@ func (s *Store) create(dir string) (name string, f disk.File, err error) {
 			break
 		}
 	}
-	return "", nil, err
+	return "", nil, s.unnamed(err, name)
+}
+
+// unnamed is an error that has to do with a file of a random name, without that: the same of
+// each file, so that it is told once. It has the store's folder instead.
+func (s *Store) unnamed(err error, temp string) error {
+	var of *fs.PathError
+	if errors.As(err, &of) && path.Base(filepath.ToSlash(of.Path)) == path.Base(temp) {
+		return &fs.PathError{Op: of.Op + " a file in", Path: s.dir, Err: of.Err}
+	}
+	return err
 }
 
 // place gives a file of a random name, which is durable, its name, as random. Whether that
@@ -128,7 +139,7 @@ func (s *Store) place(temp, name string) error {
 		}
 	}
 	s.sys.Remove(temp) // so that it isn't done later
-	return err
+	return s.unnamed(err, temp)
 }
 
 // isThere reports whether there is a file of ours.
