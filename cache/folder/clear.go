@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"syscall"
 	"time"
 
 	"dvlcache/cache"
@@ -55,13 +56,9 @@ func (s *Store) ClearAll(ctx context.Context) (n int, err error) {
 		switch {
 		case again(err): // nobody has begun anything in it
 		case errors.Is(err, errCurrent):
-			if err := s.sys.Remove(dir + "/" + currentName); err != nil {
+			if err := s.removeCurrent(dir, dir); err != nil {
 				return n, s.explain(err)
 			}
-			if err := s.sys.Sync(dir); err != nil {
-				return n, s.explain(err)
-			}
-			s.removeAll(dir)
 		case err != nil:
 			return n, s.explain(err)
 		default:
@@ -79,12 +76,16 @@ func (s *Store) ClearAll(ctx context.Context) (n int, err error) {
 // still, and removes the folders of those before.
 func (s *Store) replaceCurrent(dir, namespace string, old cache.Token) error {
 	fresh, begun := s.newToken(), time.Now()
-	if err := s.prepare(dir, fresh); err != nil {
-		return err
+	err := s.prepare(dir, fresh)
+	temp := ""
+	if err == nil {
+		text := encodeCurrent(namespace, fresh)
+		temp, err = s.fill(dir, func(f disk.File) error { _, err := f.Write(text); return err })
 	}
-	text := encodeCurrent(namespace, fresh)
-	temp, err := s.fill(dir, func(f disk.File) error { _, err := f.Write(text); return err })
-	if err != nil {
+	if isFull(err) {
+		s.removeAll(periodOf(dir, fresh))
+		return s.removeCurrent(dir, periodOf(dir, old))
+	} else if err != nil {
 		return err
 	}
 	for range 3 {
@@ -110,6 +111,24 @@ func (s *Store) replaceCurrent(dir, namespace string, old cache.Token) error {
 	}
 	s.removeAll(periodOf(dir, old))
 	s.sweep(dir)
+	return nil
+}
+
+// isFull reports whether an error means that nothing can be written any more.
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// removeCurrent ends a period without a next one, which the next miss begins, and removes a
+// folder then.
+func (s *Store) removeCurrent(dir, folder string) error {
+	if err := s.sys.Remove(dir + "/" + currentName); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := s.sys.Sync(dir); err != nil {
+		return err
+	}
+	s.removeAll(folder)
 	return nil
 }
 
