@@ -118,6 +118,10 @@ func (f *batchFlags) check() error {
 	return nil
 }
 
+// wrongUsage is the status by which most programs say that they don't understand their
+// arguments.
+const wrongUsage = 2
+
 // failedLines says that a batch is through and that lines have failed.
 type failedLines struct {
 	failed, of int64
@@ -167,6 +171,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	} else {
 		o.keepOutputs(q.Args)
 	}
+	whole := slices.Contains(q.Args, "{}")
 	q.Args = q.Args[:1]
 	q.Repeat.Jobs = 1 // the workers are spread over the lines
 	w := newBatchWriter(f.format, out)
@@ -189,6 +194,10 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 				line := fmt.Sprintf("line %d: ", a.Number)
 				ui.message(line+a.Err.Error(), "", printed(line, a.Err)...)
 				hint = cmp.Or(hint, meaningOf(a.Err).hint)
+				var exit *process.ExitError
+				if errors.As(a.Err, &exit) && exit.Status == wrongUsage && whole && strings.ContainsAny(a.Input, ", ") {
+					hint = cmp.Or(hint, "where COMMAND wants the items of a line as arguments of their own, {...} stands for them, and not {}")
+				}
 			}
 			return w.write(a)
 		},

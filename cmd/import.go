@@ -24,7 +24,7 @@ func newImport(ui *terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import [flags] [FILE...]",
 		Short: "Store what export printed, in any backend",
-		Long: `Store what export printed, from files or from stdin, in any backend. Where there
+		Long: `Store what export printed, from files or from stdin (-), in any backend. Where there
 is an entry already: keep it, replace it, or merge both, which joins the samples
 of averaged numbers and keeps a single number. The same file a second time
 changes nothing. With --namespace, all goes into that one. Commands that were
@@ -58,7 +58,12 @@ imported are run by nobody but verify --trust.`,
 				err = im.read("stdin", os.Stdin)
 			}
 			for _, name := range files {
-				if err = im.open(name); err != nil {
+				if name == "-" {
+					err = im.read("stdin", os.Stdin)
+				} else {
+					err = im.open(name)
+				}
+				if err != nil {
 					break
 				}
 			}
