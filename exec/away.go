@@ -16,7 +16,7 @@ type absence struct {
 	stop context.CancelFunc
 	mu   sync.Mutex
 	got  *cache.Got    // what it answered, when it was back
-	took time.Duration // the latest try that failed
+	took time.Duration // the latest try that failed; 0: none has ended
 }
 
 // awaitStore asks a store that could not be looked up again until it answers, or until
@@ -47,7 +47,9 @@ func (a *absence) ask(ctx context.Context, s cache.Store, id cache.ID) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err != nil && !errors.As(err, &bad) {
-		a.took = time.Since(start)
+		if ctx.Err() == nil {
+			a.took = time.Since(start)
+		}
 		return false
 	}
 	a.got = &cache.Got{Entry: entry, Gen: gen}
@@ -60,7 +62,7 @@ func (c *call) regain(ctx context.Context, ran time.Duration) error {
 	a := c.away
 	a.stop()
 	a.mu.Lock()
-	again := a.got == nil && ran > a.took
+	again := a.got == nil && a.took > 0 && ran > a.took
 	a.mu.Unlock()
 	if again {
 		a.ask(ctx, c.Store, c.id)
