@@ -115,8 +115,12 @@ func (r *reporter) write(ctx context.Context, ui *terminal, found *valued, took 
 	values := a.asked
 	if r.steps > 0 {
 		curves := valuation.NewRemoval(found.Result, r.steps)
+		first := len(a.given)
 		err := a.ask(ctx, curves.Pending(), curves.Subset, func(i int, value, _ float64) { curves.Answer(i, value) })
 		ui.endProgress()
+		if err == nil && a.waited {
+			err = a.hold(ctx, a.given[first:], curves.Subset)
+		}
 		switch {
 		case errors.Is(err, exec.ErrHalted):
 			page.NoRemoval = "time was up before all their subsets were answered"

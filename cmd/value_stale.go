@@ -33,6 +33,25 @@ const changedHint = "run the same command again: it asks as the files are now, a
 // gained or lost a name is only told of: that is the daily life of a program's own folder,
 // which Python lists. Its error is a *changedError, or one of exec.Batch.Run.
 func (a *asker) unchanged(ctx context.Context, v *valuation.Valuation) error {
+	before := v.Anew()
+	for rest := a.given; len(rest) > 0 && !before.Done(); {
+		asked := rest[:before.Pending()]
+		rest = rest[len(asked):]
+		if err := a.hold(ctx, asked, before.Subset); err != nil {
+			return err
+		}
+		for i, was := range asked {
+			before.Answer(i, was.value, was.noise)
+		}
+		if err := before.Advance(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hold is unchanged for sets of players that were asked together; subset is that of ask.
+func (a *asker) hold(ctx context.Context, asked []given, subset func(i int) valuation.Subset) error {
 	memo := *a.batch.Memo
 	if memo.Store == nil {
 		return nil
@@ -46,42 +65,28 @@ func (a *asker) unchanged(ctx context.Context, v *valuation.Valuation) error {
 	batch.Query.OnlyCached, batch.Query.Refresh = true, false
 	batch.Window = a.window()
 	batch.Flush = func() error { return nil }
-	before := v.Anew()
-	for rest := a.given; len(rest) > 0; {
-		n := before.Pending()
-		asked := rest[:n]
-		rest = rest[n:]
-		batch.Emit = func(l exec.LineAnswer) error {
-			was := asked[l.Number-1]
-			switch {
-			case was.key == key.Key{}:
-			case l.Err != nil && !errors.Is(l.Err, exec.ErrNotCached):
-				return &changedError{l.Input, l.Err.Error()}
-			case l.Key != was.key:
-				return &changedError{l.Input, "COMMAND, or a file that its arguments or --depends-on name, has changed"}
-			case l.Err != nil && l.Mismatch != nil && l.Mismatch.Kind == inputs.Listing:
-				if !a.listed {
-					memo.Warn(l.Mismatch.String()+": subsets that were asked before are not asked again", "")
-				}
-				a.listed = true
-			case l.Err != nil && l.Mismatch != nil:
-				return &changedError{l.Input, l.Mismatch.String()}
-			case l.Err == nil && !a.noisy && l.Mean != was.value:
-				return &changedError{l.Input, "its number is another"}
+	batch.Emit = func(l exec.LineAnswer) error {
+		was := asked[l.Number-1]
+		switch {
+		case was.key == key.Key{}:
+		case l.Err != nil && !errors.Is(l.Err, exec.ErrNotCached):
+			return &changedError{l.Input, l.Err.Error()}
+		case l.Key != was.key:
+			return &changedError{l.Input, "COMMAND, or a file that its arguments or --depends-on name, has changed"}
+		case l.Err != nil && l.Mismatch != nil && l.Mismatch.Kind == inputs.Listing:
+			if !a.listed {
+				memo.Warn(l.Mismatch.String()+": subsets that were asked before are not asked again", "")
 			}
-			return nil
+			a.listed = true
+		case l.Err != nil && l.Mismatch != nil:
+			return &changedError{l.Input, l.Mismatch.String()}
+		case l.Err == nil && !a.noisy && l.Mean != was.value:
+			return &changedError{l.Input, "its number is another"}
 		}
-		if _, err := batch.Run(ctx, a.lines(inOrder(n), before.Subset)); err != nil {
-			return err
-		}
-		for i, was := range asked {
-			before.Answer(i, was.value, was.noise)
-		}
-		if err := before.Advance(); err != nil {
-			return err
-		}
+		return nil
 	}
-	return nil
+	_, err := batch.Run(ctx, a.lines(inOrder(len(asked)), subset))
+	return err
 }
 
 // inOrder are the numbers below n.
