@@ -55,7 +55,21 @@ func Widen(f *os.File) error {
 	if err != nil {
 		return err
 	}
-	return f.Chmod(widened(info.Mode(), m.File))
+	return widen(info.Mode(), m.File, f.Chmod)
+}
+
+// widen changes a mode, where that is needed. A file system that refuses it has rules of its
+// own for who may use a file, such as access lists.
+func widen(made, mode fs.FileMode, chmod func(fs.FileMode) error) error {
+	const all = fs.ModePerm | fs.ModeSetgid
+	if made&all == widened(made, mode)&all {
+		return nil
+	}
+	err := chmod(widened(made, mode))
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
 }
 
 // Make makes a folder in another. One that is there is fs.ErrExist.
@@ -72,7 +86,7 @@ func Make(path string) error {
 	}
 	info, err := os.Stat(temp)
 	if err == nil {
-		err = os.Chmod(temp, widened(info.Mode(), m.Folder))
+		err = widen(info.Mode(), m.Folder, func(mode fs.FileMode) error { return os.Chmod(temp, mode) })
 	}
 	if err == nil {
 		err = renameNew(temp, path)

@@ -156,11 +156,17 @@ func (d *Disk) Open(name string) (f File, err error) {
 func (d *Disk) Create(name string) (f File, err error) {
 	err = d.do("create", name, func(root *os.Root, rest string) error {
 		o, err := root.OpenFile(rest, os.O_WRONLY|os.O_CREATE|os.O_EXCL, d.modes.File)
-		if err == nil && d.modes.Shared {
-			err = share.Widen(o)
+		if err != nil {
+			return err
+		}
+		if d.modes.Shared {
+			if err := share.Widen(o); err != nil {
+				o.Close()
+				return err
+			}
 		}
 		f = &diskFile{o}
-		return err
+		return nil
 	})
 	return f, err
 }
