@@ -272,7 +272,7 @@ func (f *valueFlags) run(ui *terminal, s *config.Settings, q exec.Query, setting
 	err = a.value(ctx, v)
 	ui.endProgress()
 	if err == nil {
-		found := &valued{Result: v.Result(), asker: a, took: took()}
+		found := &valued{Result: withoutNoise(v.Result()), asker: a, took: took()}
 		found.limit = f.limit(found)
 		if err = found.write(out, f.format, f.sort); err == nil && !f.quiet {
 			found.tell(ui)

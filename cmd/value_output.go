@@ -14,6 +14,7 @@ import (
 
 	"dvlcache/cache"
 	"dvlcache/exec/number"
+	"dvlcache/exec/valuation"
 )
 
 // valueColumns are what is printed of each point.
@@ -58,6 +59,16 @@ func (v *valued) write(to io.Writer, format, order string) error {
 		return fmt.Errorf("the values can't be written: %w", err)
 	}
 	return nil
+}
+
+// withoutNoise is a result with its values as they are shown.
+func withoutNoise(r valuation.Result) valuation.Result {
+	for i := range r.Points {
+		p := &r.Points[i]
+		p.Value, p.Stderr, p.Lower, p.Upper = computed(p.Value), computed(p.Stderr), computed(p.Lower), computed(p.Upper)
+	}
+	r.Reliability, r.Unsampled = computed(r.Reliability), computed(r.Unsampled)
+	return r
 }
 
 // cells are a point's columns behind its name.
