@@ -145,3 +145,41 @@ func TestNotShared(t *testing.T) {
 		t.Errorf("a folder that is open to all: %q", errs)
 	}
 }
+
+// TestBarredFolder: where a folder lies below one that lets its user not pass, the hint is
+// about that one.
+func TestBarredFolder(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to be another user")
+	}
+	dir, err := os.MkdirTemp("", "barred") // not below the test's folder, which is root's alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	b := newWorkbench(t)
+	binary, err := os.ReadFile(b.binary)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "dvlcache"), binary, 0o755)
+	}
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	private := filepath.Join(dir, "private")
+	if err == nil {
+		err = os.MkdirAll(filepath.Join(private, "shared", "x"), 0o700)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := osexec.Command(filepath.Join(dir, "dvlcache"), "run", "--", "echo", "1")
+	c.Dir = dir
+	c.Env = []string{"PATH=" + os.Getenv("PATH"), "DVLCACHE_FOLDER=" + filepath.Join(private, "shared"), "DVLCACHE_DIR=" + filepath.Join(dir, "none"), "XDG_CONFIG_HOME=/nowhere"}
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 61002, Gid: 61002}}
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	if out, err := c.Output(); err != nil || string(out) != "1\n" || !strings.Contains(errs.String(), "hint: the way to it is through "+private+", which lets only some pass: chmod g+x "+private+"\n") {
+		t.Errorf("%v: %s%s", err, out, &errs)
+	}
+}

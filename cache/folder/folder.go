@@ -28,6 +28,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -163,5 +164,12 @@ func (e *PermissionError) Unwrap() error { return e.Err }
 
 // Hint says what to do.
 func (e *PermissionError) Hint() string {
+	dir := e.Dir
+	for _, err := os.Stat(dir); errors.Is(err, fs.ErrPermission) && dir != filepath.Dir(dir); _, err = os.Stat(dir) {
+		dir = filepath.Dir(dir)
+	}
+	if dir != e.Dir { // whose modes don't matter, then
+		return fmt.Sprintf("the way to it is through %[1]s, which lets only some pass: chmod g+x %[1]s", dir)
+	}
 	return fmt.Sprintf("a group shares a folder whose modes say so: chgrp -R GROUP %[1]s; find %[1]s -type d -exec chmod 2770 {} +; find %[1]s -type f -exec chmod 660 {} +", e.Dir)
 }
