@@ -124,7 +124,8 @@ func (s *Store) deleteAll(ctx context.Context, p *space, keys []key.Key) error {
 func (s *Store) salvagePack(ctx context.Context, p *space, x *packFile, r *cache.Salvaged) error {
 	lost := false
 	var gone []key.Key
-	err := s.add(p, p.packDir(), packName(s.newRecordID()), func(f disk.File) error {
+	kept := packName(s.newRecordID())
+	err := s.add(p, p.packDir(), kept, func(f disk.File) error {
 		to := pack.NewWriter(f)
 		if x.Bad == nil {
 			for part := range x.Parts() {
@@ -156,6 +157,9 @@ func (s *Store) salvagePack(ctx context.Context, p *space, x *packFile, r *cache
 		}
 		return to.Finish()
 	})
+	if err == nil {
+		err = s.confirm(p, kept)
+	}
 	if err != nil {
 		return err
 	}

@@ -151,6 +151,9 @@ func (s *Store) repackOnce(ctx context.Context, p *space, of []byte, packs []str
 	if err != nil {
 		return err
 	}
+	if err := s.confirm(p, name); err != nil {
+		return err
+	}
 	if n == 0 {
 		s.sys.Remove(p.packDir() + "/" + name)
 	}
@@ -168,6 +171,16 @@ func (s *Store) repackOnce(ctx context.Context, p *space, of []byte, packs []str
 		}
 	}
 	return nil
+}
+
+// confirm looks whether a new pack is there, before anything goes that is in it: who is
+// stopped for long finds its file swept away before it has its name.
+func (s *Store) confirm(p *space, name string) error {
+	f, err := s.sys.Open(p.packDir() + "/" + name)
+	if err == nil {
+		f.Close()
+	}
+	return err
 }
 
 // repackKey adds what there is of a key to a pack, and returns the files that are not

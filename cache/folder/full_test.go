@@ -90,3 +90,37 @@ func TestOneRefusal(t *testing.T) {
 		t.Errorf("%d texts: %v", len(texts), texts)
 	}
 }
+
+// sweeping is a disk on which, while swept is set, somebody else takes a file for one that
+// was never finished just before it gets its name.
+type sweeping struct {
+	disk.System
+	swept bool
+}
+
+func (s *sweeping) Rename(from, to string) error {
+	if s.swept {
+		s.Remove(from)
+	}
+	return s.System.Rename(from, to)
+}
+
+// TestCompactSwept: who was stopped for so long that its new pack was swept away removes
+// nothing of what was to be in it.
+func TestCompactSwept(t *testing.T) {
+	d := &sweeping{System: quick{disk.New(t.TempDir())}}
+	s := newStore("", d)
+	id := cache.ID{Namespace: "n", Key: key.Key{1}}
+	put(t, s, id, 1)
+	for range 2 { // a file of its own, and then a pack
+		d.swept = true
+		s.Compact(context.Background())
+		if v, ok := number(t, s, id); !ok || v != 1 {
+			t.Fatalf("%v, %v", v, ok)
+		}
+		d.swept = false
+		if err := s.Compact(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
