@@ -370,5 +370,9 @@ func subsetCommand(args []string, rules key.Rules, p *players) (*placeholder.Tem
 			return nil, usage(fmt.Errorf("the point %q has a comma in its name, by which {} separates points", name), "{...} hands points on as arguments of their own, {file} in a file")
 		}
 	}
+	// A name that can't be an item is told of before anything is evaluated.
+	if _, err := t.Expand(rules, func(string) (placeholder.Value, error) { return placeholder.Items(p.points), nil }); err != nil {
+		return nil, placeholderError(err)
+	}
 	return t, nil
 }
