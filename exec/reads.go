@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -145,6 +146,7 @@ func (c *call) check(ctx context.Context, parts []inputs.Set) (*inputs.Mismatch,
 		return inputs.NewChecker(c.inputsOptions()).Check(ctx, parts...)
 	}
 	var checker *inputs.Checker
+	var listing *inputs.Mismatch // behind which no edit is to be hidden
 	for _, part := range parts {
 		sum := part.Sum()
 		mismatch, looked := c.looks[sum]
@@ -158,11 +160,12 @@ func (c *call) check(ctx context.Context, parts []inputs.Set) (*inputs.Mismatch,
 			}
 			c.looks[sum] = mismatch
 		}
-		if mismatch != nil {
+		if mismatch != nil && mismatch.Kind != inputs.Listing {
 			return mismatch, nil
 		}
+		listing = cmp.Or(listing, mismatch)
 	}
-	return nil, nil
+	return listing, nil
 }
 
 // watchMode is how the program is to be run.

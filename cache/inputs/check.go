@@ -169,7 +169,8 @@ func (k *checking) add(i int, path, change string) {
 	k.wrong.Store(true)
 }
 
-// priority orders what a person wants to be told of.
+// priority orders what a person wants to be told of. What is in a folder comes last: an
+// edit is never hidden behind a file that has only come or gone.
 func (c *Checker) priority(o *Observation) int {
 	p := 4
 	switch {
@@ -182,7 +183,10 @@ func (c *Checker) priority(o *Observation) int {
 			p = 2
 		}
 	}
-	if o.Kind.is() == Folder || o.Kind == State {
+	switch {
+	case o.Kind.is() == Folder:
+		p += 5
+	case o.Kind == State:
 		p++
 	}
 	return p

@@ -166,7 +166,8 @@ func TestSideBySide(t *testing.T) {
 	wg.Wait()
 }
 
-// TestOrder: of what changed, the experiment's own is told first, files before folders.
+// TestOrder: of what changed, the experiment's own is told first, and what has come or gone
+// in a folder last, which would hide an edit.
 func TestOrder(t *testing.T) {
 	b := newBench(t)
 	files := []string{"../bin/tool", "../home/.rc", "data/d.csv", "train.py", "../lib/python3.12/site-packages/x.py"}
@@ -180,11 +181,15 @@ func TestOrder(t *testing.T) {
 			absent(b, r, fmt.Sprintf("../lib/a%d", i))
 		}
 	})
+	b.write("data/old", "")
+	if got := b.check(s); !strings.Contains(got, "data, which train.py listed") {
+		t.Errorf("after data/old it says %q", got)
+	}
 	b.write("../lib/a7", "")
 	b.write("../bin/tool", "2")
 	for _, step := range []struct{ name, want string }{
 		{"", "bin/tool"}, {"../lib/python3.12/site-packages/x.py", "bin/tool"}, {"../home/.rc", ".rc"},
-		{"data/new", "data, which train.py listed"}, {"train.py", "train.py changed since"}, {"data/d.csv", "data/d.csv, which"},
+		{"data/new", ".rc"}, {"train.py", "train.py changed since"}, {"data/d.csv", "data/d.csv, which"},
 	} {
 		if step.name != "" {
 			b.write(step.name, "2")
