@@ -45,8 +45,8 @@ func TestUsersShare(t *testing.T) {
 				binary, err = os.ReadFile(newWorkbench(t).binary)
 			}
 			must(err)
-			must(os.WriteFile(in("dvlcache"), binary, 0o755))
-			must(os.WriteFile(in("train.sh"), []byte("#!/bin/sh\necho 0.$1\n"), 0o755))
+			must(writeProgram(in("dvlcache"), string(binary)))
+			must(writeProgram(in("train.sh"), "#!/bin/sh\necho 0.$1\n"))
 			for _, name := range []string{"cache", "cache/folder"} {
 				must(os.Mkdir(in(name), 0o755))
 				must(os.Chown(in(name), 61001, group))
@@ -161,7 +161,7 @@ func TestBarredFolder(t *testing.T) {
 	b := newWorkbench(t)
 	binary, err := os.ReadFile(b.binary)
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "dvlcache"), binary, 0o755)
+		err = writeProgram(filepath.Join(dir, "dvlcache"), string(binary))
 	}
 	if err == nil {
 		err = os.Chmod(dir, 0o755)
