@@ -15,6 +15,7 @@ import (
 	"dvlcache/exec"
 	"dvlcache/exec/number"
 	"dvlcache/exec/process"
+	"dvlcache/exec/valuation"
 )
 
 // The exit statuses of our own; see docs/exit-status.md. COMMAND's own status
@@ -65,6 +66,7 @@ func meaningOf(err error) meaning {
 		subset  *subsetError
 		early   *unvaluedError
 		stale   *changedError
+		scale   *valuation.RangeError
 		denied  *folder.PermissionError
 	)
 	switch {
@@ -74,6 +76,8 @@ func meaningOf(err error) meaning {
 		return meaning{statusFailedLines, changedHint}
 	case errors.As(err, &early):
 		return meaning{statusFailedLines, resumeHint}
+	case errors.As(err, &scale):
+		return meaning{statusFailedLines, "take logarithms, or another unit; what was evaluated is stored"}
 	case errors.As(err, &exit):
 		return meaning{exit.Status, ""}
 	case errors.As(err, &changed):

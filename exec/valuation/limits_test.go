@@ -9,11 +9,13 @@ import (
 
 // TestRefused: settings and answers that mean nothing.
 func TestRefused(t *testing.T) {
+	wide := 1e160
 	for _, s := range []Settings{
 		{}, {Players: -1}, {Players: 5, Evaluations: 1}, {Players: 5, Evaluations: 2}, {Players: 2, Evaluations: 2}, {Players: 5, Evaluations: -3}, {Players: 21, Exact: true},
 		{Players: 5, Exact: true, Method: parse(t, "tmc")}, {Players: 5, Evaluations: 9, Method: parse(t, "tmc")},
 		{Players: 5, Stderr: -1}, {Players: 5, Reliability: 1}, {Players: 5, Top: 5}, {Players: 5, Truncate: -1},
 		{Players: 5, Stderr: math.NaN()}, {Players: 5, Reliability: math.NaN()}, {Players: 5, Truncate: math.NaN()},
+		{Players: 5, Empty: &wide},
 	} {
 		if _, err := New(s); err == nil {
 			t.Errorf("%+v is taken", s)

@@ -63,6 +63,16 @@ const (
 	StoppedTop         = "top"
 )
 
+// most is how large the largest value may be, and one over it how small.
+const most = 1e150
+
+// RangeError says that the squares of values are beyond a float64.
+type RangeError struct{ Largest float64 } // of all values so far, without sign
+
+func (e *RangeError) Error() string {
+	return fmt.Sprintf("the largest value so far is %g: it has to lie between 1e-150 and 1e150", e.Largest)
+}
+
 // A Valuation is between two rounds of questions, or done. It isn't for concurrent use, but
 // for Answer.
 type Valuation struct {
@@ -122,6 +132,8 @@ func New(s Settings) (*Valuation, error) {
 		return nil, fmt.Errorf("%d evaluations are too few for tmc: two orders of %d players take %d", s.Evaluations, n, 2*n)
 	case !(s.Truncate >= 0 && s.Stderr >= 0 && s.Reliability >= 0 && s.Reliability < 1 && s.Top >= 0):
 		return nil, errors.New("a limit is negative, or the reliability not below 1")
+	case s.Empty != nil && !(math.Abs(*s.Empty) <= most):
+		return nil, fmt.Errorf("the empty subset is worth %g: it has to lie between -1e150 and 1e150", *s.Empty)
 	case s.Top >= n && s.Top > 0:
 		return nil, fmt.Errorf("the first %d of %d players are set apart from nobody", s.Top, n)
 	}
@@ -217,7 +229,8 @@ func (v *Valuation) Answer(i int, value, noise float64) {
 
 // Advance goes on when all that was pending is answered. An answer that is missing or not
 // finite is an error, and may be given anew; so are values whose squares a float64 can't
-// hold, as of likelihoods: they would have no standard error, or one of 0.
+// hold, as of likelihoods: they would have no standard error, or one of 0. Those are a
+// *RangeError.
 func (v *Valuation) Advance() error {
 	for i, x := range v.values {
 		if math.IsNaN(x) || math.IsInf(x, 0) {
@@ -231,8 +244,8 @@ func (v *Valuation) Advance() error {
 	for _, x := range v.values {
 		largest = max(largest, math.Abs(x))
 	}
-	if largest > 1e150 || largest > 0 && largest < 1e-150 {
-		return fmt.Errorf("the largest value so far is %g: it has to lie between 1e-150 and 1e150; take logarithms, or another unit", largest)
+	if largest > most || largest > 0 && largest < 1/most {
+		return &RangeError{largest}
 	}
 	v.largest = largest
 	for i, size := range v.asks {
