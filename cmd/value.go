@@ -170,7 +170,11 @@ func (f *valueFlags) settings(changed func(flag string) bool) (s valueSettings, 
 	n := len(s.players.names)
 	s.Settings = valuation.Settings{Players: n, Exact: f.exact, Seed: f.seed, Truncate: f.truncate, Stderr: f.stderr, Reliability: f.reliability, Top: f.top}
 	if s.Method, err = valuation.ParseMethod(f.method); err != nil {
-		return s, usage(err, "")
+		hint := ""
+		if like := config.Nearest(strings.ToLower(f.method), []string{"shapley", "banzhaf", "loo", "tmc"}); like != "" {
+			hint = "did you mean " + like + "?"
+		}
+		return s, usage(err, hint)
 	}
 	for _, flag := range []string{"evaluations", "stderr", "reliability", "top"} {
 		if !changed(flag) {
@@ -179,7 +183,7 @@ func (f *valueFlags) settings(changed func(flag string) bool) (s valueSettings, 
 		if f.exact {
 			return s, usage(fmt.Errorf("--exact asks for all subsets, and --%s is given", flag), "leave one of them out")
 		}
-		if f.method == "loo" {
+		if s.Method.LeaveOneOut() {
 			return s, usage(fmt.Errorf("--method loo takes a subset for each point, and --%s is given", flag), "leave --"+flag+" out")
 		}
 	}

@@ -312,6 +312,9 @@ func TestWeights(t *testing.T) {
 			}
 		}
 	}
+	if m := parse(t, "Beta:1E0:16"); m.String() != "beta:1:16" {
+		t.Errorf("Beta:1E0:16 is read as %s", m)
+	}
 	for _, wrong := range []string{"", "shap", "shapley:1", "banzhaf:", "banzhaf:0", "banzhaf:1", "banzhaf:x", "banzhaf:0.5:1",
 		"beta", "beta:1", "beta:0:1", "beta:1:-1", "beta:1:nan", "beta:1:inf", "beta:1:2:3", "loo:1", "tmc:0.1"} {
 		if m, err := ParseMethod(wrong); err == nil {

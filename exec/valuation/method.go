@@ -24,9 +24,9 @@ const (
 )
 
 // ParseMethod reads shapley, banzhaf, banzhaf:W with 0 < W < 1, beta:A:B with A and B
-// above 0, loo or tmc.
+// above 0, loo or tmc, in capitals or not.
 func ParseMethod(text string) (Method, error) {
-	name, rest, given := strings.Cut(text, ":")
+	name, rest, given := strings.Cut(strings.ToLower(text), ":")
 	var numbers []float64
 	for part := range strings.SplitSeq(rest, ":") {
 		if !given {
@@ -79,6 +79,9 @@ func (m Method) String() string {
 	}
 	return "shapley"
 }
+
+// LeaveOneOut is whether the method asks a subset for each player, and no other.
+func (m Method) LeaveOneOut() bool { return m.kind == leaveOneOut }
 
 // Sampled is whether the method draws subsets by size: all but loo and tmc.
 func (m Method) Sampled() bool { return m.kind < leaveOneOut }
