@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -148,15 +149,18 @@ func (f *valueFlags) settings(changed func(flag string) bool) (s valueSettings, 
 	if f.points == "" {
 		return s, usage(errors.New("--points is missing"), "--points 1-120, or --points @FILE with a name a line")
 	}
+	// A limit that is given and can't be met would never stop anything.
 	switch {
-	case !(f.stderr >= 0):
-		return s, usage(fmt.Errorf("--stderr: %v is below 0", f.stderr), "")
-	case !(f.reliability >= 0 && f.reliability < 1):
+	case changed("stderr") && !(f.stderr > 0 && f.stderr <= math.MaxFloat64):
+		return s, usage(fmt.Errorf("--stderr: %v is no finite number above 0", f.stderr), "without it no standard error is asked for; --exact has none")
+	case changed("reliability") && !(f.reliability > 0 && f.reliability < 1):
 		return s, usage(fmt.Errorf("--reliability: %v doesn't lie between 0 and 1", f.reliability), "1 would be never: --exact has no error")
-	case !(f.truncate >= 0):
-		return s, usage(fmt.Errorf("--truncate: %v is below 0", f.truncate), "")
-	case f.top < 0:
-		return s, usage(fmt.Errorf("--top: %d is less than none", f.top), "")
+	case !(f.truncate >= 0 && f.truncate <= math.MaxFloat64):
+		return s, usage(fmt.Errorf("--truncate: %v is no finite number from 0 on", f.truncate), "")
+	case changed("top") && f.top < 1:
+		return s, usage(fmt.Errorf("--top: %d is no number of points from 1 on", f.top), "")
+	case changed("max-time") && f.maxTime == 0:
+		return s, usage(errors.New("--max-time: nothing is evaluated in no time"), "without it there is no limit; --only-cached evaluates nothing")
 	}
 	if f.retries < 0 {
 		return s, usage(fmt.Errorf("--retries: %d is less than none", f.retries), "")
@@ -168,6 +172,9 @@ func (f *valueFlags) settings(changed func(flag string) bool) (s valueSettings, 
 		return s, err
 	}
 	n := len(s.players.names)
+	if f.top > 0 && f.top >= n {
+		return s, usage(fmt.Errorf("--top: of %s %d at most can be set apart from others, and %d is given", plural(n, s.players.noun()), n-1, f.top), "")
+	}
 	s.Settings = valuation.Settings{Players: n, Exact: f.exact, Seed: f.seed, Truncate: f.truncate, Stderr: f.stderr, Reliability: f.reliability, Top: f.top}
 	if s.Method, err = valuation.ParseMethod(f.method); err != nil {
 		hint := ""
