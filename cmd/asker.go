@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dvlcache/cache/key"
 	"dvlcache/exec"
 	"dvlcache/exec/placeholder"
 	"dvlcache/exec/valuation"
@@ -25,6 +26,7 @@ type asker struct {
 	check   func(args []string) error // what is wrong with a call, if not nil
 	batch   exec.Batch                // but for what is a question's own
 	noisy   bool                      // values are means of several samples
+	tell    func(*key.Call)           // is told of each call, if not nil
 	// missing, if not nil, is told of each subset that isn't stored, under OnlyCached;
 	// else that is a failure.
 	missing func()
@@ -115,6 +117,9 @@ func (a *asker) ask(ctx context.Context, n int, subset func(i int) valuation.Sub
 	batch.Halt, batch.Unordered, batch.ByInput = a.missing == nil, true, true
 	batch.Window, batch.Stop = a.window(), a.stopped
 	batch.Emit = func(l exec.LineAnswer) error {
+		if a.tell != nil {
+			a.tell(l.Call)
+		}
 		err := l.Err
 		switch {
 		case err != nil:

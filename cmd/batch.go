@@ -65,6 +65,7 @@ To resume a batch, run it again.`,
 	addSettings(cmd, config.KeySettings, without(config.RunSettings, "format"), config.RepeatSettings, config.StoreSettings)
 	flags := cmd.Flags()
 	flags.Lookup("jobs").Usage = "run N programs at a time"
+	flags.Lookup("verbose").Usage = idleUsage
 	flags.Lookup("only-cached").Usage = "never run COMMAND; print NA where the number is not there"
 	flags.Var(pathFlag{&f.input}, "input", "read lines from `FILE` instead of stdin")
 	flags.StringVar(&f.inputFormat, "input-format", "lines", "`FORMAT`: lines, null, tsv or csv (with a header), json (an object a line); {NAME} is a field's value")
@@ -177,7 +178,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	w := newBatchWriter(f.format, out)
 	w.columns = f.inputFormat == "tsv"
 	hint := ""
-	told := !s.Verbose
+	tell := idleTeller(ui, s)
 	batch := &exec.Batch{
 		Memo:      &exec.Memo{Store: o.store, Stats: o.stats, Digests: o.digests, Runner: runner, Warn: ui.warn, Observer: o.observer(s, q, false), Made: made},
 		Query:     q,
@@ -186,10 +187,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 		Halt:      f.halt,
 		Unordered: f.unordered,
 		Emit: func(a exec.LineAnswer) error {
-			if !told && a.Call != nil { // of an answer that was not at hand
-				told = true
-				tellIdle(ui, a.Call)
-			}
+			tell(a.Call)
 			if a.Err != nil {
 				line := fmt.Sprintf("line %d: ", a.Number)
 				ui.message(line+a.Err.Error(), "", printed(line, a.Err)...)

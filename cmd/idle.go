@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"dvlcache/cache/key"
+	"dvlcache/config"
 )
 
 // matchesNone is why a rule has no say that is for nothing in a call.
@@ -17,6 +18,21 @@ type idleRule struct {
 	rule string // "ignore job-id"
 	why  string
 	hint string // the rule that is meant, if it is known
+}
+
+// idleUsage is what --verbose means to commands of many calls.
+const idleUsage = "say on stderr which rules had no say"
+
+// idleTeller tells of the rules that had no say in the first of many calls, if that is
+// asked for. A call that is nil is of an answer that was at hand.
+func idleTeller(ui *terminal, s *config.Settings) func(*key.Call) {
+	told := !s.Verbose
+	return func(c *key.Call) {
+		if !told && c != nil {
+			told = true
+			tellIdle(ui, c)
+		}
+	}
 }
 
 // idleRules finds those of a call.

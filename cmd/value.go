@@ -97,6 +97,7 @@ all of them print the same. --dry-run says beforehand what it would cost.`,
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say how many subsets would be asked, how many are cached, and how long it would take")
 	addSettings(cmd, config.KeySettings, without(config.RunSettings, "format"), config.RepeatSettings, config.StoreSettings)
 	flags.Lookup("jobs").Usage = "run N programs at a time"
+	flags.Lookup("verbose").Usage = idleUsage
 	flags.Lookup("only-cached").Usage = "never run COMMAND; exit with status 3 if a number is not there"
 	flags.StringVar(&f.format, "format", "tsv", "print `tsv|csv|json`")
 	flags.StringVar(&f.sort, "sort", "point", "sort by `point|value`")
@@ -275,6 +276,7 @@ func (f *valueFlags) run(ui *terminal, s *config.Settings, q exec.Query, setting
 	memo := &exec.Memo{Store: o.store, Stats: o.stats, Digests: o.digests, Runner: runner, Warn: ui.warn, Observer: o.observer(s, q, false), Made: made}
 	a := newAsker(s, q, memo, command, settings.players)
 	a.batch.Retries = f.retries
+	a.tell = idleTeller(ui, s)
 	a.batch.Progress = f.progressOf(ui, a, v, settings.report.subsets(settings.Players))
 	took := func() float64 { return time.Since(start).Seconds() }
 	if f.maxTime > 0 {

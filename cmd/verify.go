@@ -71,10 +71,11 @@ those as well.`,
 			return runVerify(ui, s, origins, f)
 		},
 	}
-	addSettings(cmd, only(config.RunSettings, "timeout", "grace", "keep-output"), listSettings())
+	addSettings(cmd, only(config.RunSettings, "timeout", "grace", "keep-output", "verbose"), listSettings())
 	namespaceMeans(cmd, "this namespace alone (default: all)")
 	addSelection(cmd, &f.selection)
 	flags := cmd.Flags()
+	flags.Lookup("verbose").Usage = "say on stderr what came of each entry, and why it was not run"
 	flags.IntVar(&f.sample, "sample", 0, "`N` of them, chosen at random (0: all)")
 	flags.IntVar(&f.jobs, "jobs", runtime.NumCPU(), "run `N` programs at a time")
 	flags.Float64Var(&f.tolerance, "tolerance", 0, "a number within `X` of the stored one, or within X times that, is the same")
@@ -160,6 +161,9 @@ func runVerify(ui *terminal, s *config.Settings, origins []config.Origin, f veri
 			break
 		}
 		if err := verify.InDirectory(group[0].dir); err != nil && group[0].dir != "" {
+			if s.Verbose {
+				ui.message(fmt.Sprintf("%s left out: %v", entries(len(group)), err), "")
+			}
 			v.note(func() { v.state.Done += int64(len(group)); v.tally[verify.Changed] += len(group) })
 			continue
 		}
@@ -279,6 +283,10 @@ func (v *verification) verify(ctx context.Context, id cache.ID) {
 			}
 		case r.Verdict == verify.Failed:
 			v.ui.message(fmt.Sprintf("%.12s: %s: %s", id.Key, r.Reason, commandText(r.Command)), "", printed("", r.Err)...)
+		case v.settings.Verbose && r.Verdict == verify.Same:
+			v.ui.message(fmt.Sprintf("%.12s: the same: %s", id.Key, commandText(r.Command)), "")
+		case v.settings.Verbose && r.Verdict != verify.Differs:
+			v.ui.message(fmt.Sprintf("%.12s: left out: %s: %s", id.Key, r.Reason, commandText(r.Command)), "")
 		}
 		if err != nil && v.failure == nil {
 			v.failure = err
