@@ -52,6 +52,8 @@ numbers under other states of what was only read, of which each call keeps 8.`,
 			switch {
 			case most < 0:
 				return usage(fmt.Errorf("--max-entries: %d is less than none", most), "")
+			case cmd.Flags().Changed("command") && sel.command == "", cmd.Flags().Changed("program") && sel.program == "":
+				return usage(errors.New("--command or --program is given and empty, which would hold for all"), "leave it out if that is meant")
 			case !sel.given() && !limited && !stale:
 				return usage(errors.New("there is no condition, and prune doesn't drop all"), "--stale, --older-than, --larger-than, --command, --program, --max-entries; or dvlcache clear")
 			}

@@ -34,22 +34,22 @@ type age time.Duration
 func (a *age) String() string { return "" }
 func (a *age) Type() string   { return "AGE" }
 
+// Set takes no age of 0: as a condition it would be none, or one that nothing meets.
 func (a *age) Set(text string) error {
+	wrong := fmt.Errorf("%q is no age above 0; give it as 90s, 12h, 30d or 8w", text)
 	for unit, length := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
 		if n, ok := strings.CutSuffix(text, unit); ok {
 			days, err := strconv.ParseFloat(n, 64)
-			if err != nil || !(days >= 0) || days > 1e5 {
-				return fmt.Errorf("%q is no age; give it as 90s, 12h, 30d or 8w", text)
+			if *a = age(days * float64(length)); err != nil || !(days <= 1e5) || *a <= 0 {
+				return wrong
 			}
-			*a = age(days * float64(length))
 			return nil
 		}
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		return fmt.Errorf("%q is no age; give it as 90s, 12h, 30d or 8w", text)
+	if *a = age(d); err != nil || d <= 0 {
+		return wrong
 	}
-	*a = age(d)
 	return nil
 }
 
