@@ -64,6 +64,7 @@ all of them print the same. --dry-run says beforehand what it would cost.`,
 			if err != nil {
 				return err
 			}
+			_, effective := s.For(origins, programNames(s, args)...)
 			q, s, err := query(s, origins, args)
 			if err != nil {
 				return err
@@ -76,7 +77,7 @@ all of them print the same. --dry-run says beforehand what it would cost.`,
 				return err
 			}
 			if settings.report != nil {
-				settings.report.settings = besides(origins)
+				settings.report.settings = besides(effective)
 			}
 			return f.run(ui, s, q, settings)
 		},

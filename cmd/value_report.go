@@ -167,13 +167,16 @@ func commandLine(args []string) string {
 func besides(origins []config.Origin) (all [][2]string) {
 	of := slices.Concat(config.KeySettings, config.RunSettings, config.RepeatSettings)
 	for _, o := range origins {
-		from := o.From
-		if from != "default" && !strings.HasPrefix(from, "flag ") && slices.Contains(of, o.Setting) {
-			if !strings.HasPrefix(from, "environment ") {
-				from = filepath.Base(from)
-			}
-			all = append(all, [2]string{o.Setting.Name, o.Value + " (" + from + ")"})
+		from := strings.Split(o.From, "; ") // a list may have several
+		if last := from[len(from)-1]; last == "default" || strings.HasPrefix(last, "flag ") || !slices.Contains(of, o.Setting) {
+			continue
 		}
+		for i := range from {
+			if !strings.HasPrefix(from[i], "environment ") {
+				from[i] = filepath.Base(from[i])
+			}
+		}
+		all = append(all, [2]string{o.Setting.Name, o.Value + " (" + strings.Join(from, "; ") + ")"})
 	}
 	return all
 }
