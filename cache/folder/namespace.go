@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dvlcache/cache"
+	"dvlcache/cache/folder/disk"
 	"dvlcache/cache/folder/pack"
 	"dvlcache/cache/internal/wire"
 )
@@ -86,15 +87,24 @@ func parseCurrent(b []byte) (namespace string, token cache.Token, ok bool) {
 func (s *Store) readFile(name string) ([]byte, error) {
 	f, err := s.sys.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, foreign(err)
 	}
 	defer f.Close()
 	size, _, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, foreign(err)
 	}
 	b := make([]byte, min(size, 1<<20))
 	return b, pack.ReadFull(f, b, 0)
+}
+
+// foreign takes something that somebody has put in the place of a file of ours for that
+// file, damaged: nothing can be read of it, and what it may have held is lost.
+func foreign(err error) error {
+	if errors.Is(err, disk.ErrForeign) {
+		return fmt.Errorf("%w: %w", pack.ErrDamaged, disk.ErrForeign)
+	}
+	return err
 }
 
 // again reports whether an error of reading may be over when it is tried again: a name

@@ -2,6 +2,8 @@ package folder
 
 import (
 	"encoding/hex"
+	"errors"
+	"io"
 	"strings"
 	"time"
 
@@ -100,6 +102,25 @@ func (s *Store) forgetPack(p *space, x *packFile) {
 	}
 }
 
+// openFile opens a pack's file.
+func (s *Store) openFile(name string) (*packFile, error) {
+	f, err := s.sys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	x := &packFile{file: f}
+	size, made, err := f.Stat()
+	if err == nil {
+		x.made = made
+		x.Pack, err = pack.Open(f, size)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return x, nil
+}
+
 // openPack opens a pack, or returns the one that is open, for one user more.
 func (s *Store) openPack(p *space, name string, id recordID) (*packFile, error) {
 	s.mu.Lock()
@@ -111,20 +132,13 @@ func (s *Store) openPack(p *space, name string, id recordID) (*packFile, error) 
 	if x != nil {
 		return x, nil
 	}
-	f, err := s.sys.Open(p.packDir() + "/" + name)
-	if err != nil {
+	x, err := s.openFile(p.packDir() + "/" + name)
+	if bad := foreign(err); errors.Is(bad, pack.ErrDamaged) {
+		x, err = &packFile{Pack: &pack.Pack{Bad: bad}, file: io.NopCloser(nil)}, nil
+	} else if err != nil {
 		return nil, err
 	}
-	x = &packFile{name: name, id: id, file: f}
-	size, made, err := f.Stat()
-	if err == nil {
-		x.made = made
-		x.Pack, err = pack.Open(f, size)
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
+	x.name, x.id = name, id
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x.users = 1

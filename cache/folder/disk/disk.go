@@ -3,7 +3,6 @@ package disk
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -23,7 +22,7 @@ import (
 // may be called concurrently. Each may fail though it was done, or is done later still.
 type System interface {
 	// Open opens a file to read it. Of a file that is there, whatever was renamed over
-	// it is opened.
+	// it is opened. What is no regular file is ErrForeign, here or from its Stat.
 	Open(name string) (File, error)
 	// Create makes a file that isn't there yet, and opens it to write.
 	Create(name string) (File, error)
@@ -41,6 +40,10 @@ type System interface {
 	// Sync makes durable what was made, renamed and removed in a folder.
 	Sync(dir string) error
 }
+
+// ErrForeign is a name that stands for something else than a regular file in the store's
+// folder: a pipe, a folder, a link that leads out of it. We make no such thing.
+var ErrForeign = errors.New("it is not a regular file")
 
 // File is an open file.
 type File interface {
@@ -147,6 +150,12 @@ func (d *Disk) Open(name string) (f File, err error) {
 	err = d.do("open", name, func(root *os.Root, rest string) error {
 		o, err := root.OpenFile(rest, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 		f = &diskFile{o}
+		if err == nil {
+			return nil
+		}
+		if info, statErr := root.Lstat(rest); statErr == nil && !info.Mode().IsRegular() {
+			return ErrForeign
+		}
 		return err
 	})
 	return f, err
@@ -206,7 +215,8 @@ func (d *Disk) Mkdir(name string) error {
 // List implements System.
 func (d *Disk) List(dir string) (names []string, err error) {
 	err = d.do("list", dir, func(root *os.Root, rest string) error {
-		f, err := root.Open(rest)
+		// A pipe must not have us wait for who writes to it.
+		f, err := root.OpenFile(rest, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 		if err != nil {
 			return err
 		}
@@ -228,11 +238,11 @@ func (d *Disk) Sync(dir string) error {
 
 type diskFile struct{ *os.File }
 
-// Stat refuses what is no regular file, such as a pipe that somebody has put there.
+// Stat refuses what is no regular file.
 func (f *diskFile) Stat() (int64, time.Time, error) {
 	info, err := f.File.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", f.Name())
+		err = &fs.PathError{Op: "read", Path: f.Name(), Err: ErrForeign}
 	}
 	if err != nil {
 		return 0, time.Time{}, err
