@@ -21,7 +21,9 @@ func (s *Store) Clear(ctx context.Context, namespace string) (int, error) {
 	if err == nil && p == nil { // or another machine has just made it
 		s.renew(namespaces)
 		s.renew(folderOf(namespace))
-		p, err = s.current(ctx, namespace, false)
+		if p, err = s.current(ctx, namespace, false); err == nil && p == nil {
+			s.removeSettled(folderOf(namespace))
+		}
 	}
 	if errors.Is(err, errCurrent) {
 		// What it held can't be told any more.
@@ -54,7 +56,8 @@ func (s *Store) ClearAll(ctx context.Context) (n int, err error) {
 			namespace, _, err = s.readCurrent(dir)
 		}
 		switch {
-		case again(err): // nobody has begun anything in it
+		case again(err): // nobody has begun anything in it, or CURRENT is gone
+			s.removeSettled(dir)
 		case errors.Is(err, errCurrent):
 			if err := s.removeCurrent(dir, dir); err != nil {
 				return n, s.explain(err)
@@ -112,6 +115,14 @@ func (s *Store) replaceCurrent(dir, namespace string, old cache.Token) error {
 	s.removeAll(periodOf(dir, old))
 	s.sweep(dir)
 	return nil
+}
+
+// removeSettled removes what nothing finds any more, where CURRENT is gone. A period that
+// is about to begin isn't settled yet.
+func (s *Store) removeSettled(dir string) {
+	for _, period := range s.settledIn(dir) {
+		s.removeAll(period)
+	}
 }
 
 // isFull reports whether an error means that nothing can be written any more.

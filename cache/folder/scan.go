@@ -163,8 +163,25 @@ func isHash(name string) bool {
 	return len(name) == 32 && strings.Trim(name, "0123456789abcdef") == ""
 }
 
-// all returns the namespaces, in the order of their names. One whose CURRENT can't be read
-// is told to lost.
+// errNoCurrent is a CURRENT that somebody has removed: we replace it, and make it durable before
+// anything is stored under it.
+var errNoCurrent = errors.New("it is gone, and what the namespace held is not found any more; the next number stored there begins it anew")
+
+// settledIn are the folders of periods of a namespace in which something may have been
+// stored.
+func (s *Store) settledIn(dir string) (periods []string) {
+	names, _ := s.list(dir)
+	for _, name := range names {
+		period := dir + "/" + name
+		if isHash(name) && s.isThere(period+"/"+settledName) {
+			periods = append(periods, period)
+		}
+	}
+	return periods
+}
+
+// all returns the namespaces, in the order of their names. One whose CURRENT can't be read,
+// or is gone, is told to lost.
 func (s *Store) all(ctx context.Context, lost func(dir string, err error)) (list []*space, err error) {
 	if ok, err := s.format(false); !ok || err != nil {
 		return nil, err
@@ -176,7 +193,10 @@ func (s *Store) all(ctx context.Context, lost func(dir string, err error)) (list
 	for _, dir := range dirs {
 		namespace, _, err := s.readCurrent(dir)
 		if again(err) {
-			continue // it is being made
+			if lost != nil && len(s.settledIn(dir)) > 0 {
+				lost(dir, s.path(dir+"/"+currentName, errNoCurrent))
+			}
+			continue // or it is being made
 		} else if errors.Is(err, errCurrent) && lost != nil {
 			lost(dir, err)
 			continue
