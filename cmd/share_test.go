@@ -107,6 +107,22 @@ func TestUsersShare(t *testing.T) {
 					t.Error(err)
 				}
 			}
+			// So it is after one of them has salvaged what was damaged.
+			for i := range 2 {
+				one, other := uint32(61001+i), uint32(61002-i)
+				spoil(t, in("cache"))
+				if out, err := as(one, "dvlcache check --salvage"); err != nil || !strings.Contains(out, "salvaged: ") || !strings.Contains(out, "kept as ") {
+					t.Errorf("%v: %s", err, out)
+				}
+				for _, user := range []uint32{other, one} {
+					if out, err := as(user, fmt.Sprintf("dvlcache run -- ./train.sh 8%d", i)); err != nil || out != fmt.Sprintf("0.8%d\n", i) {
+						t.Errorf("%v: %q", err, out)
+					}
+					if out, err := as(user, "dvlcache check"); err != nil {
+						t.Errorf("%v: %s", err, out)
+					}
+				}
+			}
 			filepath.WalkDir(in("cache"), func(path string, d fs.DirEntry, err error) error {
 				must(err)
 				info, err := d.Info()
@@ -120,6 +136,26 @@ func TestUsersShare(t *testing.T) {
 				return nil
 			})
 		})
+	}
+}
+
+// spoil damages the records in all files of a cache.
+func spoil(t *testing.T, dir string) {
+	t.Helper()
+	spoiled := false
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || strings.Contains(d.Name(), "broken-") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if changed := bytes.ReplaceAll(text, []byte("train.sh"), []byte("TRAIN.sh")); err == nil && !bytes.Equal(changed, text) {
+			spoiled = true
+			err = os.WriteFile(path, changed, 0) // which is there, and stays whose it is
+		}
+		return err
+	})
+	if err != nil || !spoiled {
+		t.Fatalf("nothing is spoiled: %v", err)
 	}
 }
 
