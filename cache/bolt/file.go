@@ -341,6 +341,7 @@ func (b *Store) rewrite(ctx context.Context, f func(*bbolt.Tx) error) error {
 	defer release()
 	defer b.lock.goesOn()()
 	b.leases.sweep()
+	share.Sweep(filepath.Dir(b.path))
 	if err := b.updateLocked(f); err != nil {
 		return b.explain(err)
 	}

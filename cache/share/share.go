@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
+	"time"
 )
 
 // Modes are those of what is made in a folder, before the umask.
@@ -79,8 +81,11 @@ func Make(path string) error {
 	if !m.Shared {
 		return os.Mkdir(path, m.Folder.Perm())
 	}
+	if _, err := os.Lstat(path); err == nil {
+		return &fs.PathError{Op: "mkdir", Path: path, Err: fs.ErrExist}
+	}
 	// Under its name it has its modes, or the group would be refused for a moment.
-	temp := path + ".new-" + strconv.FormatUint(rand.Uint64(), 36)
+	temp := path + tempMark + strconv.FormatUint(rand.Uint64(), 36)
 	if err := os.Mkdir(temp, m.Folder.Perm()); err != nil {
 		return err
 	}
@@ -95,6 +100,27 @@ func Make(path string) error {
 		os.Remove(temp)
 	}
 	return err
+}
+
+// tempMark parts the name of a folder that is being made from what makes it another.
+const tempMark = ".new-"
+
+// tempAge is how old a folder is that nobody is about to rename any more, whatever the
+// clocks of those who share it say.
+const tempAge = 24 * time.Hour
+
+// Sweep removes from a folder what Make has left there where its process was killed. They
+// are empty, and what isn't stays.
+func Sweep(dir string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if !e.IsDir() || !strings.Contains(e.Name(), tempMark) {
+			continue
+		}
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > tempAge {
+			os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
 }
 
 // MakeAll makes a folder for a cache, and those above it that are missing: for their owner

@@ -3,8 +3,12 @@ package share
 import (
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestWiden: a mode is changed where something is missing in it, and a file system that
@@ -28,5 +32,48 @@ func TestWiden(t *testing.T) {
 		if got != c.want || !errors.Is(err, c.told) || err != nil && c.told == nil {
 			t.Errorf("%v in a folder of %v: %v, %v", c.made, c.mode, got, err)
 		}
+	}
+}
+
+// TestSweep: what a process that was killed has left behind is removed when it is old, and
+// nothing else.
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	old := time.Now().Add(-48 * time.Hour)
+	for _, name := range []string{"leases.new-1x", "full.new-1y", "full.new-1y/entry", "young.new-1z", "leases"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "file.new-1a"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"leases.new-1x", "full.new-1y", "leases", "file.new-1a"} {
+		if err := os.Chtimes(filepath.Join(dir, name), old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	Sweep(dir)
+	var left []string
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	if want := []string{"file.new-1a", "full.new-1y", "leases", "young.new-1z"}; err != nil || !slices.Equal(left, want) {
+		t.Errorf("%v: %v are left, and not %v", err, left, want)
+	}
+}
+
+// TestMakeThere: where the folder is there already, nothing is made beside it.
+func TestMakeThere(t *testing.T) {
+	dir, old := t.TempDir(), time.Now().Add(-48*time.Hour).Truncate(time.Second)
+	path := filepath.Join(dir, "leases")
+	if err := errors.Join(os.Chmod(dir, 0o770|fs.ModeSetgid), Make(path), os.Chtimes(dir, old, old)); err != nil {
+		t.Fatal(err)
+	}
+	err := Make(path)
+	info, statErr := os.Stat(dir)
+	if !errors.Is(err, fs.ErrExist) || statErr != nil || !info.ModTime().Equal(old) {
+		t.Errorf("%v, %v: the folder above was changed at %v", err, statErr, info.ModTime())
 	}
 }
