@@ -5,13 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	"dvlcache/cache"
 	"dvlcache/cache/folder/disk"
-	"dvlcache/cache/share"
 )
 
 // Clear implements Clearer. The folder of what is cleared goes at once, as far as it can.
@@ -149,8 +147,10 @@ func (s *Store) removeCurrent(dir, folder string) error {
 // the period may be about to begin; see prepare. That some stay is no harm: nobody looks into
 // them.
 func (s *Store) sweep(dir string) {
-	for _, below := range []string{".", namespaces, dir} {
-		share.Sweep(filepath.Join(s.dir, filepath.FromSlash(below)))
+	if d, ok := s.sys.(interface{ Sweep(dir string) }); ok {
+		for _, dir := range []string{".", namespaces, dir} {
+			d.Sweep(dir)
+		}
 	}
 	names, err := s.list(dir)
 	if err != nil {

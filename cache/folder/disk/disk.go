@@ -212,6 +212,9 @@ func (d *Disk) Mkdir(name string) error {
 	})
 }
 
+// Sweep removes from a folder what a Mkdir has left there whose process was killed.
+func (d *Disk) Sweep(dir string) { share.Sweep(filepath.Join(d.dir, filepath.FromSlash(dir))) }
+
 // List implements System.
 func (d *Disk) List(dir string) (names []string, err error) {
 	err = d.do("list", dir, func(root *os.Root, rest string) error {
