@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strconv"
 	"syscall"
@@ -225,7 +224,7 @@ func (r *reader) list(fd int32) {
 	}
 	path := rec.path
 	r.outside()
-	entries, err := namesIn(path)
+	entries, err := r.namesIn(path)
 	r.inside()
 	if err != nil {
 		r.seen.unseen("a folder can't be listed: " + err.Error())
@@ -235,13 +234,27 @@ func (r *reader) list(fd int32) {
 	r.use(rec, Listed)
 }
 
-func namesIn(folder string) ([]string, error) {
-	f, err := os.Open(folder)
+// namesIn is what a folder holds, in no order. Package os would offer the folder to Go's
+// poller, and takes four times as long for all.
+func (r *reader) namesIn(folder string) (names []string, err error) {
+	fd, err := unix.Open(folder, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	return f.Readdirnames(-1)
+	defer unix.Close(fd)
+	if r.entries == nil {
+		r.entries = make([]byte, 32<<10)
+	}
+	for {
+		n, err := unix.ReadDirent(fd, r.entries)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || n == 0 {
+			return names, err
+		}
+		_, _, names = unix.ParseDirent(r.entries[:n], -1, names)
+	}
 }
 
 // readStdin notes who reads the command's empty stdin.

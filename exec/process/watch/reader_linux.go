@@ -26,13 +26,14 @@ type reader struct {
 	busy atomic.Uint64 // the call at hand
 	// waits is set for a call that may wait for something of its own, and opens
 	// is the name that is opened.
-	waits bool
-	opens []byte
-	name  [2 * unix.PathMax]byte
-	two   [2 * unix.PathMax]byte
-	path  [unix.PathMax]byte
-	link  [unix.PathMax]byte
-	st    unix.Statx_t
+	waits   bool
+	opens   []byte
+	name    [2 * unix.PathMax]byte
+	two     [2 * unix.PathMax]byte
+	path    [unix.PathMax]byte
+	link    [unix.PathMax]byte
+	entries []byte
+	st      unix.Statx_t
 }
 
 // newReader makes a reader, which needs a place for the calls that it receives, the active
