@@ -23,7 +23,8 @@ func newClear(ui *terminal) *cobra.Command {
 		Long: `Forget a namespace (the one that --namespace or the settings name), everything
 (--all), or one call, given with the flags it is run with. Evaluations that are
 under way finish, and their numbers are not stored. The disk space is given
-back. A --namespace that there never was is an error.`,
+back. A --namespace that there never was is an error; one that a variable or a file of
+settings names is not, since a script may clear what it is about to fill.`,
 		Example: `  dvlcache clear --namespace mnist
   dvlcache clear --unordered indices -- ./train.sh --indices 1,4,7
   dvlcache clear --all --yes`,
@@ -66,9 +67,14 @@ back. A --namespace that there never was is an error.`,
 				}
 				return clearCall(o, q)
 			}
-			if cmd.Flags().Changed("namespace") {
-				if err := o.checkNamespace(context.Background(), s.Namespace); err != nil {
+			if !all && isGiven(origins, "namespace") {
+				like, err := o.checkNamespace(context.Background(), s.Namespace)
+				if err != nil && cmd.Flags().Changed("namespace") {
 					return err
+				} else if like != "" {
+					// A script's own, which it clears before it first stores anything,
+					// must not end it.
+					ui.message(err.Error(), meaningOf(err).hint)
 				}
 			}
 			return clearMany(ui, s, o, all, yes)
@@ -85,6 +91,11 @@ back. A --namespace that there never was is an error.`,
 	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask (only on a terminal it is asked)")
 	cmd.Flags().BoolVar(&stdin, "stdin", false, "what stdin holds counts")
 	return cmd
+}
+
+// isGiven is whether a setting is another than the default, or given as such.
+func isGiven(origins []config.Origin, name string) bool {
+	return slices.ContainsFunc(origins, func(o config.Origin) bool { return o.Setting.Name == name && o.From != "default" })
 }
 
 // clearMany forgets a namespace, or all, if the user agrees.

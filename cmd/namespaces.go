@@ -28,19 +28,19 @@ func (o opened) namespaces(ctx context.Context) (names []string, all bool, err e
 }
 
 // checkNamespace returns an error where there is no namespace of this name, nor ever
-// was.
-func (o opened) checkNamespace(ctx context.Context, name string) error {
+// was, and the one that may be meant.
+func (o opened) checkNamespace(ctx context.Context, name string) (like string, wrong error) {
 	names, all, err := o.namespaces(ctx)
 	if err != nil || !all || slices.Contains(names, name) {
-		return nil // what is out of order is told by who goes on
+		return "", nil // what is out of order is told by who goes on
 	}
 	hint := "'dvlcache stats' lists the namespaces"
-	if like := config.Nearest(name, names); like != "" {
+	if like = config.Nearest(name, names); like != "" {
 		hint = "did you mean " + like + "?"
 	} else if len(names) == 0 {
 		hint = "the cache is empty"
 	}
-	return usage(fmt.Errorf("there is no namespace %s", name), hint)
+	return like, usage(fmt.Errorf("there is no namespace %s", name), hint)
 }
 
 const (
