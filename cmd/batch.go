@@ -48,14 +48,10 @@ To resume a batch, run it again.`,
 		DisableFlagsInUseLine: true,
 		Args:                  commandAfterDash,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, origins, err := load(ui, cmd)
-			if err != nil {
-				return err
-			}
 			if err := f.check(); err != nil {
 				return err
 			}
-			q, s, err := query(s, origins, args)
+			q, s, _, err := loadQuery(ui, cmd, args)
 			if err != nil {
 				return err
 			}

@@ -55,7 +55,7 @@ settings names is not, since a script may clear what it is about to fill.`,
 			}
 			defer o.close()
 			if len(args) > 0 {
-				q, _, err := query(s, origins, args)
+				q, _, _, err := query(s, origins, args)
 				if err != nil {
 					return err
 				}

@@ -35,11 +35,7 @@ what its number hangs on besides. Nothing is run, nothing stored.`,
 		DisableFlagsInUseLine: true,
 		Args:                  commandAfterDash,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, origins, err := load(ui, cmd)
-			if err != nil {
-				return err
-			}
-			q, s, err := query(s, origins, args)
+			q, s, _, err := loadQuery(ui, cmd, args)
 			if err != nil {
 				return err
 			}

@@ -76,11 +76,7 @@ func offering(values func(ctx context.Context, q offer) []cobra.Completion) cobr
 			return nil, none
 		}
 		defer o.close()
-		q := offer{opened: o, begun: toComplete}
-		if cmd.Flags().Changed("namespace") {
-			q.namespace = &s.Namespace
-		}
-		return values(context.Background(), q), none
+		return values(context.Background(), offer{opened: o, namespace: namespaceGiven(cmd, s), begun: toComplete}), none
 	}
 }
 

@@ -42,11 +42,7 @@ A TIME is 90s, 5m or 1h30m, or a number of seconds; a SIZE is 2048 or 2KiB.`,
 		DisableFlagsInUseLine: true,
 		Args:                  commandAfterDash,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, origins, err := load(ui, cmd)
-			if err != nil {
-				return err
-			}
-			q, s, err := query(s, origins, args)
+			q, s, _, err := loadQuery(ui, cmd, args)
 			if err != nil {
 				return err
 			}

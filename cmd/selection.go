@@ -82,9 +82,15 @@ func (s *selection) given() bool {
 
 // set makes the namespace part of the selection if its flag is given.
 func (s *selection) set(cmd *cobra.Command, settings *config.Settings) {
-	if cmd.Flags().Changed("namespace") {
-		s.namespace = &settings.Namespace
+	s.namespace = namespaceGiven(cmd, settings)
+}
+
+// namespaceGiven is the namespace that a flag names, or nil; see namespaceMeans.
+func namespaceGiven(cmd *cobra.Command, s *config.Settings) *string {
+	if !cmd.Flags().Changed("namespace") {
+		return nil
 	}
+	return &s.Namespace
 }
 
 func (s *selection) accepts(e *cache.Entry) bool {

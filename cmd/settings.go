@@ -140,35 +140,44 @@ func badSetting(origins []config.Origin, name string, err error) error {
 	return err
 }
 
+// loadQuery makes a query of what a command is given, and returns the settings that hold
+// for COMMAND, and where they come from.
+func loadQuery(ui *terminal, cmd *cobra.Command, args []string) (q exec.Query, s *config.Settings, origins []config.Origin, err error) {
+	if s, origins, err = load(ui, cmd); err == nil {
+		q, s, origins, err = query(s, origins, args)
+	}
+	return q, s, origins, err
+}
+
 // query makes a query of the settings and of COMMAND, and returns the settings that
-// hold for COMMAND.
-func query(s *config.Settings, origins []config.Origin, args []string) (exec.Query, *config.Settings, error) {
+// hold for COMMAND, and where they come from.
+func query(s *config.Settings, origins []config.Origin, args []string) (exec.Query, *config.Settings, []config.Origin, error) {
 	names := programNames(s, args)
 	rules, err := rulesOf(s, origins, names)
 	if err != nil {
-		return exec.Query{}, nil, err
+		return exec.Query{}, nil, nil, err
 	}
 	if len(names) > 0 {
 		s, origins = s.For(origins, names...)
 	}
 	extraction, err := number.ParseExtraction(s.Extract, s.AllowNonfinite)
 	if err != nil {
-		return exec.Query{}, nil, badSetting(origins, "extract", err)
+		return exec.Query{}, nil, nil, badSetting(origins, "extract", err)
 	}
 	if s.Default != "" {
 		if _, _, err := number.Parse(s.Default, true); err != nil {
-			return exec.Query{}, nil, badSetting(origins, "default", err)
+			return exec.Query{}, nil, nil, badSetting(origins, "default", err)
 		}
 	}
 	if s.Converge && s.Repeat.Samples > 0 {
-		return exec.Query{}, nil, usage(fmt.Errorf("--converge and --repeat=%d are given", s.Repeat.Samples), "leave one of them out")
+		return exec.Query{}, nil, nil, usage(fmt.Errorf("--converge and --repeat=%d are given", s.Repeat.Samples), "leave one of them out")
 	}
 	for _, against := range []struct {
 		given bool
 		name  string
 	}{{s.Refresh, "--refresh"}, {s.NoCache, "--no-cache"}} {
 		if s.OnlyCached && against.given {
-			return exec.Query{}, nil, usage(fmt.Errorf("--only-cached and %s are given", against.name), "leave one of them out")
+			return exec.Query{}, nil, nil, usage(fmt.Errorf("--only-cached and %s are given", against.name), "leave one of them out")
 		}
 	}
 	env := s.Env
@@ -214,7 +223,7 @@ func query(s *config.Settings, origins []config.Origin, args []string) (exec.Que
 			RelTolerance:   s.RtolStderr,
 			AbsTolerance:   s.AtolStderr,
 		},
-	}, s, nil
+	}, s, origins, nil
 }
 
 // inheritedDescriptors are those that COMMAND gets from whoever started us, and that

@@ -46,10 +46,7 @@ between lines at one standard error from it.`,
 			if err != nil {
 				return err
 			}
-			var namespace *string
-			if cmd.Flags().Changed("namespace") {
-				namespace = &s.Namespace
-			}
+			namespace := namespaceGiven(cmd, s)
 			o, err := openExisting(ui, s)
 			if err != nil {
 				return err

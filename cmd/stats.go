@@ -99,10 +99,7 @@ clear does not set them back.`,
 			if err != nil {
 				return err
 			}
-			var namespace *string
-			if cmd.Flags().Changed("namespace") {
-				namespace = &s.Namespace
-			}
+			namespace := namespaceGiven(cmd, s)
 			o, err := openExisting(ui, s)
 			if err != nil {
 				return err

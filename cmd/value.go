@@ -60,12 +60,7 @@ all of them print the same. --dry-run says beforehand what it would cost.`,
 		DisableFlagsInUseLine: true,
 		Args:                  commandAfterDash,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, origins, err := load(ui, cmd)
-			if err != nil {
-				return err
-			}
-			_, effective := s.For(origins, programNames(s, args)...)
-			q, s, err := query(s, origins, args)
+			q, s, origins, err := loadQuery(ui, cmd, args)
 			if err != nil {
 				return err
 			}
@@ -77,7 +72,7 @@ all of them print the same. --dry-run says beforehand what it would cost.`,
 				return err
 			}
 			if settings.report != nil {
-				settings.report.settings = besides(effective)
+				settings.report.settings = besides(origins)
 			}
 			return f.run(ui, s, q, settings)
 		},

@@ -50,7 +50,7 @@ func (w *workbench) fill(b *testing.B, n, evaluations int, unordered bool) int {
 	if err != nil {
 		b.Fatal(err)
 	}
-	q, s, err := query(s, origins, []string{"./u.sh", "--indices", "{}"})
+	q, s, _, err := query(s, origins, []string{"./u.sh", "--indices", "{}"})
 	if err != nil {
 		b.Fatal(err)
 	}
