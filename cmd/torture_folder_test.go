@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
@@ -24,22 +23,11 @@ func folderFaults() (kinds []faultKind) {
 				if compacted {
 					v.run("compact")
 				}
-				var others []*started
-				for n := range beside {
-					others = append(others, v.start("", nil, v.call(other+n)...))
-				}
-				p := v.start(c.stdin, nil, c.args(v, i)...)
-				time.Sleep(after)
-				p.Process.Kill()
-				r := v.end(p)
-				for n, p := range others {
-					v.answered(other+n, v.end(p))
-				}
-				syscall.Kill(-p.Process.Pid, syscall.SIGKILL) // a session's command outlives it
-				v.took(c, i, r)
-				if c.clears {
-					clear(v.printed)
-				}
+				v.killBeside(c, i, beside, other, func() *started {
+					p := v.start(c.stdin, nil, c.args(v, i)...)
+					time.Sleep(after)
+					return p
+				})
 				sound := func() {
 					if r := v.run("check"); r.status != 0 {
 						v.fail("check: status %d: %s%s", r.status, r.out, r.errs)

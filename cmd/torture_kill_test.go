@@ -10,8 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/gofrs/flock"
 )
 
 // victimCommand is a command that is killed or stopped in the middle.
@@ -140,6 +138,26 @@ func (v *victim) forgetSessions() {
 	}
 }
 
+// killBeside kills a command, which begin starts and returns when its time has come, while
+// calls from other on are under way beside it.
+func (v *victim) killBeside(c victimCommand, i, beside, other int, begin func() *started) {
+	var others []*started
+	for n := range beside {
+		others = append(others, v.start("", nil, v.call(other+n)...))
+	}
+	p := begin()
+	p.Process.Kill()
+	r := v.end(p)
+	for n, p := range others {
+		v.answered(other+n, v.end(p))
+	}
+	syscall.Kill(-p.Process.Pid, syscall.SIGKILL) // a session's command outlives it
+	v.took(c, i, r)
+	if c.clears {
+		clear(v.printed)
+	}
+}
+
 // killFaults: SIGKILL at any moment, beside others that go on.
 func killFaults() (kinds []faultKind) {
 	for _, c := range victimCommands {
@@ -154,21 +172,9 @@ func killFaults() (kinds []faultKind) {
 					v.begin(template)
 					v.believe(20)
 				}
-				var others []*started
-				for n := range beside {
-					others = append(others, v.start("", nil, v.call(other+n)...))
-				}
-				p := v.await(when, func() *started { return v.start(c.stdin, nil, c.args(v, i)...) })
-				p.Process.Kill()
-				r := v.end(p)
-				for n, p := range others {
-					v.answered(other+n, v.end(p))
-				}
-				syscall.Kill(-p.Process.Pid, syscall.SIGKILL) // a session's command outlives it
-				v.took(c, i, r)
-				if c.clears {
-					clear(v.printed)
-				}
+				v.killBeside(c, i, beside, other, func() *started {
+					return v.await(when, func() *started { return v.start(c.stdin, nil, c.args(v, i)...) })
+				})
 				v.noLocks()
 				v.sound()
 				v.noneLost()
@@ -254,14 +260,7 @@ func stopFaults() (kinds []faultKind) {
 		return fmt.Sprint(name, shared, fresh), func(v *victim) {
 			v.begin("small")
 			v.believe(smallCache)
-			lock := flock.New(filepath.Join(v.cache, name))
-			take := lock.TryLock
-			if shared {
-				take = lock.TryRLock
-			}
-			if ok, err := take(); !ok {
-				v.fail("the lock is not to be had: %v", err)
-			}
+			lock := v.hold(name, shared)
 			hit, miss := v.start("", nil, v.call(3)...), v.start("", nil, v.call(fresh)...)
 			said := v.answered(3, v.end(hit)) + v.answered(fresh, v.end(miss))
 			if !strings.Contains(said, "holds its lock for longer than") {

@@ -13,6 +13,19 @@ import (
 	"github.com/gofrs/flock"
 )
 
+// hold takes a lock of the cache.
+func (v *victim) hold(name string, shared bool) *flock.Flock {
+	lock := flock.New(filepath.Join(v.cache, name))
+	take := lock.TryLock
+	if shared {
+		take = lock.TryRLock
+	}
+	if ok, err := take(); !ok {
+		v.fail("the lock is not to be had: %v", err)
+	}
+	return lock
+}
+
 // headFaults: the heads of the bolt file are damaged, and salvaged when that is asked
 // for: nothing is lost where it is a byte of each, and the last change at most where
 // all of one is gone. Here that was made in another namespace.
@@ -72,14 +85,7 @@ func heldLockFaults() []faultKind {
 			const lines = 25
 			v.begin("small")
 			v.believe(smallCache)
-			lock := flock.New(filepath.Join(v.cache, name))
-			take := lock.TryLock
-			if shared {
-				take = lock.TryRLock
-			}
-			if ok, err := take(); !ok {
-				v.fail("the lock is not to be had: %v", err)
-			}
+			lock := v.hold(name, shared)
 			feed := `ulimit -n ` + strconv.Itoa(n) + `; for i in $(seq ` + strconv.Itoa(first) + ` ` + strconv.Itoa(first+lines-1) + `); do echo $i; sleep 0.04; done | "$@"`
 			r := v.end(v.start("", []string{"bash", "-c", feed, "bash"}, "batch", "--lock-timeout", "10ms", "--jobs", strconv.Itoa(jobs), "--", v.train))
 			if n := v.lines(r); r.status != 0 || n != lines {
