@@ -88,15 +88,6 @@ func stampOf(path string) (Stamp, error) {
 	return Stamp{id.Device, id.Inode, id.Size, id.Mtime, id.Ctime, info.Mode()}, nil
 }
 
-// namesIn returns the names in a folder.
-func namesIn(folder string) (names []string, err error) {
-	entries, err := os.ReadDir(folder)
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return names, err
-}
-
 // record makes a set of what r is told.
 func (b *bench) record(tell func(r *Recorder)) Set {
 	b.Helper()

@@ -30,6 +30,16 @@ func (k *checking) lookListing(i int, o *Observation, path string, id *digest.Id
 	return ""
 }
 
+// namesIn returns the names in a folder, in no order.
+func namesIn(folder string) ([]string, error) {
+	f, err := os.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
+}
+
 // compareNames returns what is different between the names in a folder and those of
 // its listing. Names that evaluations of the program made may be there or not: they
 // may have been at work when the listing was recorded.

@@ -63,9 +63,9 @@ func (m *Marks) get(what, name string) (text string, ok bool) {
 }
 
 // KeepState remembers a state as a watched evaluation of the program has left it. Call it
-// for each state when the evaluation has ended.
+// for each state when the evaluation has ended, after KeepMade for what it has made.
 func (m *Marks) KeepState(ctx context.Context, name string) {
-	text, ok := describe(ctx, key.NewDigests(""), name)
+	text, ok := m.describe(ctx, key.NewDigests(""), name)
 	if !ok {
 		text = "" // no state is described so
 	}
@@ -90,20 +90,27 @@ func (m *Marks) stateName(name string) string {
 // left it.
 func (m *Marks) holds(ctx context.Context, digests *key.Digests, name string) bool {
 	kept, known := m.get(markState, m.stateName(name))
-	now, ok := describe(ctx, digests, name)
+	now, ok := m.describe(ctx, digests, name)
 	return known && ok && kept == now
 }
 
 // largestState is the size up to which a state is read. A larger one never holds.
 const largestState = 1 << 30
 
-// describe tells what a state holds. Its stamp wouldn't do: it has just been written.
-func describe(ctx context.Context, digests *key.Digests, name string) (text string, ok bool) {
-	id, _, err := digests.Stat(name)
-	if err != nil {
+// describe tells what a state holds. Its stamp wouldn't do: it has just been written. A
+// folder, as one that the program removes and makes anew, holds the names that the
+// program didn't make.
+func (m *Marks) describe(ctx context.Context, digests *key.Digests, name string) (text string, ok bool) {
+	id, mode, err := digests.Stat(name)
+	switch {
+	case err != nil:
 		return "absent", nothingThere(err)
-	}
-	if id.Size > largestState {
+	case mode.IsDir():
+		names, err := namesIn(name)
+		out := &leftOut{marks: m}
+		sum, _ := digestNames(out.unmade(name, out.listed(name, names)))
+		return "folder " + string(sum[:]), err == nil
+	case id.Size > largestState:
 		return "", false
 	}
 	sum, _, err := digests.Digest(ctx, name)

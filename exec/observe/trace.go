@@ -63,11 +63,15 @@ func LeaveOut(trace *watch.Trace, folder string) {
 func (o *Observer) Mark(ctx context.Context, args []string, trace *watch.Trace) {
 	marks := MarksOf(o.Options.Marks, args)
 	for i := range trace.Files {
+		if f := &trace.Files[i]; f.Fate == watch.Output {
+			marks.KeepMade(f.Name)
+		}
+	}
+	for i := range trace.Files {
 		switch f := &trace.Files[i]; f.Fate {
 		case watch.State:
 			marks.KeepState(ctx, f.Name)
 		case watch.Output:
-			marks.KeepMade(f.Name)
 			if leaves(f) {
 				marks.KeepState(ctx, f.Name)
 			} else {
@@ -92,7 +96,10 @@ func leaves(f *watch.File) bool {
 func note(r *inputs.Recorder, f *watch.File) {
 	stamp := inputs.Stamp{Device: f.Stamp.Device, Inode: f.Stamp.Inode, Size: f.Stamp.Size, Mode: fileMode(f.Stamp.Mode)}
 	if !f.Stamp.Absent() {
-		stamp.Mtime, stamp.Ctime = f.Stamp.Mtime.UnixNano(), f.Stamp.Ctime.UnixNano()
+		stamp.Mtime = f.Stamp.Mtime.UnixNano()
+	}
+	if !f.Stamp.Ctime.IsZero() {
+		stamp.Ctime = f.Stamp.Ctime.UnixNano()
 	}
 	if f.Use&watch.Followed != 0 {
 		r.Link(f.Name, f.By, f.Target)
