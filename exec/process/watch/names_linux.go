@@ -5,6 +5,7 @@ package watch
 import (
 	"bytes"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -69,7 +70,7 @@ func (r *reader) folder(name string, depth int) place {
 	cut := strings.LastIndexByte(name, '/')
 	parent, base := r.folder(name[:cut], depth), name[cut+1:]
 	p := r.below(parent, base, depth)
-	if p.kind == folder || p.kind == kernel && !strings.HasPrefix(p.path, "/proc/") {
+	if (p.kind == folder || p.kind == kernel && !ofProcess(p.path)) && !slices.ContainsFunc(p.links, ofProcess) {
 		s.places[strings.Clone(name)] = p
 	}
 	return p
@@ -180,6 +181,10 @@ func (r *reader) at(parent place, base string) found {
 	}
 	return f
 }
+
+// ofProcess reports whether a place may be another for each process, and later:
+// a link there leads to what a descriptor is open on, or to a working folder.
+func ofProcess(place string) bool { return strings.HasPrefix(place, "/proc/") }
 
 // inKernel follows a name in the kernel's file systems: some links in proc lead
 // out of them.

@@ -175,8 +175,12 @@ func (r *reader) touch(name []byte, follow bool) (rec *record, here found) {
 	key := string(name)
 	f := r.find(key, follow, 0)
 	r.compareRoots(f)
-	if f.kind == kernel {
+	switch {
+	case f.kind == kernel, f.kind == link && ofProcess(f.path):
 		return nil, f // not remembered: /proc/self is another's each time
+	case slices.ContainsFunc(f.links, ofProcess):
+		// What it leads to has a name that means the same to others, too.
+		return r.touch([]byte(f.path), false)
 	}
 	switch {
 	case rec == nil:
