@@ -99,7 +99,7 @@ func compare(a, b Observation) int {
 type Stamp struct {
 	Device, Inode uint64
 	Size          int64
-	Mtime, Ctime  int64 // nanoseconds since 1970
+	Mtime, Ctime  int64 // nanoseconds since 1970; Ctime is 0 if it doesn't matter
 	// Mode tells folders from files, and has permissions.
 	Mode fs.FileMode
 }
@@ -107,7 +107,7 @@ type Stamp struct {
 // is reports whether an identity is that of the stamp.
 func (s *Stamp) is(id *digest.Identity) bool {
 	return s.Device == id.Device && s.Inode == id.Inode && s.Size == id.Size &&
-		s.Mtime == id.Mtime && s.Ctime == id.Ctime
+		s.Mtime == id.Mtime && (s.Ctime == id.Ctime || s.Ctime == 0)
 }
 
 // executable reports whether somebody may execute a file: who, hangs on umasks.

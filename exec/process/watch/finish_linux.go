@@ -192,7 +192,11 @@ func (e *end) file(rec *record) *File {
 		f.Fate = Output
 	default:
 		last, there := now(rec.name, !isLink)
-		if there != (rec.kind != absent) || there && !rec.stamp.sameKind(last) {
+		switch {
+		case there && e.onlyTold(rec, last):
+			// As one that it has hard links to, or sets the rights of.
+			f.Stamp.Ctime = time.Time{}
+		case there != (rec.kind != absent) || there && !rec.stamp.sameKind(last):
 			f.Fate = State
 		}
 	}
@@ -237,6 +241,14 @@ func (e *end) ownsItself(place string) bool {
 		return there || c.change&removed != 0
 	}
 	return !there || !c.stamp.sameKind(last)
+}
+
+// onlyTold reports whether a file, which is last now, holds what it held, though what is
+// told of it may have changed: that the tree did nothing else to it.
+func (e *end) onlyTold(rec *record, last stamp) bool {
+	c := e.changes[rec.path].change | e.inodes[inode{rec.stamp.dev, rec.stamp.ino}]&(wrote|told)
+	last.ctime = rec.stamp.ctime
+	return rec.kind == regular && c == told && rec.stamp.same(last)
 }
 
 // sameKind is same, but that folders may gain and lose entries.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -97,9 +98,12 @@ func (r *reader) handle(n *trap.Notification) {
 	case trap.OpMake:
 		rec, here := r.touch(name, false)
 		r.alterOrLook(rec, here, made, here.kind == absent)
-	case trap.OpChange:
-		rec, here := r.touch(name, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
+	case trap.OpTruncate:
+		rec, here := r.touch(name, true)
 		r.alterOrLook(rec, here, wrote, here.kind != absent)
+	case trap.OpTell:
+		rec, here := r.touch(name, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
+		r.alterOrLook(rec, here, told, here.kind != absent)
 	}
 }
 
@@ -175,12 +179,15 @@ func (r *reader) move(from, to []byte, link bool, flags uint64) {
 	if a == nil || b == nil {
 		return
 	}
-	if source.kind == absent {
-		r.use(a, Looked)
-		return
-	}
-	if link && target.kind != absent {
+	switch {
+	case link && target.kind != absent:
 		r.use(b, Looked) // it will fail
+		return
+	case link && source.kind == absent && strings.HasSuffix(a.path, " (deleted)"):
+		r.alter(b, target, made) // of a file that was opened without a name (O_TMPFILE)
+		return
+	case source.kind == absent:
+		r.use(a, Looked)
 		return
 	}
 	// What it holds will be read by another name.
@@ -195,7 +202,7 @@ func (r *reader) move(from, to []byte, link bool, flags uint64) {
 	}
 	switch {
 	case link:
-		r.alter(a, source, wrote)
+		r.alter(a, source, told)
 	case exchange:
 		r.alter(a, source, replaced|carried)
 	default:

@@ -43,7 +43,8 @@ const (
 	made     change = 1 << iota // where there was nothing
 	replaced                    // with all that was in it
 	removed
-	wrote // and kept some of it, or changed what is told of it
+	wrote // and kept some of it
+	told  // changed what is told of it: its rights, how many names it has
 	// carried is what was moved or linked here from where the tree had not
 	// made it.
 	carried

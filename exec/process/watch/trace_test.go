@@ -39,7 +39,25 @@ var cases = []struct {
 	{"a checkpoint", `cat a; echo 2 > a`, map[string]string{"a": "state opened+written"}},
 	{"a checkpoint replaced", `cat a; echo 2 > tmp; mv tmp a`, map[string]string{"a": "state opened+written"}},
 	{"a file moved and read", `mv a e; cat e`, map[string]string{"a": "state opened+written", "e": "output opened+written absent"}},
-	{"a file linked and read", `ln a e; cat e; rm e`, map[string]string{"a": "state opened+written", "e": "output opened+written absent"}},
+	{"a file linked and read", `ln a e; cat e; rm e`, map[string]string{"a": "input opened+written", "e": "output opened+written absent"}},
+	{"a file linked, read and written", `ln a e; cat e; echo 1 >> e; rm e`, map[string]string{"a": "state opened+written"}},
+	{"a file linked for good, and read", `ln a e; cat a`, map[string]string{"a": "input opened+written"}},
+	{"a file of which other rights are told", `chmod 600 a; cat a; chmod 644 a; cat b; chmod 600 b`, map[string]string{
+		"a": "input opened+written", "b": "state opened+written"}},
+	{"a file with other times", `cat a; touch -d 2001-01-01 a`, map[string]string{"a": "state opened+written"}},
+	{"a link of proc that leads elsewhere later", `cat /proc/self/cwd/a; cd d; cat /proc/self/cwd/x; exec 3<../b; cat /dev/fd/3; exec 3<../c; cat /dev/fd/3`, map[string]string{
+		"a": "input opened", "d/x": "input opened", "b": "input opened", "c": "input opened"}},
+	{"a file without a name that gets one", `python3 -c '
+import os
+fd = os.open(".", os.O_TMPFILE | os.O_RDWR)
+os.link("/proc/self/fd/%d" % fd, "e", src_dir_fd=fd, follow_symlinks=True)
+open("e")'`, map[string]string{"e": "output opened+written absent"}},
+	{"links of proc that lead to folders", `python3 -c '
+import os
+for folder in "l", ".":
+    fd = os.open(folder, os.O_PATH)
+    open("/proc/self/fd/%d/%s" % (fd, "x" if folder == "l" else "a"))
+    os.close(fd)'`, map[string]string{"d/x": "input opened", "a": "input opened"}},
 	{"opened for both and left alone", `: 3<>a; cat 3<>a a`, map[string]string{"a": "input opened+written"}},
 	{"locked", `exec 9>>lock; flock 9 2>/dev/null; [ -e lock ]`, map[string]string{"lock": "output looked+written absent"}},
 	{"what could not be written", `mkdir d; (set -C; : > a) 2>/dev/null; rmdir d 2>/dev/null; ln b c 2>/dev/null`, map[string]string{

@@ -69,7 +69,9 @@ type Stamp struct {
 	Inode  uint64
 	Size   int64
 	Mtime  time.Time
-	Ctime  time.Time
+	// Ctime is zero if the command itself gave the file another, as by a hard
+	// link to it: another command that does so may run beside it.
+	Ctime time.Time
 	// Mode is st_mode: type and permissions.
 	Mode uint32
 	// FileSystem is the ID that statfs(2) gives, and FileSystemType the kind.
@@ -83,7 +85,7 @@ func (s Stamp) Absent() bool { return s.Mode == 0 }
 // Same reports whether two stamps are of one state of one file.
 func (s Stamp) Same(t Stamp) bool {
 	return s.Device == t.Device && s.Inode == t.Inode && s.Size == t.Size && s.Mode == t.Mode &&
-		s.Mtime.Equal(t.Mtime) && s.Ctime.Equal(t.Ctime)
+		s.Mtime.Equal(t.Mtime) && (s.Ctime.Equal(t.Ctime) || s.Ctime.IsZero())
 }
 
 // File is a name that the command, or something it started, used.

@@ -26,8 +26,9 @@ const (
 	OpRename
 	OpLink
 	OpRemove
-	OpMake   // mkdir, mknod, symlink
-	OpChange // chmod, chown, utimes, truncate: what the name leads to
+	OpMake // mkdir, mknod, symlink
+	OpTruncate
+	OpTell // chmod, chown, utimes: what is told of what the name leads to
 	OpNamespace
 	OpBlind // reads that go by no name
 	OpTimer
@@ -98,15 +99,15 @@ var calls = append([]Call{
 	{Nr: unix.SYS_MKDIRAT, Op: OpMake, Dir: 0, Name: 1, Flags: -1},
 	{Nr: unix.SYS_MKNODAT, Op: OpMake, Dir: 0, Name: 1, Flags: -1},
 	{Nr: unix.SYS_SYMLINKAT, Op: OpMake, Dir: 1, Name: 2, Flags: -1},
-	{Nr: unix.SYS_TRUNCATE, Op: OpChange, Dir: -1, Name: 0, Flags: -1},
-	{Nr: unix.SYS_FCHMODAT, Op: OpChange, Dir: 0, Name: 1, Flags: -1},
-	{Nr: unix.SYS_FCHMODAT2, Op: OpChange, Dir: 0, Name: 1, Flags: 3},
-	{Nr: unix.SYS_FCHOWNAT, Op: OpChange, Dir: 0, Name: 1, Flags: 4},
-	{Nr: unix.SYS_UTIMENSAT, Op: OpChange, Dir: 0, Name: 1, Flags: 3, when: []cond{{1, nonzero64, nil}}},
-	{Nr: unix.SYS_SETXATTR, Op: OpChange, Dir: -1, Name: 0, Flags: -1},
-	{Nr: unix.SYS_LSETXATTR, Op: OpChange, Dir: -1, Name: 0, Flags: -1},
-	{Nr: unix.SYS_REMOVEXATTR, Op: OpChange, Dir: -1, Name: 0, Flags: -1},
-	{Nr: unix.SYS_LREMOVEXATTR, Op: OpChange, Dir: -1, Name: 0, Flags: -1},
+	{Nr: unix.SYS_TRUNCATE, Op: OpTruncate, Dir: -1, Name: 0, Flags: -1},
+	{Nr: unix.SYS_FCHMODAT, Op: OpTell, Dir: 0, Name: 1, Flags: -1},
+	{Nr: unix.SYS_FCHMODAT2, Op: OpTell, Dir: 0, Name: 1, Flags: 3},
+	{Nr: unix.SYS_FCHOWNAT, Op: OpTell, Dir: 0, Name: 1, Flags: 4},
+	{Nr: unix.SYS_UTIMENSAT, Op: OpTell, Dir: 0, Name: 1, Flags: 3, when: []cond{{1, nonzero64, nil}}},
+	{Nr: unix.SYS_SETXATTR, Op: OpTell, Dir: -1, Name: 0, Flags: -1},
+	{Nr: unix.SYS_LSETXATTR, Op: OpTell, Dir: -1, Name: 0, Flags: -1},
+	{Nr: unix.SYS_REMOVEXATTR, Op: OpTell, Dir: -1, Name: 0, Flags: -1},
+	{Nr: unix.SYS_LREMOVEXATTR, Op: OpTell, Dir: -1, Name: 0, Flags: -1},
 
 	{Nr: unix.SYS_CONNECT, Op: OpConnect, Dir: -1, Name: 1, Flags: -1},
 	// A shell's read takes a byte a call, to leave the rest to others: such
