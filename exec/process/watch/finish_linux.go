@@ -166,8 +166,9 @@ func isThere(name string) bool {
 
 // file says what became of a name; nil if it was not used.
 func (e *end) file(rec *record) *File {
-	written := e.changes[rec.path].change != 0
-	if rec.leftOut || rec.before|rec.after == 0 && !written {
+	c := e.changes[rec.path].change
+	written := c != 0
+	if rec.leftOut || rec.before|rec.after == 0 && c&^told == 0 {
 		return nil
 	}
 	isLink := rec.kind == link
@@ -243,12 +244,12 @@ func (e *end) ownsItself(place string) bool {
 	return !there || !c.stamp.sameKind(last)
 }
 
-// onlyTold reports whether a file, which is last now, holds what it held, though what is
-// told of it may have changed: that the tree did nothing else to it.
+// onlyTold reports whether a file, which is last now, holds what it held, and the tree has
+// changed what is told of it: what is written to moves more than the change time.
 func (e *end) onlyTold(rec *record, last stamp) bool {
-	c := e.changes[rec.path].change | e.inodes[inode{rec.stamp.dev, rec.stamp.ino}]&(wrote|told)
+	c := e.changes[rec.path].change | e.inodes[inode{rec.stamp.dev, rec.stamp.ino}]&(timed|told)
 	last.ctime = rec.stamp.ctime
-	return rec.kind == regular && c == told && rec.stamp.same(last)
+	return rec.kind == regular && c&told != 0 && c&(owned|timed) == 0 && rec.stamp.same(last)
 }
 
 // sameKind is same, but that folders may gain and lose entries.

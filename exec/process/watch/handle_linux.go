@@ -42,6 +42,12 @@ func (r *reader) handle(n *trap.Notification) {
 	case trap.OpList:
 		r.list(dir)
 		return
+	case trap.OpTellFile:
+		if name := r.folderOf(dir); name != nil {
+			rec, here := r.touch(slices.Clone(name), true)
+			r.alterOrLook(rec, here, told, here.kind != absent)
+		}
+		return
 	case trap.OpStdin:
 		r.waits = true
 		r.readStdin()
@@ -101,6 +107,9 @@ func (r *reader) handle(n *trap.Notification) {
 	case trap.OpTruncate:
 		rec, here := r.touch(name, true)
 		r.alterOrLook(rec, here, wrote, here.kind != absent)
+	case trap.OpTime:
+		rec, here := r.touch(name, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
+		r.alterOrLook(rec, here, timed, here.kind != absent)
 	case trap.OpTell:
 		rec, here := r.touch(name, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
 		r.alterOrLook(rec, here, told, here.kind != absent)

@@ -44,7 +44,8 @@ const (
 	replaced                    // with all that was in it
 	removed
 	wrote // and kept some of it
-	told  // changed what is told of it: its rights, how many names it has
+	timed // set its times
+	told  // changed what else is told of it: its rights, how many names it has
 	// carried is what was moved or linked here from where the tree had not
 	// made it.
 	carried

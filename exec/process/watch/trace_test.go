@@ -44,6 +44,14 @@ var cases = []struct {
 	{"a file linked for good, and read", `ln a e; cat a`, map[string]string{"a": "input opened+written"}},
 	{"a file of which other rights are told", `chmod 600 a; cat a; chmod 644 a; cat b; chmod 600 b`, map[string]string{
 		"a": "input opened+written", "b": "state opened+written"}},
+	{"a descriptor's file of which it is told", `python3 -c '
+import os
+a, b, c = os.open("a", os.O_RDONLY), os.open("b", os.O_RDWR), os.open("c", os.O_RDWR)
+for fd in a, b, c:
+    os.fchown(fd, -1, os.getgid())
+    os.fchmod(fd, 0o644)
+os.write(c, b"1")'`, map[string]string{"a": "input opened+written", "b": "input opened+written", "c": "state opened+written"}},
+	{"a file that isn't used but told of", `python3 -c 'import os; os.chmod("a", 0o600)'`, map[string]string{"a": "-"}},
 	{"a file with other times", `cat a; touch -d 2001-01-01 a`, map[string]string{"a": "state opened+written"}},
 	{"a link of proc that leads elsewhere later", `cat /proc/self/cwd/a; cd d; cat /proc/self/cwd/x; exec 3<../b; cat /dev/fd/3; exec 3<../c; cat /dev/fd/3`, map[string]string{
 		"a": "input opened", "d/x": "input opened", "b": "input opened", "c": "input opened"}},

@@ -28,7 +28,9 @@ const (
 	OpRemove
 	OpMake // mkdir, mknod, symlink
 	OpTruncate
-	OpTell // chmod, chown, utimes: what is told of what the name leads to
+	OpTime     // utimes
+	OpTell     // chmod, chown: what is told of what the name leads to
+	OpTellFile // the same of what a descriptor is open on
 	OpNamespace
 	OpBlind // reads that go by no name
 	OpTimer
@@ -103,11 +105,17 @@ var calls = append([]Call{
 	{Nr: unix.SYS_FCHMODAT, Op: OpTell, Dir: 0, Name: 1, Flags: -1},
 	{Nr: unix.SYS_FCHMODAT2, Op: OpTell, Dir: 0, Name: 1, Flags: 3},
 	{Nr: unix.SYS_FCHOWNAT, Op: OpTell, Dir: 0, Name: 1, Flags: 4},
-	{Nr: unix.SYS_UTIMENSAT, Op: OpTell, Dir: 0, Name: 1, Flags: 3, when: []cond{{1, nonzero64, nil}}},
+	{Nr: unix.SYS_UTIMENSAT, Op: OpTime, Dir: 0, Name: 1, Flags: 3, when: []cond{{1, nonzero64, nil}}},
 	{Nr: unix.SYS_SETXATTR, Op: OpTell, Dir: -1, Name: 0, Flags: -1},
 	{Nr: unix.SYS_LSETXATTR, Op: OpTell, Dir: -1, Name: 0, Flags: -1},
 	{Nr: unix.SYS_REMOVEXATTR, Op: OpTell, Dir: -1, Name: 0, Flags: -1},
 	{Nr: unix.SYS_LREMOVEXATTR, Op: OpTell, Dir: -1, Name: 0, Flags: -1},
+
+	// As by sqlite with its journals, if it is root.
+	{Nr: unix.SYS_FCHMOD, Op: OpTellFile, Dir: 0, Name: -1, Flags: -1},
+	{Nr: unix.SYS_FCHOWN, Op: OpTellFile, Dir: 0, Name: -1, Flags: -1},
+	{Nr: unix.SYS_FSETXATTR, Op: OpTellFile, Dir: 0, Name: -1, Flags: -1},
+	{Nr: unix.SYS_FREMOVEXATTR, Op: OpTellFile, Dir: 0, Name: -1, Flags: -1},
 
 	{Nr: unix.SYS_CONNECT, Op: OpConnect, Dir: -1, Name: 1, Flags: -1},
 	// A shell's read takes a byte a call, to leave the rest to others: such
