@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,6 +57,7 @@ type Watch struct {
 // Pdeathsig comes when we end, since the thread lives until Finish.
 func Start(cmd *exec.Cmd, o Options) (*Watch, error) {
 	trap.Reap()
+	twoProcessors()
 	w := &Watch{
 		cmd: cmd, listener: -1, stdin: -1, process: -1, late: o.Late,
 		stop: make(chan struct{}), ended: make(chan struct{}), wake: make(chan struct{}, 1),
@@ -171,7 +173,7 @@ func (w *Watch) starter(installed chan<- error, begin <-chan bool, started chan<
 	if !<-begin {
 		return
 	}
-	if err := w.cmd.Start(); err != nil {
+	if err := startUncollected(w.cmd); err != nil {
 		started <- err
 		return
 	}
@@ -183,6 +185,28 @@ func (w *Watch) starter(installed chan<- error, begin <-chan bool, started chan<
 	<-w.stop
 	// A last call, by which the reader knows that all before it were seen.
 	unix.Faccessat(unix.AT_FDCWD, "/", unix.F_OK, 0)
+}
+
+// A thread that has forked keeps its processor, in the words of Go's runtime, until its
+// child executes the command. Should the keeper, which lets that through, be killed, it takes
+// another processor to put one in its place, and a collection of garbage would stop that one,
+// and wait for the first, for ever.
+var (
+	twoProcessors = sync.OnceFunc(func() {
+		if runtime.GOMAXPROCS(0) == 1 {
+			runtime.GOMAXPROCS(2)
+		}
+	})
+	uncollected sync.Mutex
+)
+
+// startUncollected starts a command while no garbage is collected. One at a time is started
+// in any case.
+func startUncollected(cmd *exec.Cmd) error {
+	uncollected.Lock()
+	defer uncollected.Unlock()
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	return cmd.Start()
 }
 
 // onFreshThread runs f on a thread that ends with it.

@@ -21,10 +21,10 @@ import (
 // TestManyAtOnce: watches side by side, on one processor, with the collector of
 // garbage always at work, don't hold each other up, and leave nothing behind.
 func TestManyAtOnce(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	defer debug.SetGCPercent(debug.SetGCPercent(1))
 	warm := exec.Command("true")
 	run(t, warm)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	defer debug.SetGCPercent(debug.SetGCPercent(1))
 	before := leftovers()
 	stop := make(chan struct{})
 	var churn sync.WaitGroup
