@@ -9,6 +9,7 @@ import (
 	osexec "os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -61,6 +62,7 @@ func TestScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	copiesElsewhere(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "../testdata/script",
 		Setup: func(env *testscript.Env) error {
@@ -90,6 +92,29 @@ func TestScript(t *testing.T) {
 		Condition:           hasModule,
 		RequireExplicitExec: true,
 	})
+}
+
+// copiesElsewhere sees to it that scripts copy files by a process of its own, exec cp: cp alone
+// writes them in this process, as writeProgram must not.
+func copiesElsewhere(t *testing.T) {
+	t.Helper()
+	scripts, err := filepath.Glob("../testdata/script/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatal(err, "no scripts")
+	}
+	alone := regexp.MustCompile(`(?m)^(\[[^]]*\] *)*cp +(\S+)`)
+	for _, script := range scripts {
+		text, err := os.ReadFile(script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		commands, _, _ := strings.Cut(string(text), "\n-- ")
+		for _, cp := range alone.FindAllStringSubmatch(commands, -1) {
+			if what := cp[2]; what != "stdout" && what != "stderr" {
+				t.Errorf("%s: %q: write exec cp, or a program is \"text file busy\" now and then", filepath.Base(script), cp[0])
+			}
+		}
+	}
 }
 
 // hasModule is the condition python:MODULE, of the system's Python: what is installed with
