@@ -250,7 +250,7 @@ func TestStoredWhenBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.away(b)
-			done := make(chan struct{})
+			done, asked := make(chan struct{}), time.Now()
 			go func() {
 				defer close(done)
 				if out, errs, _ := b.run("run", "--", "./train.sh", "1"); out != "0.5\n" || !strings.Contains(errs, c.text) {
@@ -258,8 +258,9 @@ func TestStoredWhenBack(t *testing.T) {
 				}
 			}()
 			b.wait("it evaluates", func() bool { _, err := os.Stat(b.path("began")); return err == nil })
+			inVain := time.Since(asked)
 			c.back(b)
-			time.Sleep(time.Second) // it has run for longer than the store was asked in vain
+			time.Sleep(inVain + time.Second) // it has run for longer than the store was asked in vain
 			b.write("gate", "")
 			<-done
 			if got := b.number("run", "--only-cached", "--", "./train.sh", "1"); got != "0.5" {

@@ -149,11 +149,10 @@ func (v *victim) mapped(size int, memory, old, during bool) {
 	os.WriteFile(wait, nil, 0o644)
 	want := store(2000)
 	p := v.start("", nil, call...)
-	for range 1000 {
+	for deadline := time.Now().Add(tortureSlack); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if _, err := os.Stat(began); err == nil {
 			break
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	store(3000)
 	os.Remove(wait)

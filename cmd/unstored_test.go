@@ -13,12 +13,13 @@ import (
 	"time"
 )
 
-// signalled prints another number where a signal cuts it short.
+// signalled prints another number where a signal cuts it short. Its limit, a minute at least,
+// is for tests that fail: who is to send the signal may not have run for a while.
 const signalled = `#!/bin/sh
 trap 'echo 0.30; exit 0' USR1 TERM
 echo $$ >>pids
 i=0
-while test $i -lt 100 && ! test -e go; do sleep 0.02; i=$((i+1)); done
+while test $i -lt 3000 && ! test -e go; do sleep 0.02; i=$((i+1)); done
 echo 0.90
 `
 
@@ -51,6 +52,7 @@ func TestNumberBecauseOfASignal(t *testing.T) {
 			b.wait("it runs", func() bool { return len(b.lines("pids")) == 1 })
 			pid := c.Process.Pid
 			if name == "session" {
+				b.wait("its shell says what runs", func() bool { return len(b.lines("nested")) == 1 })
 				pid, _ = strconv.Atoi(b.lines("nested")[0])
 			}
 			syscall.Kill(pid, syscall.SIGUSR1)
