@@ -2,11 +2,15 @@
 package memcachedtest
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,13 +25,14 @@ type Server struct {
 	t    testing.TB
 	args []string
 	cmd  *exec.Cmd
+	host string
 }
 
 // Start starts a server with further arguments and waits until it listens.
 // Without memcached on the machine the test is skipped, or, in CI, fails.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	return start(t, "", append([]string{"-l", "127.0.0.1", "-U", "0"}, args...))
+	return start(t, "", append([]string{"-U", "0"}, args...))
 }
 
 // StartUnix starts a server on a Unix socket.
@@ -54,7 +59,12 @@ func start(t testing.TB, address string, args []string) *Server {
 	if me, err := user.Current(); err == nil && me.Uid == "0" {
 		args = append(args, "-u", "root") // it refuses to be root unasked
 	}
-	s := &Server{Address: address, t: t, args: args}
+	s := &Server{Address: address, t: t, args: args, host: "127.0.0.1"}
+	if runtime.GOOS == "linux" && !slices.Contains(args, "-Z") { // a certificate is for that
+		// A server that is killed is away: its port may be another test's by then, but
+		// not on an address of its own.
+		s.host = fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+	}
 	s.Restart()
 	t.Cleanup(s.Kill)
 	return s
@@ -78,12 +88,12 @@ func (s *Server) Restart() {
 			_, chosen, _ = net.SplitHostPort(s.Address)
 		}
 		port := filepath.Join(s.t.TempDir(), "port")
-		args, env = append([]string{"-p", chosen}, args...), append(env, "MEMCACHED_PORT_FILENAME="+port)
+		args, env = append([]string{"-l", s.host, "-p", chosen}, args...), append(env, "MEMCACHED_PORT_FILENAME="+port)
 		listens = func() bool {
 			line, _ := os.ReadFile(port)
 			_, chosen, ok := strings.Cut(strings.TrimSpace(string(line)), "TCP INET: ")
 			if ok {
-				s.Address = net.JoinHostPort("127.0.0.1", chosen)
+				s.Address = net.JoinHostPort(s.host, chosen)
 			}
 			return ok
 		}
