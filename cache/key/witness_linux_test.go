@@ -2,10 +2,12 @@ package key
 
 import (
 	"context"
+	"errors"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -55,13 +57,20 @@ func TestChangedAndPutBack(t *testing.T) {
 				dir := t.TempDir()
 				path := filepath.Join(dir, "data")
 				a, b := strings.Repeat("A\n", size/2), strings.Repeat("B\n", size/2)
-				for name, text := range map[string]string{"data": a, "copy": a, "other": b} {
-					if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				}
 				c := &Call{digests: NewDigests(""), spec: &CallSpec{}}
-				if _, err := c.track(context.Background(), path); err != nil {
+				// A child of another goroutine has our open files until it executes: that
+				// it closes them then would be seen.
+				syscall.ForkLock.RLock()
+				err := errors.Join(
+					os.WriteFile(filepath.Join(dir, "copy"), []byte(a), 0o644),
+					os.WriteFile(filepath.Join(dir, "other"), []byte(b), 0o644),
+					os.WriteFile(path, []byte(a), 0o644),
+				)
+				if err == nil {
+					_, err = c.track(context.Background(), path)
+				}
+				syscall.ForkLock.RUnlock()
+				if err != nil {
 					t.Fatal(err)
 				}
 				defer c.Watch()()
