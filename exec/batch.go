@@ -124,7 +124,9 @@ func (q *Batch) Run(ctx context.Context, read func() (lines []Line, more bool, e
 		defer b.committer.stop()
 		memo.Store = b.committer
 	}
-	b.finder = finder{memo: &memo, query: &q.Query, reader: memo.newCall(q.Query), byInput: q.ByInput}
+	query := q.Query
+	query.Alone = !query.handsOnRank()
+	b.finder = finder{memo: &memo, query: &query, reader: memo.newCall(query), byInput: q.ByInput}
 	err := b.run(ctx, read)
 	b.tally.Tell(b.counts, true)
 	return b.state, err

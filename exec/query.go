@@ -3,12 +3,14 @@ package exec
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"dvlcache/cache"
 	"dvlcache/cache/inputs"
 	"dvlcache/cache/key"
 	"dvlcache/exec/number"
+	"dvlcache/exec/process"
 	"dvlcache/exec/process/watch"
 )
 
@@ -36,7 +38,10 @@ type Query struct {
 	Descriptors []key.Descriptor
 	Namespace   string
 
-	PassEnv []string // array indices handed on without counting
+	PassEnv []string // variables of those withheld that are handed on without counting
+	// Alone says that COMMAND is no rank of a parallel program, though we may be one: it
+	// isn't told so.
+	Alone bool
 
 	Extraction number.Extraction
 	KeepOutput int // bytes of stdout to keep with the number
@@ -61,6 +66,21 @@ type Query struct {
 	// stable.
 	Repeat Repeat
 	Stop   cache.StopRule
+}
+
+// withheld are the variables that COMMAND doesn't get, if they aren't handed on.
+func (q *Query) withheld() []string {
+	if q.Alone {
+		return slices.Concat(process.ArrayIndices, process.RankVariables)
+	}
+	return process.ArrayIndices
+}
+
+// handsOnRank reports whether COMMAND is to know of our rank in any case.
+func (q *Query) handsOnRank() bool {
+	return slices.ContainsFunc(process.RankVariables, func(name string) bool {
+		return slices.Contains(q.Env, name) || slices.Contains(q.PassEnv, name)
+	})
 }
 
 // Repeat says how many evaluations of a stochastic utility a call makes. The

@@ -61,12 +61,12 @@ const (
 	WatchOrFail               // else it isn't run: Run's error is a *watch.Unavailable
 )
 
-// Environment is our own without the array indices of schedulers, except those
-// that are to be handed on, and with extra.
-func Environment(handOn []string, extra ...string) []string {
+// Environment is our own without the variables that are withheld, except those that are
+// to be handed on, and with extra.
+func Environment(withheld, handOn []string, extra ...string) []string {
 	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
-		return slices.Contains(ArrayIndices, name) && !slices.Contains(handOn, name)
+		return slices.Contains(withheld, name) && !slices.Contains(handOn, name)
 	})
 	return append(env, extra...)
 }

@@ -15,6 +15,18 @@ var worlds = []struct{ rank, size string }{
 	{"RANK", "WORLD_SIZE"},
 }
 
+// RankVariables are those by which a program learns that it is one of several processes
+// of one parallel program. A batch withholds them from its programs, which the processes
+// that work on it share among them: as ranks they would wait for each other, and each for
+// another subset.
+var RankVariables = func() []string {
+	names := []string{"PMIX_RANK"}
+	for _, w := range worlds {
+		names = append(names, w.rank, w.size)
+	}
+	return names
+}()
+
 // Rank returns which of several processes of one parallel program we are, from 0, and
 // whether we are one. They wait for each other, so none of them may wait until another's
 // program has ended.
