@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"dvlcache/cache"
 	"dvlcache/cache/inputs"
@@ -28,7 +29,7 @@ type Observer struct {
 	lists map[key.Key]inputs.Set // they never change
 	// stored are the lists that are known to be stored, since the namespace was
 	// cleared last: each under that period.
-	stored map[storedList]bool
+	stored map[storedList]time.Time
 }
 
 // listKey is the key under which a shared list lies.
@@ -132,20 +133,25 @@ type storedList struct {
 	period cache.Token
 }
 
+// storedFor is how long a list that was seen in the store is taken to be there: it goes
+// with the last entry that shares it, which somebody may prune.
+const storedFor = time.Second
+
 // isStored reports whether a list is known to be stored.
 func (o *Observer) isStored(l storedList) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.stored[l]
+	seen, ok := o.stored[l]
+	return ok && time.Since(seen) < storedFor
 }
 
 func (o *Observer) keepStored(l storedList) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.stored == nil {
-		o.stored = map[storedList]bool{}
+		o.stored = map[storedList]time.Time{}
 	}
-	o.stored[l] = true
+	o.stored[l] = time.Now()
 }
 
 // mostOwn is how many observations of a part of a set lie in the record of one entry,

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"dvlcache/cache"
 	"dvlcache/cache/inputs"
@@ -119,4 +121,35 @@ func TestStoreAfterClear(t *testing.T) {
 			t.Errorf("%s: it isn't there: %v, %v", step, ok, err)
 		}
 	}
+}
+
+// TestStoreAfterPrune: a list that was pruned, with all entries that shared it, is stored
+// again for what is evaluated later.
+func TestStoreAfterPrune(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		o := &Observer{Options: inputs.Options{Places: inputs.Places{Dir: "/proj"}}}
+		store := cache.NewMemory()
+		set, _ := inputs.NewSet([]inputs.Observation{{Name: "/proj/a"}, {Name: "/proj/b"}})
+		_, gen, err := store.Get(ctx, cache.ID{Namespace: "default"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			in, err := o.Store(ctx, store, "default", gen.Namespace, set)
+			if err != nil || len(in.Shared) == 0 {
+				t.Fatal(in, err)
+			}
+			another := &Observer{Options: o.Options}
+			if got, ok, err := another.Load(ctx, store, "default", in); err != nil || !ok || !got.Equal(set) {
+				t.Errorf("it isn't there: %v, %v", ok, err)
+			}
+			for _, k := range in.Shared {
+				if _, err := store.Delete(ctx, cache.ID{Namespace: "default", Key: k}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(time.Minute)
+		}
+	})
 }
