@@ -153,6 +153,10 @@ func (s *Store) current(ctx context.Context, namespace string, create bool) (*sp
 		if !create {
 			return nil, nil
 		}
+		// Maybe the whole folder isn't there any more.
+		if err := s.reopen(); err != nil {
+			return nil, err
+		}
 		own := s.newToken()
 		if err = s.prepare(dir, own); err == nil {
 			// Whoever is first makes it: a link doesn't replace another's, as a rename
@@ -213,6 +217,23 @@ func (s *Store) isCurrent(p *space) (bool, error) {
 		return false, nil
 	}
 	return err == nil && token == p.token, err
+}
+
+// reopen looks the store's folder up anew, and makes it if it has gone.
+func (s *Store) reopen() error {
+	s.lookAnew()
+	s.mu.Lock()
+	s.known = false
+	s.mu.Unlock()
+	_, err := s.format(true)
+	return err
+}
+
+// lookAnew has folders that are kept open looked up by their names again.
+func (s *Store) lookAnew() {
+	if d, ok := s.sys.(interface{ Reopen() }); ok {
+		d.Reopen()
+	}
 }
 
 // format looks whether the folder is one of ours, or makes it one.
@@ -277,25 +298,30 @@ func (s *Store) settle(p *space) error {
 	if known {
 		return nil
 	}
-	mark := p.at("/" + settledName)
-	f, err := s.sys.Open(mark)
+	f, err := s.sys.Open(p.at("/" + settledName))
 	if err == nil {
 		f.Close()
-	} else {
-		if err := s.prepare(p.dir, p.token); err != nil {
-			return err
-		}
-		for _, dir := range []string{p.at("/obj"), p.at(""), p.dir, namespaces, "."} {
-			if err := s.sys.Sync(dir); err != nil {
-				return err
-			}
-		}
-		if f, err := s.sys.Create(mark); err == nil {
-			f.Close()
-		}
+	} else if err := s.establish(p); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.settled = true
+	return nil
+}
+
+// establish makes the folders of a period that aren't there, and all of them durable.
+func (s *Store) establish(p *space) error {
+	if err := s.prepare(p.dir, p.token); err != nil {
+		return err
+	}
+	for _, dir := range []string{p.at("/obj"), p.at(""), p.dir, namespaces, "."} {
+		if err := s.sys.Sync(dir); err != nil {
+			return err
+		}
+	}
+	if f, err := s.sys.Create(p.at("/" + settledName)); err == nil {
+		f.Close()
+	}
 	return nil
 }

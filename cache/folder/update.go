@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"slices"
 
 	"dvlcache/cache"
@@ -213,6 +214,18 @@ func (s *Store) add(p *space, dir, name string, write func(disk.File) error) err
 	if err := s.settle(p); err != nil {
 		return err
 	}
+	err := s.addTo(dir, name, write)
+	if errors.Is(err, fs.ErrNotExist) {
+		// Who tidies up a disk removes empty folders, ours among them.
+		s.lookAnew()
+		if current, readErr := s.isCurrent(p); readErr == nil && current && s.establish(p) == nil {
+			err = s.addTo(dir, name, write)
+		}
+	}
+	return err
+}
+
+func (s *Store) addTo(dir, name string, write func(disk.File) error) error {
 	temp, err := s.fill(dir, write)
 	if err == nil {
 		err = s.place(temp, dir+"/"+name)

@@ -69,7 +69,11 @@ type Disk struct {
 func New(dir string) *Disk { return &Disk{dir: dir} }
 
 // Close closes what was kept open.
-func (d *Disk) Close() {
+func (d *Disk) Close() { d.Reopen() }
+
+// Reopen looks the folder up anew before the next operation: somebody may have put another
+// in its place.
+func (d *Disk) Reopen() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.forget()
@@ -235,6 +239,9 @@ func (d *Disk) Sync(dir string) error {
 	err := durable.Folder(filepath.Join(d.dir, filepath.FromSlash(dir)))
 	if err == nil && dir == "." {
 		err = durable.Parents(d.dir)
+	}
+	if errors.Is(err, fs.ErrNotExist) { // what is open has another name now, or none
+		d.Reopen()
 	}
 	return err
 }

@@ -1,0 +1,91 @@
+package folder
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"dvlcache/cache"
+	"dvlcache/cache/key"
+	"dvlcache/cache/storetest"
+)
+
+// TestFoldersGone: where somebody removes empty folders, one of a period, or the store's,
+// or puts another in its place, a store that is open goes on, and so does the next.
+func TestFoldersGone(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		keeps bool // what was stored before
+		do    func(t *testing.T, dir, period string)
+	}{
+		{"empty folders", true, func(t *testing.T, dir, period string) {
+			for _, at := range []string{"obj/*", "obj", "pack", "lease"} {
+				names, _ := filepath.Glob(filepath.Join(period, at))
+				for _, name := range names {
+					os.Remove(name) // if it is empty
+				}
+			}
+		}},
+		{"the period", false, func(t *testing.T, dir, period string) { remove(t, period) }},
+		{"the namespace", false, func(t *testing.T, dir, period string) { remove(t, filepath.Dir(period)) }},
+		{"the store", false, func(t *testing.T, dir, period string) { remove(t, dir) }},
+		{"renamed", false, func(t *testing.T, dir, period string) { move(t, dir) }},
+		{"replaced", false, func(t *testing.T, dir, period string) {
+			move(t, dir)
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "cache")
+			s := New(dir)
+			defer s.Close()
+			before := cache.ID{Namespace: "default", Key: key.Key{0x10}}
+			put(t, s, before, 1)
+			p := mustCurrent(t, s, "default")
+			c.do(t, dir, filepath.Join(dir, filepath.FromSlash(p.at(""))))
+			// The first to come may find out only then.
+			first := cache.ID{Namespace: "default", Key: key.Key{0x40}}
+			s.Update(context.Background(), first, cache.Generation{Namespace: p.token}, func(*cache.Entry) *cache.Entry { return &cache.Entry{} })
+			ids := []cache.ID{{Namespace: "default", Key: key.Key{0x20}}, {Namespace: "default", Key: key.Key{0x30}}}
+			for i, id := range ids {
+				put(t, s, id, float64(i+2))
+			}
+			if err := storetest.PutNumbered(s, "default", 0, 10); err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, cache.ID{Namespace: "default", Key: storetest.Numbered(5)})
+			next := New(dir)
+			defer next.Close()
+			if _, ok := number(t, next, before); ok != c.keeps {
+				t.Errorf("what was there before is found: %v", ok)
+			}
+			for i, id := range ids {
+				if v, ok := number(t, next, id); !ok || v != []float64{2, 3, 5}[i] {
+					t.Errorf("%v is %v, %v", id, v, ok)
+				}
+			}
+			if lease, err := next.Lease(context.Background(), ids[0], 0); err != nil || lease.State != cache.LeaseHeld {
+				t.Errorf("a lease: %v, %v", lease, err)
+			} else {
+				lease.Release()
+			}
+		})
+	}
+}
+
+func remove(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func move(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.Rename(dir, dir+".old"); err != nil {
+		t.Fatal(err)
+	}
+}
