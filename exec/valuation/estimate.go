@@ -11,12 +11,16 @@ func (t *strata) estimate(r *Result) {
 		base += t.p[k] * (centre[k+1] - centre[k])
 	}
 	value, square := make([]float64, n), make([]float64, n)
+	spread2 := t.spread(centre)
+	unseen2 := 0.0 // what sizes without a sample add to each se²
 	first, second := make([]float64, n), make([]float64, n)
 	count, counts := make([]int32, n), make([]int, n)
 	for size := 1; size < n; size++ {
 		s := &t.sizes[size]
 		m := len(s.values)
 		if m == 0 {
+			// No sample: what one would add in the mean.
+			unseen2 += spread2 * float64(n) * s.reach * s.reach
 			continue
 		}
 		clear(first)
@@ -75,7 +79,7 @@ func (t *strata) estimate(r *Result) {
 	}
 	noise := t.noise()
 	for i := range r.Points {
-		r.Points[i] = Point{Value: base + value[i], Stderr: math.Sqrt(square[i] + noise), Count: counts[i]}
+		r.Points[i] = Point{Value: base + value[i], Stderr: math.Sqrt(square[i] + unseen2 + noise), Count: counts[i]}
 	}
 	t.describe(r)
 	r.Noisy = noise > 0
@@ -113,6 +117,22 @@ func (t *strata) centres() []float64 {
 		}
 	}
 	return c
+}
+
+// spread is the variance of values within sizes, over all samples; a single one of its size
+// tells by its distance from centre.
+func (t *strata) spread(centre []float64) float64 {
+	squares, degrees := 0.0, 0.0
+	for size := 1; size < t.n; size++ {
+		switch m := &t.sizes[size].moment; {
+		case m.count == 1:
+			d := m.mean - centre[size]
+			squares, degrees = squares+d*d, degrees+1
+		case m.count > 1:
+			squares, degrees = squares+m.squares, degrees+m.count-1
+		}
+	}
+	return squares / max(1, degrees)
 }
 
 // noise is what the variance of answers that are means adds to each se²: for subsets that

@@ -322,3 +322,31 @@ func TestWeights(t *testing.T) {
 		}
 	}
 }
+
+// TestTies: players that are worth the same have the same ranks to choose from, and those in
+// their order, whatever rounding makes of their values.
+func TestTies(t *testing.T) {
+	weight := []float64{-2.5, 0.5, 5.5, 1.5, -0.5, -0.5, 1.5} // whose sums have no error
+	play := func(s Subset) float64 {
+		sum, more := 0.0, 0.0
+		for _, i := range s {
+			sum += weight[i]
+			if i == 0 {
+				more = math.Sqrt(float64(len(s)))
+			}
+		}
+		return math.Tanh(sum/10) - more/4
+	}
+	for _, name := range methods {
+		r := value(t, Settings{Players: len(weight), Method: parse(t, name), Exact: true}, play)
+		want := [][3]int{{7, 7, 7}, {4, 4, 4}, {1, 1, 1}, {2, 2, 3}, {5, 5, 6}, {6, 5, 6}, {3, 2, 3}}
+		for i, p := range r.Points {
+			if got := [3]int{p.Rank, p.RankLow, p.RankHigh}; got != want[i] {
+				t.Errorf("%s: player %d, worth %v, has the ranks %v, not %v", name, i, p.Value, got, want[i])
+			}
+		}
+	}
+	if two := []Point{{Value: 0.1, Rank: 2}, {Value: math.Nextafter(0.1, 1), Rank: 1}}; !apart(two, 1, 1, 0) || apart(two, 1, 1, rounding) {
+		t.Error("what may be rounding sets a player apart")
+	}
+}

@@ -61,7 +61,7 @@ func (c trial) run(t testing.TB, seeds int) outcome {
 	for i, x := range truth {
 		ranked[i].Value = x
 	}
-	rank(ranked)
+	rank(ranked, 0)
 	u := c.game.play()
 	var o outcome
 	var errors2, stderrs2 float64

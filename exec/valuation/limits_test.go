@@ -152,6 +152,45 @@ func TestSmallBudgets(t *testing.T) {
 	}
 }
 
+// TestSureOnlyWhereExact: a standard error of 0 is one of a value that is exact, though a
+// size of little weight may have got no sample while all others were asked out.
+func TestSureOnlyWhereExact(t *testing.T) {
+	const n = 4
+	unsampled := 0
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		values := make([]float64, 1<<n)
+		for mask := range values {
+			values[mask] = rng.Float64()
+		}
+		play := func(s Subset) float64 {
+			mask := 0
+			for _, i := range s {
+				mask |= 1 << i
+			}
+			return values[mask]
+		}
+		for _, name := range []string{"shapley", "banzhaf:0.1", "banzhaf:0.9", "beta:16:1", "beta:1:16"} {
+			m := parse(t, name)
+			exact := bruteForce(m, n, play)
+			for budget := 3; budget <= 1<<n; budget++ {
+				r := value(t, Settings{Players: n, Method: m, Seed: seed, Evaluations: budget}, play)
+				for i, p := range r.Points {
+					if p.Stderr == 0 && math.Abs(p.Value-exact[i]) > 1e-12 {
+						t.Errorf("%s, %d evaluations: player %d is worth %v ± 0, and truly %v", name, budget, i, p.Value, exact[i])
+					}
+				}
+				if r.Unsampled > 0.001 && budget > 10 {
+					unsampled++
+				}
+			}
+		}
+	}
+	if unsampled == 0 {
+		t.Error("all sizes have samples where only one hasn't was to be seen")
+	}
+}
+
 // BenchmarkValuation is all but the utility: 1,000 players, 200,000 subsets.
 func BenchmarkValuation(b *testing.B) {
 	const n, evaluations = 1000, 200000

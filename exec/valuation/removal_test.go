@@ -14,7 +14,7 @@ func addsUp(values ...float64) Result {
 		r.Points[i].Value = x
 		r.Full += x
 	}
-	rank(r.Points)
+	rank(r.Points, 0)
 	return r
 }
 

@@ -38,7 +38,7 @@ type Point struct {
 	Rank   int     // from 1, the most valuable; of equal values the lower player first
 	// RankLow … RankHigh are the ranks that don't contradict the intervals Lower … Upper:
 	// one more than there are players surely above, to n less those surely below (Klein,
-	// Wright and Wieczorek 2020).
+	// Wright and Wieczorek 2020); what rounding may have done contradicts nothing.
 	RankLow, RankHigh int
 	// Count is how many of the sampled subsets hold the player; tmc: how many orders; loo: 1.
 	Count int
@@ -67,7 +67,8 @@ func (v *Valuation) look() {
 	r.Empty, r.Full = v.ends.empty, v.ends.full
 	r.Points = make([]Point, r.Players)
 	v.strategy.estimate(r)
-	rank(r.Points)
+	slack := rounding * v.largest
+	rank(r.Points, slack)
 	round := Round{Evaluations: v.asked}
 	var mean, error2, spread float64
 	for i, p := range r.Points {
@@ -95,15 +96,19 @@ func (v *Valuation) look() {
 		r.Stopped = StoppedStderr
 	case s.Reliability > 0 && round.Reliability >= s.Reliability:
 		r.Stopped = StoppedReliability
-	case s.Top > 0 && apart(r.Points, s.Top, len(r.Rounds)):
+	case s.Top > 0 && apart(r.Points, s.Top, len(r.Rounds), slack):
 		r.Stopped = StoppedTop
 	case v.roundEnd >= v.budget:
 		r.Stopped = StoppedEvaluations
 	}
 }
 
-// rank fills in intervals and ranks.
-func rank(points []Point) {
+// rounding is by how much of the largest answer two values may differ that would be equal
+// without rounding: some eight times what was seen of exact values.
+const rounding = 0x1p-50
+
+// rank fills in intervals and ranks. Values that differ by slack or less count as equal.
+func rank(points []Point, slack float64) {
 	n := len(points)
 	order := make([]int, n)
 	lower, upper := make([]float64, n), make([]float64, n)
@@ -113,13 +118,19 @@ func rank(points []Point) {
 		order[i], lower[i], upper[i] = i, p.Lower, p.Upper
 	}
 	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(points[j].Value, points[i].Value) })
+	for from, to := 0, 0; from < n; from = to {
+		for to < n && points[order[to]].Value >= points[order[from]].Value-slack {
+			to++
+		}
+		slices.Sort(order[from:to])
+	}
 	slices.Sort(lower)
 	slices.Sort(upper)
 	for at, i := range order {
 		p := &points[i]
 		p.Rank = at + 1
-		above := n - sort.Search(n, func(j int) bool { return lower[j] > p.Upper })
-		below := sort.SearchFloat64s(upper, p.Lower)
+		above := n - sort.Search(n, func(j int) bool { return lower[j] > p.Upper+slack })
+		below := sort.SearchFloat64s(upper, p.Lower-slack)
 		p.RankLow, p.RankHigh = above+1, n-below
 	}
 }
@@ -127,8 +138,8 @@ func rank(points []Point) {
 // apart is whether a line lies between the first top players and the others at z standard
 // errors of each. At the r-th look z = Φ⁻¹(1 - 0.05/(n·r·(r+1))): a union over players and
 // looks, since Σ 1/(r(r+1)) = 1, in which all of them together err with a probability of
-// 0.05, as far as the estimates are normal.
-func apart(points []Point, top, look int) bool {
+// 0.05, as far as the estimates are normal. What differs by slack or less isn't apart.
+func apart(points []Point, top, look int, slack float64) bool {
 	z := math.Sqrt2 * math.Erfcinv(2*0.05/float64(len(points)*look*(look+1)))
 	least, most := math.Inf(1), math.Inf(-1)
 	for _, p := range points {
@@ -138,5 +149,5 @@ func apart(points []Point, top, look int) bool {
 			most = max(most, p.Value+z*p.Stderr)
 		}
 	}
-	return least > most
+	return least > most+slack
 }

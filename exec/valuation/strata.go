@@ -20,7 +20,8 @@ import (
 // (1934) allocation is Castro et al.'s (2017) and Zhang et al.'s (2023). That c_s comes from
 // other samples keeps it unbiased; drawing without replacement makes these others'
 // mean lean away from v(S), which (N_s-1)/N_s mends. Of a size with one sample or none c_s
-// comes from other sizes, without that factor; a single sample adds x_i² to se². Where N_s is
+// comes from other sizes, without that factor; a single sample adds x_i² to se², none what one
+// would add in the mean: a value is exact only where all that counts was asked. Where N_s is
 // small, Var_s(x_i) has a factor that estimate derives.
 //
 // Assumed is that values are finite, and that samples of a size show how its values vary: a

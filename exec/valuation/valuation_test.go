@@ -296,7 +296,7 @@ func TestStops(t *testing.T) {
 		for i := range 118 {
 			wide[2+i] = Point{Value: -100, Rank: 3 + i}
 		}
-		if got := apart(wide, 1, 1); got != want {
+		if got := apart(wide, 1, 1, 0); got != want {
 			t.Errorf("3.53 and -3.53 ± %v are apart: %v", stderr, got)
 		}
 	}
@@ -364,7 +364,7 @@ func TestTruncated(t *testing.T) {
 // TestRanks: players of whom the intervals say nothing may have any rank between.
 func TestRanks(t *testing.T) {
 	points := []Point{{Value: 1}, {Value: 5, Stderr: 1}, {Value: 4, Stderr: 0.6}, {Value: 9, Stderr: 0.5}, {Value: 1}}
-	rank(points)
+	rank(points, 0)
 	want := [][3]int{{4, 4, 5}, {2, 2, 3}, {3, 2, 3}, {1, 1, 1}, {5, 4, 5}}
 	for i, p := range points {
 		if got := [3]int{p.Rank, p.RankLow, p.RankHigh}; got != want[i] {
