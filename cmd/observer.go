@@ -71,7 +71,14 @@ func (o opened) observer(s *config.Settings, q exec.Query, still bool) *observe.
 // our stdout and stderr are: they are no inputs of the next one, which may list their
 // folder.
 func (o opened) keepOutputs(args []string, names ...string) {
-	marks := observe.MarksOf(o.marks, args)
+	dir, err := os.Getwd()
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	if err != nil {
+		return // no call is watched there
+	}
+	marks := observe.MarksOf(o.marks, dir, args)
 	for fd, f := range []*os.File{1: os.Stdout, 2: os.Stderr} {
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 			name, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)) // on Linux alone anybody sees

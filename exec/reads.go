@@ -41,7 +41,7 @@ type looks map[[32]byte]*inputs.Mismatch
 // inputsOptions are those of a call.
 func (c *call) inputsOptions() inputs.Options {
 	o := c.Observer.Options
-	o.Marks = observe.MarksOf(o.Marks, c.Args)
+	o.Marks = observe.MarksOf(o.Marks, o.Places.Dir, c.Args)
 	if c.key != nil {
 		o.Rules.Ignored = c.key.Ignored()
 	}

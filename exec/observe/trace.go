@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -61,7 +62,7 @@ func LeaveOut(trace *watch.Trace, folder string) {
 // Mark remembers how a watched evaluation, be it one that failed, left its state, and
 // what it made.
 func (o *Observer) Mark(ctx context.Context, args []string, trace *watch.Trace) {
-	marks := MarksOf(o.Options.Marks, args)
+	marks := MarksOf(o.Options.Marks, o.Options.Places.Dir, args)
 	for i := range trace.Files {
 		if f := &trace.Files[i]; f.Fate == watch.Output {
 			marks.KeepMade(f.Name)
@@ -130,7 +131,22 @@ func fileMode(mode uint32) fs.FileMode {
 }
 
 // MarksOf are the marks as evaluations of a command's program have them, be it started
-// by a launcher.
-func MarksOf(m *inputs.Marks, args []string) *inputs.Marks {
-	return m.For(strings.Join(launch.ProgramNames(args), "\x00"))
+// by a launcher. dir is the working directory: scripts of one name in two folders are two
+// programs.
+func MarksOf(m *inputs.Marks, dir string, args []string) *inputs.Marks {
+	program, own := launch.ProgramNames(args), launch.Own(args)
+	name := args[own]
+	if own > 0 && len(program) == 1 {
+		if before := args[own-1]; before == "-m" || before == "--module" {
+			program = append(program, name)
+		}
+		return m.For(strings.Join(program, "\x00"))
+	}
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(dir, name)
+	}
+	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+		program[len(program)-1] = name
+	}
+	return m.For(strings.Join(program, "\x00"))
 }

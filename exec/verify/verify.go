@@ -207,7 +207,7 @@ func (v *Verifier) inputsChanged(ctx context.Context, id cache.ID, e *cache.Entr
 		return "what it read is not recorded any more", options, nil
 	}
 	options = v.Memo.Observer.Options
-	options.Marks = observe.MarksOf(options.Marks, e.Args())
+	options.Marks = observe.MarksOf(options.Marks, options.Places.Dir, e.Args())
 	options.Rules.Untracked, options.Rules.Ignored = slices.Concat(e.Command().Untracked(), set.Untracked()), call.Ignored()
 	paths := e.Command().Paths
 	options.Places.ByProject, options.Places.ByDir = paths == key.PathsProject, paths == key.PathsNone
