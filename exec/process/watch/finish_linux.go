@@ -245,11 +245,11 @@ func (e *end) ownsItself(place string) bool {
 }
 
 // onlyTold reports whether a file, which is last now, holds what it held, and the tree has
-// changed what is told of it: what is written to moves more than the change time.
+// changed what is told of it: what is written to gets another time, unless that is set.
 func (e *end) onlyTold(rec *record, last stamp) bool {
-	c := e.changes[rec.path].change | e.inodes[inode{rec.stamp.dev, rec.stamp.ino}]&(timed|told)
+	c := e.changes[rec.path].change | e.inodes[inode{rec.stamp.dev, rec.stamp.ino}]&(wrote|timed|told)
 	last.ctime = rec.stamp.ctime
-	return rec.kind == regular && c&told != 0 && c&(owned|timed) == 0 && rec.stamp.same(last)
+	return rec.kind == regular && c&(timed|told) != 0 && c&owned == 0 && c&(timed|wrote) != timed|wrote && rec.stamp.same(last)
 }
 
 // sameKind is same, but that folders may gain and lose entries.

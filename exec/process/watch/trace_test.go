@@ -52,7 +52,14 @@ for fd in a, b, c:
     os.fchmod(fd, 0o644)
 os.write(c, b"1")'`, map[string]string{"a": "input opened+written", "b": "input opened+written", "c": "state opened+written"}},
 	{"a file that isn't used but told of", `python3 -c 'import os; os.chmod("a", 0o600)'`, map[string]string{"a": "-"}},
-	{"a file with other times", `cat a; touch -d 2001-01-01 a`, map[string]string{"a": "state opened+written"}},
+	{"files with other times, and with the old ones", `cat a; touch -d 2001-01-01 a; python3 -c '
+import os
+for name in "b", "c":
+    old = os.stat(name)
+    if name == "c":
+        open(name, "r+").write("b")
+    open(name).read()
+    os.utime(name, ns=(old.st_atime_ns, old.st_mtime_ns))'`, map[string]string{"a": "state opened+written", "b": "input opened+written", "c": "state opened+written"}},
 	{"a link of proc that leads elsewhere later", `cat /proc/self/cwd/a; cd d; cat /proc/self/cwd/x; exec 3<../b; cat /dev/fd/3; exec 3<../c; cat /dev/fd/3`, map[string]string{
 		"a": "input opened", "d/x": "input opened", "b": "input opened", "c": "input opened"}},
 	{"a file without a name that gets one", `python3 -c '
