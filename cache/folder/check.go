@@ -56,7 +56,7 @@ func (s *Store) Check(ctx context.Context) (r cache.Report, err error) {
 const asidePrefix = "broken-"
 
 // Salvage sets aside what is damaged, after what can be read of it is put into another pack.
-// An entry of which a record is lost is deleted. Where it can't be known whose records are,
+// An entry of which a record is lost is deleted, if it wasn't stored anew since. Where it can't be known whose records are,
 // what was refreshed or deleted last may be back as it was before, which is told.
 func (s *Store) Salvage(ctx context.Context) (r cache.Salvaged, err error) {
 	list, err := s.all(ctx, func(_ string, err error) { r.Lost = append(r.Lost, err.Error()) })
@@ -124,6 +124,7 @@ func (s *Store) deleteAll(ctx context.Context, p *space, keys []key.Key) error {
 func (s *Store) salvagePack(ctx context.Context, p *space, x *packFile, r *cache.Salvaged) error {
 	lost := false
 	var gone []key.Key
+	var reasons []string // of each
 	kept := packName(s.newRecordID())
 	err := s.add(p, p.packDir(), kept, func(f disk.File) error {
 		to := pack.NewWriter(f)
@@ -141,14 +142,13 @@ func (s *Store) salvagePack(ctx context.Context, p *space, x *packFile, r *cache
 					frame, err := x.Frame(index)
 					if err == nil {
 						if got := openFrame(cache.ID{Namespace: p.name, Key: k}, frame, x.id, false); got.bad != nil && !got.bad.Newer {
-							r.Lost = append(r.Lost, got.bad.Error())
-							gone = append(gone, k)
+							gone, reasons = append(gone, k), append(reasons, got.bad.Error())
 							continue
 						}
 						to.Add(k, frame)
 					} else if errors.Is(err, pack.ErrDamaged) {
-						r.Lost = append(r.Lost, (&cache.RecordError{ID: cache.ID{Namespace: p.name, Key: k}, Reason: err.Error()}).Error())
-						gone = append(gone, k)
+						bad := &cache.RecordError{ID: cache.ID{Namespace: p.name, Key: k}, Reason: err.Error()}
+						gone, reasons = append(gone, k), append(reasons, bad.Error())
 					} else {
 						return err
 					}
@@ -167,8 +167,20 @@ func (s *Store) salvagePack(ctx context.Context, p *space, x *packFile, r *cache
 	if lost || x.Bad != nil {
 		r.Lose(s.path(name, errors.New("records of calls that aren't known; one that was refreshed or deleted last may be back as it was before")))
 	}
-	// As long as it is there, nothing is believed that was stored before.
-	if err := s.deleteAll(ctx, p, gone); err != nil {
+	// As long as it is there, nothing is believed that was stored before; what was stored
+	// since stays.
+	states, err := s.read(ctx, p, gone)
+	if err != nil {
+		return err
+	}
+	var bad []key.Key
+	for i, k := range gone {
+		if states[i].bad != nil {
+			bad = append(bad, k)
+			r.Lost = append(r.Lost, reasons[i])
+		}
+	}
+	if err := s.deleteAll(ctx, p, bad); err != nil {
 		return err
 	}
 	return s.setAside(name, r)

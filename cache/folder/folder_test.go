@@ -167,6 +167,9 @@ func TestDamage(t *testing.T) {
 		}
 		// Where a pack's index is lost it isn't known what was refreshed, which is said.
 		look(s, "after salvage", strings.Contains(fmt.Sprint(saved.Lost), "may be back"))
+		if _, ok := number(t, s, id(3)); !ok {
+			t.Errorf("%s: what was stored since is gone after salvage", what)
+		}
 		if report, err := s.Check(ctx); err != nil || !report.Sound() {
 			t.Errorf("%s: after salvage: %+v, %v", what, report, err)
 		}
