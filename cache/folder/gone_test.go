@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"dvlcache/cache"
+	"dvlcache/cache/folder/disk"
 	"dvlcache/cache/key"
 	"dvlcache/cache/storetest"
 )
@@ -87,5 +88,29 @@ func move(t *testing.T, dir string) {
 	t.Helper()
 	if err := os.Rename(dir, dir+".old"); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestClearedStaysGone: who had begun to store when a namespace was cleared makes nothing of
+// it again.
+func TestClearedStaysGone(t *testing.T) {
+	dir := t.TempDir()
+	s, other := New(dir), New(dir)
+	defer s.Close()
+	defer other.Close()
+	ctx, id := context.Background(), cache.ID{Namespace: "default"}
+	if _, _, err := s.Get(ctx, id); err != nil { // begins it
+		t.Fatal(err)
+	}
+	p := mustCurrent(t, s, "default")
+	if _, err := other.Clear(ctx, "default"); err != nil {
+		t.Fatal(err)
+	}
+	s.lookAnew() // as who had looked at nothing in it yet
+	if err := s.add(p, p.packDir(), packName(s.newRecordID()), func(disk.File) error { return nil }); err == nil {
+		t.Error("something was added to a period that is over")
+	}
+	if names, err := s.list(p.at("")); len(names) > 0 || err != nil {
+		t.Errorf("there is %q again, %v", names, err)
 	}
 }

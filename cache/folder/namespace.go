@@ -2,6 +2,7 @@ package folder
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -310,8 +311,12 @@ func (s *Store) settle(p *space) error {
 	return nil
 }
 
-// establish makes the folders of a period that aren't there, and all of them durable.
+// establish makes the folders of a period that aren't there, and all of them durable. Of one
+// that was cleared nothing is made again.
 func (s *Store) establish(p *space) error {
+	if current, err := s.isCurrent(p); err != nil || !current {
+		return cmp.Or(err, s.path(p.at(""), fs.ErrNotExist))
+	}
 	if err := s.prepare(p.dir, p.token); err != nil {
 		return err
 	}

@@ -218,7 +218,7 @@ func (s *Store) add(p *space, dir, name string, write func(disk.File) error) err
 	if errors.Is(err, fs.ErrNotExist) {
 		// Who tidies up a disk removes empty folders, ours among them.
 		s.lookAnew()
-		if current, readErr := s.isCurrent(p); readErr == nil && current && s.establish(p) == nil {
+		if s.establish(p) == nil {
 			err = s.addTo(dir, name, write)
 		}
 	}
