@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dvlcache/cache/inputs"
 	"dvlcache/cache/key"
 	"dvlcache/exec"
 	"dvlcache/exec/placeholder"
@@ -27,9 +28,9 @@ type asker struct {
 	batch   exec.Batch                // but for what is a question's own
 	noisy   bool                      // values are means of several samples
 	tell    func(*key.Call)           // is told of each call, if not nil
-	// missing, if not nil, is told of each subset that isn't stored, under OnlyCached;
-	// else that is a failure.
-	missing func()
+	// missing, if not nil, is told of each subset that isn't stored, under OnlyCached, and
+	// why numbers of before don't answer it, if there are any; else that is a failure.
+	missing func(*inputs.Mismatch)
 	// stopped ends the questions softly: what runs is waited for. stop closes it, and
 	// may be called more than once.
 	stopped chan struct{}
@@ -130,7 +131,7 @@ func (a *asker) ask(ctx context.Context, n int, subset func(i int) valuation.Sub
 		}
 		switch {
 		case errors.Is(err, exec.ErrNotCached) && a.missing != nil:
-			a.missing()
+			a.missing(l.Mismatch)
 		case err != nil && failure == nil:
 			failure = &subsetError{l.Input, l.Input == emptySubset, err}
 			a.stop()

@@ -196,6 +196,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 			return w.write(a)
 		},
 		Flush:    w.flush,
+		Anew:     anewTeller(ui),
 		Progress: ui.batchProgress(f.progress, f.quiet, nil),
 	}
 	state, err := batch.Run(ctx, lines.group)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dvlcache/cache/inputs"
 	"dvlcache/cache/key"
 	"dvlcache/config"
 )
@@ -123,3 +124,15 @@ func idleRules(c *key.Call) (idle []idleRule) {
 
 // endsList reports whether no list of arguments goes beyond this one.
 func endsList(arg string) bool { return arg == "--" || key.IsFlag(arg) }
+
+// anewTeller tells, of the first of many calls that are evaluated though numbers of them
+// are stored, why these don't answer: it may be all of them, and take long.
+func anewTeller(ui *terminal) func(*inputs.Mismatch) {
+	told := false
+	return func(m *inputs.Mismatch) {
+		if !told && m != nil {
+			told = true
+			ui.message(m.String()+": what was evaluated before is evaluated again", "")
+		}
+	}
+}

@@ -271,7 +271,7 @@ func (f *valueFlags) run(ui *terminal, s *config.Settings, q exec.Query, setting
 	defer made.Close()
 	memo := &exec.Memo{Store: o.store, Stats: o.stats, Digests: o.digests, Runner: runner, Warn: ui.warn, Observer: o.observer(s, q, false), Made: made}
 	a := newAsker(s, q, memo, command, settings.players)
-	a.batch.Retries = f.retries
+	a.batch.Retries, a.batch.Anew = f.retries, anewTeller(ui)
 	a.tell = idleTeller(ui, s)
 	a.batch.Progress = f.progressOf(ui, a, v, settings.report.subsets(settings.Players))
 	took := func() float64 { return time.Since(start).Seconds() }

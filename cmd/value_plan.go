@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"dvlcache/cache"
+	"dvlcache/cache/inputs"
 	"dvlcache/cache/key"
 	"dvlcache/config"
 	"dvlcache/exec"
@@ -56,8 +57,11 @@ func (f *valueFlags) plan(ui *terminal, s *config.Settings, q exec.Query, v *val
 	}
 	q.OnlyCached, q.Refresh = true, false
 	a := newAsker(s, q, memo, command, settings.players)
-	missing := 0
-	a.missing = func() { missing++ }
+	missing, anew := 0, anewTeller(ui)
+	a.missing = func(m *inputs.Mismatch) {
+		missing++
+		anew(m)
+	}
 	known := 0
 	for !v.Done() && missing == 0 {
 		known += v.Pending()
@@ -115,14 +119,14 @@ type valueCost struct {
 func (c *valueCost) text() string {
 	text := fmt.Sprintf("subsets   %d\ncached    %d", c.Subsets, c.Cached)
 	if c.Known < c.Subsets {
-		text += fmt.Sprintf(" of %d; which the others are hangs on the values of these", c.Known)
+		text += fmt.Sprintf(" of the first %d; their values decide which the others are", c.Known)
 	}
 	text += fmt.Sprintf("\nmissing   %d\n", c.Missing)
 	switch {
 	case c.Missing == 0:
 		return text
 	case c.Each == nil:
-		return text + "time      not known, since none of them was evaluated yet\n"
+		return text + "time      not known, since none of them is cached\n"
 	}
 	return text + fmt.Sprintf("time      %s with --jobs %d: %s each, in the mean of those that are cached\n", duration(*c.Left), c.Jobs, duration(*c.Each))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dvlcache/cache"
+	"dvlcache/cache/inputs"
 	"dvlcache/cache/key"
 	"dvlcache/cache/stats"
 )
@@ -63,6 +64,9 @@ type Batch struct {
 	Emit func(LineAnswer) error
 	// Flush is called when nothing more can be emitted for now.
 	Flush func() error
+	// Anew, if not nil, is told why numbers that are stored don't answer a line, before it
+	// is evaluated.
+	Anew func(*inputs.Mismatch)
 	// Progress, if not nil, is called whenever something has happened.
 	Progress func(BatchState)
 }
@@ -89,7 +93,7 @@ type batch struct {
 	ended     chan struct{} // closed when there is nothing left to do
 	finder    finder        // for one group of lines at a time
 
-	mu        sync.Mutex // over all that follows, and Emit, Flush and Progress
+	mu        sync.Mutex // over all that follows, and Emit, Flush, Anew and Progress
 	stepped   sync.Cond
 	state     BatchState
 	waiting   []*slot // in order, the first not yet emitted
@@ -275,6 +279,9 @@ func (b *batch) accept(ctx context.Context, lines []Line) {
 			}
 		}
 		for _, m := range found.misses {
+			if b.Anew != nil && m.call.mismatch != nil {
+				b.Anew(m.call.mismatch)
+			}
 			b.add(m)
 		}
 	})
