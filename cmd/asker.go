@@ -27,6 +27,7 @@ type asker struct {
 	check   func(args []string) error // what is wrong with a call, if not nil
 	batch   exec.Batch                // but for what is a question's own
 	noisy   bool                      // values are means of several samples
+	inOne   bool                      // COMMAND gets a subset in one argument
 	tell    func(*key.Call)           // is told of each call, if not nil
 	// missing, if not nil, is told of each subset that isn't stored, under OnlyCached, and
 	// why numbers of before don't answer it, if there are any; else that is a failure.
@@ -50,6 +51,7 @@ type asker struct {
 type subsetError struct {
 	subset string
 	empty  bool
+	apart  bool // COMMAND may want its points as arguments of their own
 	err    error
 }
 
@@ -61,13 +63,16 @@ const resumeHint = "what was evaluated is stored: run the same command again to 
 
 // meaning is what a subset without a value means to the user.
 func (e *subsetError) meaning() meaning {
-	switch {
-	case errors.Is(e.err, exec.ErrNotCached):
+	if errors.Is(e.err, exec.ErrNotCached) {
 		return meaning{statusNotCached, "--dry-run says how many are"}
-	case e.empty:
-		return meaning{statusFailedLines, resumeHint + "; --empty X says what it is worth to train on nothing"}
 	}
 	hint := cmp.Or(meaningOf(e.err).hint, "--default X takes X for subsets that fail")
+	if e.empty {
+		hint = "--empty X says what it is worth to train on nothing"
+	}
+	if e.apart {
+		hint = "{...} hands points on as arguments of their own, and not in one; " + hint
+	}
 	return meaning{statusFailedLines, resumeHint + "; " + hint}
 }
 
@@ -133,7 +138,7 @@ func (a *asker) ask(ctx context.Context, n int, subset func(i int) valuation.Sub
 		case errors.Is(err, exec.ErrNotCached) && a.missing != nil:
 			a.missing(l.Mismatch)
 		case err != nil && failure == nil:
-			failure = &subsetError{l.Input, l.Input == emptySubset, err}
+			failure = &subsetError{l.Input, l.Input == emptySubset, a.inOne && first == 0 && isWrongUsage(err), err}
 			a.stop()
 		case err == nil:
 			noise := 0.0

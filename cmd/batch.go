@@ -115,9 +115,18 @@ func (f *batchFlags) check() error {
 	return nil
 }
 
-// wrongUsage is the status by which most programs say that they don't understand their
-// arguments.
-const wrongUsage = 2
+// inOne reports whether COMMAND gets a line or a subset in one argument: in the place of
+// {}, or as the last one.
+func inOne(args []string) bool {
+	return slices.Contains(args, "{}") || !slices.ContainsFunc(args, func(a string) bool { return strings.Contains(a, "{") })
+}
+
+// isWrongUsage reports whether a program ended with the status by which most say that they
+// don't understand their arguments.
+func isWrongUsage(err error) bool {
+	var exit *process.ExitError
+	return errors.As(err, &exit) && exit.Status == 2
+}
 
 // failedLines says that a batch is through and that lines have failed.
 type failedLines struct {
@@ -168,7 +177,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	} else {
 		o.keepOutputs(q.Args)
 	}
-	whole := slices.Contains(q.Args, "{}")
+	whole := inOne(q.Args)
 	q.Args = q.Args[:1]
 	q.Repeat.Jobs = 1 // the workers are spread over the lines
 	w := newBatchWriter(f.format, out)
@@ -188,8 +197,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 				line := fmt.Sprintf("line %d: ", a.Number)
 				ui.message(line+a.Err.Error(), "", printed(line, a.Err)...)
 				hint = cmp.Or(hint, meaningOf(a.Err).hint)
-				var exit *process.ExitError
-				if errors.As(a.Err, &exit) && exit.Status == wrongUsage && whole && strings.ContainsAny(a.Input, ", ") {
+				if whole && strings.ContainsAny(a.Input, ", ") && isWrongUsage(a.Err) {
 					hint = cmp.Or(hint, "where COMMAND wants the items of a line as arguments of their own, {...} stands for them, and not {}")
 				}
 			}

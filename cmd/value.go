@@ -307,7 +307,7 @@ func (f *valueFlags) run(ui *terminal, s *config.Settings, q exec.Query, setting
 
 // newAsker makes an asker of a query, whose Args it takes apart.
 func newAsker(s *config.Settings, q exec.Query, memo *exec.Memo, command *placeholder.Template, p *players) *asker {
-	a := &asker{players: p, command: command, check: sameRules(s, q.Args), noisy: q.Repeat.Samples > 0 || q.Repeat.Converge, stopped: make(chan struct{})}
+	a := &asker{players: p, command: command, check: sameRules(s, q.Args), noisy: q.Repeat.Samples > 0 || q.Repeat.Converge, inOne: inOne(q.Args), stopped: make(chan struct{})}
 	a.stop = sync.OnceFunc(func() { close(a.stopped) })
 	q.Args = q.Args[:1]
 	q.Repeat.Jobs = 1 // the workers are spread over the subsets
