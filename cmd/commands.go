@@ -23,6 +23,29 @@ func commandOf(namespace string, e *cache.Entry) command {
 	return command{text: commandText(e.Command())}
 }
 
+// rowOf is commandOf for a row among others: a file that is made for an evaluation is shown
+// by its items, since {file} would be the same for all subsets.
+func rowOf(namespace string, e *cache.Entry) command {
+	c := commandOf(namespace, e)
+	if !slices.ContainsFunc(c.words, func(w difference.Word) bool { return strings.HasSuffix(w.Text, "{file}") }) {
+		return c
+	}
+	call := e.Command()
+	for i := range call.Files {
+		text, ok := call.Files[i].Text()
+		at := slices.IndexFunc(c.words, func(w difference.Word) bool { return w.Items == nil && w.Text == call.Args[call.Files[i].Arg] })
+		if ok && at >= 0 {
+			items := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
+			c.words[at] = difference.Word{Items: append([]string{}, items...), Before: c.words[at].Text}
+		}
+	}
+	c.text = wordsBrief(c.words, widestRow, nil)
+	return c
+}
+
+// widestRow is in how many columns a row is shown at most.
+const widestRow = 400
+
 // fit shows a command in so many columns: long lists by their size, and the rest cut.
 func (c *command) fit(most int) string { return cut(c.brief(most), most) }
 

@@ -19,7 +19,7 @@ func (l *lister) printGroup() {
 	}
 	for i := range l.group {
 		head, first[i] = l.fitting(&l.group[i])
-		commands[i] = commandOf(l.group[i].id.Namespace, l.group[i].entry)
+		commands[i] = rowOf(l.group[i].id.Namespace, l.group[i].entry)
 	}
 	column := newCommandColumn(commands, l.width-columns(head))
 	if l.lines == len(l.group) {

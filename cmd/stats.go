@@ -208,8 +208,8 @@ func (t *top) offer(x entryStats, id cache.ID, e *cache.Entry) {
 	if len(t.kept) == topMost && !t.less(&t.kept[topMost-1], &x) {
 		return
 	}
-	x.Key, x.command = id.Key.String(), commandOf(id.Namespace, e)
-	x.Command = x.command.text
+	x.Key, x.command = id.Key.String(), rowOf(id.Namespace, e)
+	x.Command = entryCommand(e)
 	at := sort.Search(len(t.kept), func(i int) bool { return t.less(&t.kept[i], &x) })
 	t.kept = slices.Insert(t.kept, at, x)
 	t.kept = t.kept[:min(topMost, len(t.kept))]

@@ -137,3 +137,29 @@ func TestSubsetScreens(t *testing.T) {
 		})
 	}
 }
+
+// TestFileScreens: on a terminal subsets that a program gets in files are told apart, and
+// stand for what {file} is in the command.
+func TestFileScreens(t *testing.T) {
+	t.Parallel()
+	b := newWorkbench(t)
+	b.write("train.sh", "#!/bin/sh\ncksum <\"$2\" | cut -d ' ' -f 1\n")
+	for _, points := range []string{"1-2", "1-12"} {
+		if _, stderr, status := b.run("value", "-q", "--method", "loo", "--points", points, "--", "./train.sh", "--indices", "{file}"); status != 0 {
+			t.Fatal(stderr)
+		}
+	}
+	for _, args := range [][]string{{"list"}, {"stats"}} {
+		for _, width := range []int{60, 200} {
+			shown := b.screen(width, args...)
+			for _, text := range []string{"{file}", "(11 of them", "(12 of them: 1-12)", "(2 of them: 1,2)", "(1 of them: 2)"} {
+				if args[0] == "list" && !strings.Contains(shown, text) {
+					t.Errorf("%q in %d columns shows no %q:\n%s", args, width, text, shown)
+				}
+			}
+			if n := strings.Count(shown, "of them"); n < 10 {
+				t.Errorf("%q in %d columns shows %d subsets:\n%s", args, width, n, shown)
+			}
+		}
+	}
+}
