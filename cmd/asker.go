@@ -145,7 +145,9 @@ func (a *asker) ask(ctx context.Context, n int, subset func(i int) valuation.Sub
 			if e := l.Stderr(); a.noisy && l.Spread() {
 				noise = e * e
 			}
-			if l.Cached {
+			if l.Cached && a.noisy {
+				a.saved += l.Seconds * float64(l.Count) // a sample takes l.Seconds
+			} else if l.Cached {
 				a.saved += l.Seconds
 			}
 			answer(l.Number-1, l.Mean, noise)

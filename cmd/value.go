@@ -328,7 +328,7 @@ func (f *valueFlags) progressOf(ui *terminal, a *asker, v *valuation.Valuation, 
 		return nil
 	}
 	return func(s exec.BatchState) {
-		s.Read, s.Input = max(int64(v.Budget()+extra), s.Done), false
+		s.Read, s.Input = max(int64(v.Most()+extra), s.Done), false
 		// Of those to come as many will be cold as of those so far.
 		if rest := float64(s.Read - s.Done); s.Done > 0 {
 			s.Cold = int(rest * float64(s.Evaluated) / float64(s.Done))

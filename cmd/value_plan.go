@@ -75,7 +75,7 @@ func (f *valueFlags) plan(ui *terminal, s *config.Settings, q exec.Query, v *val
 			return err
 		}
 	}
-	cost := valueCost{Subsets: v.Budget(), Jobs: max(1, s.Jobs)}
+	cost := valueCost{Subsets: v.Most(), Jobs: max(1, s.Jobs)}
 	if v.Done() {
 		cost.Subsets = known
 	}

@@ -77,7 +77,8 @@ func (e *RangeError) Error() string {
 // for Answer.
 type Valuation struct {
 	settings Settings
-	budget   int // of evaluations, of the empty and the full subset too
+	budget   int  // of evaluations, of the empty and the full subset too
+	given    bool // the empty subset counts as an evaluation, and isn't asked
 	asked    int
 	roundEnd int // how many will have been asked when this round ends
 	strategy strategy
@@ -145,12 +146,12 @@ func New(s Settings) (*Valuation, error) {
 			v.settings.Stderr, v.settings.Reliability, v.settings.Top = 0, 0, 0
 		}
 	}
-	askEmpty := s.Empty == nil
+	counts := true // the empty subset
 	switch s.Method.kind {
 	case leaveOneOut:
 		v.budget, v.roundEnd = n+1, n+1
 		v.strategy = &leavers{n: n, ends: &v.ends}
-		askEmpty = askEmpty && n == 1
+		counts = n == 1
 	case truncated:
 		v.strategy = &orders{n: n, seed: s.Seed, truncate: s.Truncate, ends: &v.ends}
 	default:
@@ -159,8 +160,8 @@ func New(s Settings) (*Valuation, error) {
 	v.ends.empty, v.ends.full = math.NaN(), math.NaN()
 	if s.Empty != nil {
 		v.ends.empty = *s.Empty
-	}
-	if askEmpty {
+		v.given = counts
+	} else if counts {
 		v.asks = append(v.asks, 0)
 	}
 	v.asks = append(v.asks, n)
@@ -180,9 +181,13 @@ func (v *Valuation) Anew() *Valuation {
 	return again
 }
 
-// Budget is how many evaluations there are at most, the empty and the full subset among
-// them.
-func (v *Valuation) Budget() int { return v.budget }
+// Most is how many subsets are asked at most.
+func (v *Valuation) Most() int {
+	if v.given {
+		return v.budget - 1
+	}
+	return v.budget
+}
 
 // Asked is how many subsets have been answered and gone into the result.
 func (v *Valuation) Asked() int { return v.asked }
