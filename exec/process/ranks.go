@@ -6,13 +6,15 @@ import (
 )
 
 // worlds are the variables by which launchers of parallel programs tell a process its
-// rank, and how many there are: Open MPI's, MPICH's and Intel MPI's, Slurm's, which are
-// set in each step of a job, and torchrun's.
+// rank, and how many there are: Open MPI's, MPICH's and Intel MPI's, MVAPICH's, Slurm's,
+// which are set in each step of a job, torchrun's, and Horovod's.
 var worlds = []struct{ rank, size string }{
 	{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
 	{"PMI_RANK", "PMI_SIZE"},
+	{"MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"},
 	{"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"},
 	{"RANK", "WORLD_SIZE"},
+	{"HOROVOD_RANK", "HOROVOD_SIZE"},
 }
 
 // RankVariables are those by which a program learns that it is one of several processes
