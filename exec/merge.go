@@ -92,7 +92,11 @@ func (c *call) change(ctx context.Context, was []cache.Inputs, is cache.Inputs, 
 		case errors.Is(err, cache.ErrSuperseded):
 			c.warn(fmt.Sprintf("%v; the number is not stored", err), "")
 		default:
-			c.outOfOrder(err, "the number is not stored")
+			consequence := "the number is not stored"
+			if c.Refresh {
+				consequence += ", and the one that --refresh was to replace, if there is any, still answers"
+			}
+			c.outOfOrder(err, consequence)
 			c.usesStore = false // or each further sample would take its time
 		}
 		return err
