@@ -2,8 +2,10 @@ package folder
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"dvlcache/cache"
@@ -113,4 +115,30 @@ func TestClearedStaysGone(t *testing.T) {
 	if names, err := s.list(p.at("")); len(names) > 0 || err != nil {
 		t.Errorf("there is %q again, %v", names, err)
 	}
+}
+
+// TestBeginTogether: many that begin namespaces at once don't hinder each other.
+func TestBeginTogether(t *testing.T) {
+	s := newQuick(t.TempDir())
+	defer s.Close()
+	var all sync.WaitGroup
+	for i := range 64 {
+		all.Go(func() {
+			for j := range 8 {
+				id := cache.ID{Namespace: fmt.Sprint(i%4, j), Key: key.Key{byte(i)}}
+				_, gen, err := s.Get(context.Background(), id)
+				if err == nil {
+					err = s.Update(context.Background(), id, gen, func(*cache.Entry) *cache.Entry {
+						e := &cache.Entry{}
+						e.FindOrAdd("last").Add(cache.Sample{ID: 1, Value: 1}, "")
+						return e
+					})
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }

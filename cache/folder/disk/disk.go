@@ -69,18 +69,43 @@ type Disk struct {
 func New(dir string) *Disk { return &Disk{dir: dir} }
 
 // Close closes what was kept open.
-func (d *Disk) Close() { d.Reopen() }
-
-// Reopen looks the folder up anew before the next operation: somebody may have put another
-// in its place.
-func (d *Disk) Reopen() {
+func (d *Disk) Close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.close()
+}
+
+func (d *Disk) close() {
 	d.forget()
 	if d.root != nil {
 		d.root.Close()
 	}
 	d.root = nil
+}
+
+// Reopen closes what was kept open and isn't any more what has its name: somebody may have
+// put another folder in its place.
+func (d *Disk) Reopen() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.root == nil {
+		return
+	}
+	if now, err := os.Stat(d.dir); err != nil || !isSame(now, d.root) {
+		d.close()
+		return
+	}
+	for period, r := range d.below {
+		if now, err := d.root.Stat(period); err != nil || !isSame(now, r) {
+			r.Close()
+			delete(d.below, period)
+		}
+	}
+}
+
+func isSame(now os.FileInfo, r *os.Root) bool {
+	open, err := r.Stat(".")
+	return err == nil && os.SameFile(now, open)
 }
 
 func (d *Disk) forget() {
@@ -124,14 +149,21 @@ func (d *Disk) at(name string) (root *os.Root, rest string, err error) {
 	return root, parts[3], nil
 }
 
+// mostReopened is how often an operation is begun anew because a folder that it looks a name
+// up in was closed.
+const mostReopened = 100
+
 // do looks a name up and does something there. Its error has the whole path.
 func (d *Disk) do(op, name string, f func(root *os.Root, rest string) error) error {
-	root, rest, err := d.at(name)
-	if err == nil {
-		if err = f(root, rest); errors.Is(err, fs.ErrClosed) { // forgotten meanwhile
-			if root, rest, err = d.at(name); err == nil {
-				err = f(root, rest)
-			}
+	var err error
+	for range mostReopened {
+		var root *os.Root
+		var rest string
+		if root, rest, err = d.at(name); err == nil {
+			err = f(root, rest)
+		}
+		if !errors.Is(err, fs.ErrClosed) { // forgotten meanwhile
+			break
 		}
 	}
 	if err == nil {
