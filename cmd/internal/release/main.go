@@ -113,11 +113,16 @@ func manPages(c *cobra.Command, dir string, date *time.Time) error {
 	}
 	text := strings.ReplaceAll(page.String(), "[=]", "") // switches
 	text = quotedValue.ReplaceAllString(text, "$1$2")
+	text = option.ReplaceAllString(text, ".TP\n$1\n")
 	return os.WriteFile(filepath.Join(dir, name+".1"), []byte(text), 0o644)
 }
 
 // quotedValue is the value of a flag that is a text.
 var quotedValue = regexp.MustCompile(`(?m)^(\\fB--.*=)"(.*)"`)
+
+// option is a flag as cobra writes it: a paragraph, in which what the flag does goes on in
+// the flag's own line. Readers look for flags at the left, with the text indented.
+var option = regexp.MustCompile(`(?m)^\.PP\n(\\fB-.*)\n\t`)
 
 // commitTime dates all that is made, so that one commit makes one archive.
 func commitTime() time.Time {

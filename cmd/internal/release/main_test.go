@@ -150,7 +150,7 @@ func TestDocs(t *testing.T) {
 		t.Errorf("%d commands", pages)
 	}
 	run, _ := os.ReadFile(filepath.Join(share, "man", "man1", "dvlcache-run.1"))
-	for _, want := range []string{`\fB--track\fP=auto|reads|args|none`, "nothing (none) (default auto)", "\\fB--tee\\fP\n"} {
+	for _, want := range []string{`\fB--track\fP=auto|reads|args|none`, "nothing (none) (default auto)", ".TP\n\\fB--tee\\fP\nshow COMMAND's stdout"} {
 		if !bytes.Contains(run, []byte(want)) {
 			t.Errorf("the page of run lacks %q:\n%s", want, run)
 		}
