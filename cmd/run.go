@@ -121,6 +121,13 @@ func explainAnswer(ui *terminal, a exec.Answer) {
 	default:
 		ui.message(fmt.Sprintf("miss; %s spent", duration(a.Seconds)), "")
 	}
+	if a.Count > 1 {
+		stable := "stable"
+		if !a.Stable {
+			stable = "not stable yet"
+		}
+		ui.message(fmt.Sprintf("mean of %d samples, standard error %s: %s", a.Count, spreadText(a.Moments, a.Stderr()), stable), "")
+	}
 	if a.Mismatch != nil && !a.Cached {
 		ui.message(oneLine(a.Mismatch.String()), "")
 	}
