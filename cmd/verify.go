@@ -146,6 +146,9 @@ func runVerify(ui *terminal, s *config.Settings, origins []config.Origin, f veri
 		return errors.Join(err, stop())
 	}
 	warnBad(ui, bad)
+	if len(all) == 0 && f.given() {
+		ui.message("no entry meets the conditions", "'dvlcache list' shows what there is")
+	}
 	made := &placeholder.Folder{}
 	defer made.Close()
 	v := &verification{
