@@ -222,8 +222,11 @@ func seriesText(s *cache.Series, width int) string {
 		fmt.Fprintf(w, "samples\t%d, from %s\n", s.Count, plural(len(s.Origins), "origin"))
 	}
 	fmt.Fprintf(w, "seconds\t%s\n", secondsText(s.MeanSeconds()))
-	w.Flush()
 	shown := s.Samples[max(0, len(s.Samples)-mostShown):]
+	if s.Count == 1 && len(shown) == 1 {
+		fmt.Fprintf(w, "evaluated\t%s\n", stamp(shown[0].Time))
+	}
+	w.Flush()
 	if s.Count > 1 {
 		if int64(len(shown)) < s.Count {
 			fmt.Fprintf(&b, "the last %d samples:\n", len(shown))
@@ -233,8 +236,6 @@ func seriesText(s *cache.Series, width int) string {
 			fmt.Fprintf(w, "  %s\t%s\t%s\n", stamp(x.Time), number(x.Value), duration(x.Seconds))
 		}
 		w.Flush()
-	} else if len(shown) == 1 {
-		fmt.Fprintf(&b, "evaluated %s\n", stamp(shown[0].Time))
 	}
 	if graph := meanGraph(s, width); graph != "" {
 		b.WriteString(graph + "\n")
