@@ -21,19 +21,6 @@ import (
 	"dvlcache/cache/memcached/memcachedtest"
 )
 
-// buildBinary builds the real program once: tests that start hundreds of
-// processes, or measure one, need it as users have it.
-var buildBinary = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(binaryDir, "dvlcache")
-	// As the Makefile builds it, so that no package is compiled twice.
-	build := osexec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "..")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return path, nil
-})
-
 // workbench is a folder with a cache of its own, in which the real program runs.
 type workbench struct {
 	testing.TB

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -21,6 +22,19 @@ import (
 
 // binaryDir is where tests build the program.
 var binaryDir string
+
+// buildBinary builds the real program once: tests that start hundreds of
+// processes, or measure one, need it as users have it.
+var buildBinary = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(binaryDir, "dvlcache")
+	// As the Makefile builds it, so that no package is compiled twice.
+	build := osexec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "..")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
 
 // tests are the tests, with what has to be done before and after.
 type tests struct{ *testing.M }
@@ -63,12 +77,18 @@ func TestScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	copiesElsewhere(t)
+	built, err := buildBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "../testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("DVLCACHE_DIR", filepath.Join(env.WorkDir, ".cache"))
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, ".config"))
 			env.Setenv("IRIS", iris)
+			// For scripts that start thousands of processes.
+			env.Setenv("BUILT", filepath.Dir(built))
 			// Or each call would take a second under the race detector.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return filepath.WalkDir(env.WorkDir, func(path string, d fs.DirEntry, err error) error {
