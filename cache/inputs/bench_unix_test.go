@@ -37,7 +37,7 @@ func installCode(b *bench, n int) (s Set, names []string) {
 			case i%2 == 0:
 				r.Looked(name, "train.py", st)
 			default:
-				entries, err := namesIn(name)
+				entries, err := entriesOf(name)
 				b.must(err)
 				r.Listed(name, "train.py", st, entries)
 			}

@@ -124,7 +124,7 @@ func looked(b *bench, r *Recorder, name string) {
 }
 
 func listed(b *bench, r *Recorder, name string) {
-	names, err := namesIn(b.path(name))
+	names, err := entriesOf(b.path(name))
 	b.must(err)
 	r.Listed(b.path(name), "train.py", b.stamp(name), names)
 }
@@ -237,6 +237,18 @@ func TestCheck(t *testing.T) {
 			func(b *bench) { b.remove("data/out-7") }, ""},
 		{"… has a name for another", "data", listed, nil,
 			func(b *bench) { b.must(os.Rename(b.path("data/a.csv"), b.path("data/b.csv"))) }, "gained b.csv"},
+		{"… has a folder for a file", "data", listed, nil,
+			func(b *bench) { b.remove("data/a.csv"); b.write("data/a.csv/x", "") },
+			"data, which train.py listed, has a folder in the place of a file, a.csv"},
+		{"… has a link for a file", "data", listed, nil,
+			func(b *bench) { b.must(os.Rename(b.path("data/a.csv"), b.path("x"))); b.link("../x", "data/a.csv") },
+			"has a link in the place of a file, a.csv"},
+		{"… has one that a sibling put there", "data", listed, nil,
+			func(b *bench) {
+				b.remove("data/a.csv")
+				b.link("x", "data/a.csv")
+				b.o.Marks.KeepMade(b.path("data/a.csv"))
+			}, ""},
 		{"… is removed", "data", listed, nil,
 			func(b *bench) { b.remove("data") }, "is gone"},
 

@@ -26,6 +26,7 @@ const (
 	kindMask       = 0x0f
 	flagExecutable = 0x10
 	flagUnreadable = 0x20
+	flagKinds      = 0x40 // a listing has them: older ones don't
 )
 
 // ErrNewer: a later version has written it.
@@ -53,6 +54,9 @@ func (s Set) Encode(b []byte) []byte {
 		if o.Unreadable {
 			head |= flagUnreadable
 		}
+		if o.Kinds != "" {
+			head |= flagKinds
+		}
 		by, _ := slices.BinarySearch(programs, o.By)
 		shared := sharedPrefix(before, o.Name)
 		b = binary.AppendUvarint(append(b, head), uint64(by))
@@ -67,7 +71,7 @@ func (s Set) Encode(b []byte) []byte {
 		case Listing:
 			b = append(b, o.Sum[:]...)
 			b = binary.AppendUvarint(b, uint64(len(o.Names)/nameHash))
-			b = append(b, o.Names...)
+			b = append(append(b, o.Names...), o.Kinds...)
 		case Link, Search, Place:
 			b = wire.AppendBytes(b, o.Target)
 		}
@@ -123,7 +127,7 @@ func Parse(b []byte) (Set, error) {
 	start := 0
 	for i := range list {
 		o := &list[i]
-		head := r.Flags(kindMask | flagExecutable | flagUnreadable)
+		head := r.Flags(kindMask | flagExecutable | flagUnreadable | flagKinds)
 		by, shared := r.Uvarint(), r.Uvarint()
 		rest := r.Bytes()
 		if r.Bad || by >= uint64(len(programs)) || shared > uint64(len(names)-start) {
@@ -147,9 +151,16 @@ func Parse(b []byte) (Set, error) {
 			o.Size, o.Mtime = r.Varint(), r.Varint()
 		case Listing:
 			o.Sum = takeSum(r)
-			o.Names = string(r.Take(nameHash * r.Count(nameHash)))
+			count := r.Count(nameHash)
+			o.Names = string(r.Take(nameHash * count))
+			if head&flagKinds != 0 {
+				o.Kinds = string(r.Take(count))
+			}
 		case Link, Search, Place:
 			o.Target = string(r.Bytes())
+		}
+		if head&flagKinds != 0 && o.Kinds == "" {
+			return Set{}, errMalformed
 		}
 	}
 	if r.Bad || len(r.Rest) > 0 {
@@ -185,6 +196,9 @@ func (o *Observation) valid() bool {
 	if o.Kind >= kinds || o.Executable && o.Kind > Stat || o.Unreadable && o.Kind != Stat {
 		return false
 	}
+	if o.Kinds != "" && len(o.Kinds)*nameHash != len(o.Names) || strings.Trim(o.Kinds, "fdlo?") != "" {
+		return false
+	}
 	for i := nameHash; i < len(o.Names); i += nameHash {
 		if o.Names[i-nameHash:i] > o.Names[i:i+nameHash] {
 			return false
@@ -202,17 +216,22 @@ func (o *Observation) valid() bool {
 // nameHash is how many bytes are kept of the hash of a listed name.
 const nameHash = 3
 
-// digestNames returns the digest of names and their short hashes, sorted. The digest is
-// the sum of the names' own, so that single names can be taken off it.
-func digestNames(names []string) (sum digest.Digest, short string) {
-	hashes := make([]string, len(names))
-	for i, n := range names {
-		h := hashName(n)
+// digestNames returns the digest of names, and their short hashes, sorted, with their
+// kinds. The digest is the sum of the names' own, so that single names can be taken off it.
+func digestNames(names []Entry) (sum digest.Digest, short, kinds string) {
+	all := make([]string, len(names)) // a hash, and the kind
+	for i := range names {
+		h := hashName(names[i].Name)
 		sum = add(sum, h)
-		hashes[i] = string(h[:nameHash])
+		all[i] = string(append(h[:nameHash:nameHash], names[i].kind()))
 	}
-	slices.Sort(hashes)
-	return sum, strings.Join(hashes, "")
+	slices.Sort(all)
+	var b, k strings.Builder
+	for _, s := range all {
+		b.WriteString(s[:nameHash])
+		k.WriteString(s[nameHash:])
+	}
+	return sum, b.String(), k.String()
 }
 
 func hashName(name string) digest.Digest { return sha256.Sum256([]byte(name)) }

@@ -76,6 +76,8 @@ type Observation struct {
 	// Names has nameHash bytes of a hash for each name of a Listing, sorted: so
 	// that a new name can be told without all of them being kept.
 	Names string
+	// Kinds says of what each of Names is, by a byte; empty where that isn't known.
+	Kinds string
 	// Size and Mtime, in nanoseconds since 1970, are of Stat.
 	Size, Mtime int64
 	// Executable says of Contents and Stat that somebody may execute the file.

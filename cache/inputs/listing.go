@@ -1,6 +1,8 @@
 package inputs
 
 import (
+	"fmt"
+	"io/fs"
 	"os"
 
 	"dvlcache/cache/internal/digest"
@@ -13,7 +15,7 @@ func (k *checking) lookListing(i int, o *Observation, path string, id *digest.Id
 		return "can't be listed any more"
 	}
 	defer f.Close()
-	names, err := f.Readdirnames(-1)
+	names, err := entriesIn(f)
 	if err != nil {
 		return "can't be listed any more"
 	}
@@ -30,32 +32,99 @@ func (k *checking) lookListing(i int, o *Observation, path string, id *digest.Id
 	return ""
 }
 
-// namesIn returns the names in a folder, in no order.
-func namesIn(folder string) ([]string, error) {
+// Entry is a name in a folder.
+type Entry struct {
+	Name string
+	// Type has the type bits of what it is of; fs.ModeIrregular if that isn't known.
+	Type fs.FileMode
+}
+
+// entriesOf returns what is in a folder, in no order.
+func entriesOf(folder string) ([]Entry, error) {
 	f, err := os.Open(folder)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return f.Readdirnames(-1)
+	return entriesIn(f)
+}
+
+func entriesIn(f *os.File) ([]Entry, error) {
+	all, err := f.ReadDir(-1)
+	list := make([]Entry, len(all))
+	for i, e := range all {
+		list[i] = Entry{e.Name(), e.Type()}
+	}
+	return list, err
+}
+
+// Of what listed names are, as Kinds has it.
+const (
+	ofFile    = 'f'
+	ofFolder  = 'd'
+	ofLink    = 'l'
+	ofOther   = 'o'
+	ofUnknown = '?'
+)
+
+func (e *Entry) kind() byte {
+	switch e.Type & fs.ModeType {
+	case 0:
+		return ofFile
+	case fs.ModeDir:
+		return ofFolder
+	case fs.ModeSymlink:
+		return ofLink
+	case fs.ModeIrregular:
+		return ofUnknown
+	}
+	return ofOther
+}
+
+// called is what a kind is to a person.
+func called(kind byte) string {
+	switch kind {
+	case ofFile:
+		return "a file"
+	case ofFolder:
+		return "a folder"
+	case ofLink:
+		return "a link"
+	}
+	return "something else"
 }
 
 // compareNames returns what is different between the names in a folder and those of
 // its listing. Names that evaluations of the program made may be there or not: they
 // may have been at work when the listing was recorded.
-func (k *checking) compareNames(o *Observation, path string, names []string) string {
-	had := map[string]int{} // by short hash
+func (k *checking) compareNames(o *Observation, path string, names []Entry) string {
+	had := map[string]int{}   // by short hash
+	were := map[string]byte{} // of what kind
 	for i := 0; i < len(o.Names); i += nameHash {
-		had[o.Names[i:i+nameHash]]++
+		short := o.Names[i : i+nameHash]
+		if had[short]++; o.Kinds != "" {
+			were[short] = o.Kinds[i/nameHash]
+		}
+		if had[short] > 1 {
+			were[short] = ofUnknown
+		}
 	}
 	real := k.out().resolve(path)
 	var sum digest.Digest
 	var fresh []string
-	for _, n := range names {
+	turned := ""
+	for _, e := range names {
+		n := e.Name
 		h := hashName(n)
 		if short := string(h[:nameHash]); had[short] > 0 {
 			had[short]--
 			sum = add(sum, h)
+			if now, was := e.kind(), were[short]; was != now && was != 0 && was != ofUnknown && now != ofUnknown {
+				if made, ok := k.o.Marks.made(real, short); ok && made == h {
+					continue // the program's own doing
+				}
+				turned = fmt.Sprintf("has %s in the place of %s, %s", called(now), called(was), shown(n))
+			}
 		} else if made, ok := k.o.Marks.made(real, short); !ok || made != h {
 			fresh = append(fresh, n)
 		}
@@ -75,17 +144,17 @@ func (k *checking) compareNames(o *Observation, path string, names []string) str
 	if sum != o.Sum {
 		return "has other names"
 	}
-	return ""
+	return turned
 }
 
 // unmade returns the names of a folder that no evaluation of the program made.
-func (l *leftOut) unmade(folder string, names []string) []string {
+func (l *leftOut) unmade(folder string, names []Entry) []Entry {
 	real := l.resolve(folder)
-	kept := make([]string, 0, len(names))
-	for _, n := range names {
-		h := hashName(n)
+	kept := make([]Entry, 0, len(names))
+	for _, e := range names {
+		h := hashName(e.Name)
 		if made, ok := l.marks.made(real, string(h[:nameHash])); !ok || made != h {
-			kept = append(kept, n)
+			kept = append(kept, e)
 		}
 	}
 	return kept

@@ -106,9 +106,9 @@ func (m *Marks) describe(ctx context.Context, digests *key.Digests, name string)
 	case err != nil:
 		return "absent", nothingThere(err)
 	case mode.IsDir():
-		names, err := namesIn(name)
+		names, err := entriesOf(name)
 		out := &leftOut{marks: m}
-		sum, _ := digestNames(out.unmade(name, out.listed(name, names)))
+		sum, _, _ := digestNames(out.unmade(name, out.listed(name, names)))
 		return "folder " + string(sum[:]), err == nil
 	case id.Size > largestState:
 		return "", false

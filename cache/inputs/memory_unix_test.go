@@ -130,7 +130,7 @@ func TestForgetOld(t *testing.T) {
 		}
 	}
 	forgetOld(dir)
-	left, err := namesIn(dir)
+	left, err := entriesOf(dir)
 	if err != nil || len(left) != mostRemembered/2 {
 		t.Errorf("%d are left, %v", len(left), err)
 	}

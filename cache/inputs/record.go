@@ -31,7 +31,7 @@ type seen struct {
 	link   string
 	isLink bool
 	is     bool // anything besides a link
-	names  []string
+	names  []Entry
 	// turned says that it was seen as two things. That is the evaluation's own
 	// doing if it made the name.
 	turned bool
@@ -101,7 +101,7 @@ func (r *Recorder) Looked(name, by string, stamp Stamp) {
 
 // Listed notes a folder whose names were read, without those that the evaluation
 // itself made.
-func (r *Recorder) Listed(name, by string, stamp Stamp, names []string) {
+func (r *Recorder) Listed(name, by string, stamp Stamp, names []Entry) {
 	if s := r.note(name, by, Listing, stamp); s != nil && s.names == nil {
 		s.names = names
 	}
@@ -250,7 +250,7 @@ func (r *Recorder) observe(ctx context.Context, name string) (list []Observation
 			err = &ChangedError{name}
 		}
 	case Listing:
-		o.Sum, o.Names = digestNames(r.out.unmade(name, r.out.listed(name, s.names)))
+		o.Sum, o.Names, o.Kinds = digestNames(r.out.unmade(name, r.out.listed(name, s.names)))
 	}
 	return append(list, o), err
 }

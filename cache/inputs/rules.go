@@ -185,17 +185,17 @@ func isPassing(name string) bool {
 }
 
 // listed returns the names of a listed folder that count.
-func (l *leftOut) listed(folder string, names []string) []string {
+func (l *leftOut) listed(folder string, names []Entry) []Entry {
 	real := l.resolve(folder)
-	counts := make([]string, 0, len(names))
-	for _, n := range names {
-		if isPassing(n) || l.hasAsked(folder+"/"+n) {
+	counts := make([]Entry, 0, len(names))
+	for _, e := range names {
+		if isPassing(e.Name) || l.hasAsked(folder+"/"+e.Name) {
 			continue
 		}
-		if real != folder && l.hasAsked(real+"/"+n) {
+		if real != folder && l.hasAsked(real+"/"+e.Name) {
 			continue
 		}
-		counts = append(counts, n)
+		counts = append(counts, e)
 	}
 	return counts
 }

@@ -21,13 +21,13 @@ func TestPassing(t *testing.T) {
 	if !found {
 		t.Fatal("docs/key.md doesn't say which names come and go by themselves")
 	}
-	var names []string
+	var names []Entry
 	for _, quoted := range regexp.MustCompile("`[^`]+`").FindAllString(text, -1) {
-		names = append(names, strings.ReplaceAll(strings.Trim(quoted, "`"), "*", "x"))
+		names = append(names, Entry{Name: strings.ReplaceAll(strings.Trim(quoted, "`"), "*", "x")})
 	}
-	count := []string{"a.bak", "notes.md", "slurm-7.err"}
+	count := []Entry{{Name: "a.bak"}, {Name: "notes.md"}, {Name: "slurm-7.err"}}
 	out := (&Rules{}).ready(&Places{Dir: "/d"}, nil)
 	if left := out.listed("/d", slices.Concat(names, count)); len(names) < 8 || !slices.Equal(left, count) {
-		t.Errorf("of %q and %q count %q", names, count, left)
+		t.Errorf("of %v and %v count %v", names, count, left)
 	}
 }

@@ -2,6 +2,7 @@ package inputs
 
 import (
 	"bytes"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -32,7 +33,12 @@ func draw(t *rapid.T, label string) []Observation {
 			o.Size, o.Mtime = rapid.Int64Range(0, 2).Draw(t, "size"), rapid.Int64().Draw(t, "mtime")
 			o.Unreadable = rapid.Bool().Draw(t, "unreadable")
 		case Listing:
-			o.Sum, o.Names = digestNames(rapid.SliceOfN(rapid.StringN(1, 3, -1), 0, 3).Draw(t, "names"))
+			o.Sum, o.Names, o.Kinds = digestNames(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Entry {
+				return Entry{rapid.StringN(1, 3, -1).Draw(t, "name"), rapid.SampledFrom([]fs.FileMode{0, fs.ModeDir, fs.ModeSymlink, fs.ModeIrregular, fs.ModeSocket}).Draw(t, "type")}
+			}), 0, 3).Draw(t, "names"))
+			if rapid.Bool().Draw(t, "old") {
+				o.Kinds = ""
+			}
 		case Link:
 			o.Target = rapid.SampledFrom([]string{"x", "../x", "/usr/x", "$HOME/x", "./$HOME/x"}).Draw(t, "target")
 		case Place:
@@ -228,7 +234,7 @@ func manyNames(n int) Set {
 	return s
 }
 
-func shortSum(name string) digest.Digest { sum, _ := digestNames([]string{name}); return sum }
+func shortSum(name string) digest.Digest { sum, _, _ := digestNames([]Entry{{Name: name}}); return sum }
 
 func FuzzParse(f *testing.F) {
 	f.Add(manyNames(3).Encode(nil))
@@ -237,7 +243,7 @@ func FuzzParse(f *testing.F) {
 		{Name: "/b", Kind: Link, Target: "c"}, {Name: "sh", Kind: Search, Target: "/bin/sh"}, {Name: "/s", Kind: State},
 		{Name: "/b/d", Kind: Absent}, {Name: "/b/e", Kind: Folder}, {Name: "/b/f", Kind: Contents, Executable: true},
 	}
-	list[0].Sum, list[0].Names = digestNames([]string{"x", "y"})
+	list[0].Sum, list[0].Names, list[0].Kinds = digestNames([]Entry{{Name: "x"}, {"y", fs.ModeDir}})
 	s, ok := NewSet(list)
 	if !ok {
 		f.Fatal("the seed disagrees")

@@ -110,7 +110,11 @@ func note(r *inputs.Recorder, f *watch.File) {
 	case f.Stamp.Absent():
 		r.Absent(f.Name, f.By)
 	case f.Use&watch.Listed != 0:
-		r.Listed(f.Name, f.By, stamp, f.Entries)
+		entries := make([]inputs.Entry, len(f.Entries))
+		for i, e := range f.Entries {
+			entries[i] = inputs.Entry(e)
+		}
+		r.Listed(f.Name, f.By, stamp, entries)
 	case f.Use&(watch.Opened|watch.Executed) != 0:
 		r.Opened(f.Name, f.By, stamp)
 	default:

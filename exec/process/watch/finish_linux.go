@@ -4,6 +4,7 @@ package watch
 
 import (
 	"cmp"
+	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -272,16 +273,19 @@ func (e *end) madeElsewhere(rec *record) bool {
 	return born.Sec > e.begun.Sec || born.Sec == e.begun.Sec && int64(born.Nsec) > e.begun.Nsec
 }
 
-// foreignEntries are those names in a folder that the tree did not make, sorted.
-func (s *seen) foreignEntries(rec *record) []string {
-	entries := slices.DeleteFunc(rec.entries, func(e string) bool {
-		if len(s.changes) == 0 {
-			return false
-		}
-		c, ok := s.changes[join(rec.path, e)]
+// foreignEntries are those names in a folder that the tree did not make, sorted. What
+// it has put in the place of one may be of another type.
+func (s *seen) foreignEntries(rec *record) []Entry {
+	entries := slices.DeleteFunc(rec.entries, func(e Entry) bool {
+		c, ok := s.changes[join(rec.path, e.Name)]
 		return ok && c.change&made != 0 && c.kind == absent
 	})
-	slices.Sort(entries)
+	for i, e := range entries {
+		if s.changes[join(rec.path, e.Name)].change&owned != 0 {
+			entries[i].Type = fs.ModeIrregular
+		}
+	}
+	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
 	return entries
 }
 

@@ -224,55 +224,6 @@ func (r *reader) move(from, to []byte, link bool, flags uint64) {
 	}
 }
 
-// list notes the names in a folder before they are read.
-func (r *reader) list(fd int32) {
-	name := r.folderOf(fd)
-	if name == nil {
-		return
-	}
-	rec, here := r.touch(slices.Clone(name), true)
-	if rec == nil || here.kind != folder || (rec.before|rec.after)&Listed != 0 {
-		return
-	}
-	if r.seen.isOwned(rec.path) {
-		r.use(rec, Listed) // its names are its own
-		return
-	}
-	path := rec.path
-	r.outside()
-	entries, err := r.namesIn(path)
-	r.inside()
-	if err != nil {
-		r.seen.unseen("a folder can't be listed: " + err.Error())
-		return
-	}
-	rec.entries = entries
-	r.use(rec, Listed)
-}
-
-// namesIn is what a folder holds, in no order. Package os would offer the folder to Go's
-// poller, and takes four times as long for all.
-func (r *reader) namesIn(folder string) (names []string, err error) {
-	fd, err := unix.Open(folder, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(fd)
-	if r.entries == nil {
-		r.entries = make([]byte, 32<<10)
-	}
-	for {
-		n, err := unix.ReadDirent(fd, r.entries)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil || n == 0 {
-			return names, err
-		}
-		_, _, names = unix.ParseDirent(r.entries[:n], -1, names)
-	}
-}
-
 // readStdin notes who reads the command's empty stdin.
 func (r *reader) readStdin() {
 	if r.stdin < 0 || r.seen.stdinReader != "" {

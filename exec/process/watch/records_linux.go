@@ -72,7 +72,7 @@ type record struct {
 	// own; written, that it was opened for writing.
 	before, after Use
 	by            *program
-	entries       []string
+	entries       []Entry
 }
 
 // program is what runs in a process.

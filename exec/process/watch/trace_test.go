@@ -5,6 +5,7 @@ package watch
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,8 +83,8 @@ for folder in "l", ".":
 	{"a folder moved away", `cat d/x; mv d e; cat e/x`, map[string]string{"d/x": "state opened", "e/x": "output opened"}},
 	{"a link of its own", `ln -s a m; cat m`, map[string]string{"a": "input opened", "m": "output followed+written -> a"}},
 	{"a link turned", `cat l/x; rm l; ln -s . l; cat l/a`, map[string]string{"l/x": "state opened", "l": "state followed+written -> d", "a": "input opened"}},
-	{"a list", `ls`, map[string]string{".": "input looked+listed a b c d l"}},
-	{"a list with its own file", `echo 1 > out; rm a; echo > a; ls`, map[string]string{".": "input listed a b c d l"}},
+	{"a list", `ls`, map[string]string{".": "input looked+listed a b c d/ l@"}},
+	{"a list with its own file", `echo 1 > out; rm a; echo > a; ls`, map[string]string{".": "input listed a? b c d/ l@"}},
 	{"a list of a folder that is moved away", `ls d; mv d e`, map[string]string{"d": "state opened+looked+listed+written x"}},
 	{"a script without #!", `printf 'cat a\n' > s; chmod +x s; ./s`, map[string]string{"a": "input opened", "./s": "output executed"}},
 	{"a script's interpreter that is a script", `printf '#!/bin/sh\ncat "$1"\n' > i; printf '#!%s/i\n' "$PWD" > s; chmod +x i s; ./s`, map[string]string{
@@ -154,7 +155,9 @@ func describe(f File) string {
 		s += " -> " + f.Target
 	}
 	if f.Use&Listed != 0 {
-		s += " " + strings.Join(f.Entries, " ")
+		for _, e := range f.Entries {
+			s += " " + e.Name + map[fs.FileMode]string{fs.ModeDir: "/", fs.ModeSymlink: "@", fs.ModeIrregular: "?"}[e.Type]
+		}
 	}
 	return s
 }

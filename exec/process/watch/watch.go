@@ -2,6 +2,7 @@ package watch
 
 import (
 	"fmt"
+	"io/fs"
 	"time"
 )
 
@@ -102,10 +103,17 @@ type File struct {
 	Stamp Stamp
 	// Target is where a link led, if it was Followed.
 	Target string
-	// Entries are the names in a Listed folder before it was read for the
+	// Entries are what was in a Listed folder before it was read for the
 	// first time, sorted, without those that the command made.
-	Entries []string
+	Entries []Entry
 	Fate    Fate
+}
+
+// Entry is a name in a folder.
+type Entry struct {
+	Name string
+	// Type has the type bits of what it is of; fs.ModeIrregular if that isn't known.
+	Type fs.FileMode
 }
 
 // Search is a program that was looked for along PATH.
