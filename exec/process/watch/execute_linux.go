@@ -3,9 +3,7 @@
 package watch
 
 import (
-	"bytes"
 	"encoding/binary"
-	"io"
 	"os"
 	"path"
 	"slices"
@@ -13,16 +11,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dvlcache/exec/process/watch/loader"
 	"dvlcache/exec/process/watch/trap"
 )
-
-// head is what the beginning of an executable says to the kernel.
-type head struct {
-	interpreter string // of a #! line or an ELF file, as it stands there
-	script      bool
-	foreign     bool // for another architecture
-	elf         bool
-}
 
 // execute sees what the kernel opens to execute a file: the file, the
 // interpreter in its #! line, and so on up to five levels, and the loader.
@@ -60,17 +51,19 @@ func (r *reader) opened(rec *record, here found) (script, runs bool) {
 			return false, false
 		}
 		h := r.head(rec)
-		if h.foreign {
+		if h.Foreign {
 			r.seen.unseen(path.Base(rec.path) + " is for another architecture")
 		}
-		next := h.interpreter
-		if next == "" && !h.elf {
-			next = registered(rec.path, r.headOf)
+		next := h.Interpreter
+		if next == "" && !h.ELF {
+			r.outside()
+			next = loader.Registered(rec.path)
+			r.inside()
 		}
 		if next == "" {
 			break
 		}
-		script = script || level == 0 && h.script
+		script = script || level == 0 && h.Script
 		if !strings.HasPrefix(next, "/") {
 			next = join(string(r.folderOf(unix.AT_FDCWD)), next)
 		}
@@ -78,7 +71,7 @@ func (r *reader) opened(rec *record, here found) (script, runs bool) {
 			break
 		}
 		r.use(rec, Opened|Executed)
-		if here.kind != regular || h.elf {
+		if here.kind != regular || h.ELF {
 			break
 		}
 	}
@@ -110,90 +103,18 @@ func (r *reader) first() {
 }
 
 // head reads the beginning of an executable, once.
-func (r *reader) head(rec *record) head {
+func (r *reader) head(rec *record) loader.Head {
 	if h, ok := r.seen.heads[rec.path]; ok && !r.seen.isOwned(rec.path) {
 		return h
 	}
 	r.outside()
-	h, err := readHead(rec.path)
+	h, err := loader.Read(rec.path)
 	r.inside()
 	if err != nil {
 		r.seen.unseen("an executable can't be read: " + err.Error())
 	}
 	r.seen.heads[rec.path] = h
 	return h
-}
-
-// headOf are the first bytes of a file.
-func (r *reader) headOf(name string) []byte {
-	r.outside()
-	defer r.inside()
-	f, err := os.Open(name)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	b := make([]byte, 256)
-	n, _ := io.ReadFull(f, b)
-	return b[:n]
-}
-
-func readHead(name string) (h head, err error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return h, err
-	}
-	defer f.Close()
-	b := make([]byte, 256) // what the kernel reads of it
-	n, err := io.ReadFull(f, b)
-	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
-		return h, err
-	}
-	b = b[:n]
-	if line, ok := bytes.CutPrefix(b, []byte("#!")); ok {
-		h.script = true
-		line, _, _ = bytes.Cut(line, []byte("\n"))
-		line = bytes.Trim(line, " \t")
-		if i := bytes.IndexAny(line, " \t\x00"); i >= 0 {
-			line = line[:i]
-		}
-		h.interpreter = string(line)
-		return h, nil
-	}
-	if len(b) < 64 || string(b[:4]) != "\x7fELF" {
-		return h, nil
-	}
-	h.elf = true
-	const class64 = 2
-	if b[4] != class64 || binary.LittleEndian.Uint16(b[18:]) != trap.Machine {
-		h.foreign = true
-		return h, nil
-	}
-	// The program headers, of which one names the loader.
-	offset, size, count := int64(binary.LittleEndian.Uint64(b[32:])), int(binary.LittleEndian.Uint16(b[54:])), int(binary.LittleEndian.Uint16(b[56:]))
-	const interp, headerSize = 3, 56
-	if size < headerSize || count > 256 {
-		return h, nil
-	}
-	headers := make([]byte, size*count)
-	if _, err := f.ReadAt(headers, offset); err != nil {
-		return h, nil // the kernel will refuse it
-	}
-	for ; len(headers) >= size; headers = headers[size:] {
-		if binary.LittleEndian.Uint32(headers) != interp {
-			continue
-		}
-		at, length := int64(binary.LittleEndian.Uint64(headers[8:])), binary.LittleEndian.Uint64(headers[32:])
-		if length > unix.PathMax {
-			break
-		}
-		text := make([]byte, length)
-		if _, err := f.ReadAt(text, at); err == nil {
-			h.interpreter = unix.ByteSliceToString(text)
-		}
-		break
-	}
-	return h, nil
 }
 
 // changesRights says of a file that is executed whether it gives rights that
@@ -232,11 +153,11 @@ func (s *seen) losesRights(name string) string {
 		if reason := rightsOf(name, st.Mode, st.Uid, st.Gid); reason != "" {
 			return reason
 		}
-		h, _ := readHead(name)
-		if !h.script {
+		h, _ := loader.Read(name)
+		if !h.Script {
 			return ""
 		}
-		name = h.interpreter
+		name = h.Interpreter
 	}
 	return ""
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"dvlcache/exec/process/watch/loader"
 )
 
 // stamp is a Stamp as the kernel gives it.
@@ -89,7 +91,7 @@ type seen struct {
 	links       map[string]*record // by their own place
 	changes     map[string]changed // by place
 	tasks       map[uint32]*task
-	heads       map[string]head
+	heads       map[string]loader.Head
 	searches    map[[2]string]string // name, where found: by whom
 	connections map[string]string    // address: by whom
 	reasons     []string
@@ -105,7 +107,7 @@ func (s *seen) begin(w *Watch) {
 	*s = seen{
 		root:    &program{},
 		records: map[string]*record{}, places: map[string]place{}, fileSystems: map[uint64]fileSystem{},
-		links: map[string]*record{}, changes: map[string]changed{}, tasks: map[uint32]*task{}, heads: map[string]head{},
+		links: map[string]*record{}, changes: map[string]changed{}, tasks: map[uint32]*task{}, heads: map[string]loader.Head{},
 		searches: map[[2]string]string{}, connections: map[string]string{},
 	}
 	env := w.cmd.Env

@@ -1,10 +1,11 @@
 //go:build amd64 || arm64
 
-package watch
+package loader
 
 import (
 	"bytes"
 	"encoding/hex"
+	"io"
 	"os"
 	"path"
 	"strconv"
@@ -50,12 +51,12 @@ var formats = sync.OnceValue(func() (all []format) {
 	return all
 })
 
-// registered is the interpreter that binfmt_misc gives a file, or empty.
-func registered(name string, head func(string) []byte) string {
+// Registered is the interpreter that binfmt_misc gives a file, or empty.
+func Registered(name string) string {
 	if len(formats()) == 0 {
 		return ""
 	}
-	b := head(name)
+	b := beginning(name)
 	for _, f := range formats() {
 		if f.matches(name, b) {
 			return f.interpreter
@@ -82,4 +83,16 @@ func (f format) matches(name string, head []byte) bool {
 		}
 	}
 	return true
+}
+
+// beginning is what the kernel reads of a file to tell its kind.
+func beginning(name string) []byte {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	b := make([]byte, 256)
+	n, _ := io.ReadFull(f, b)
+	return b[:n]
 }
