@@ -43,11 +43,13 @@ func (r *reader) handle(n *trap.Notification) {
 		r.list(dir)
 		return
 	case trap.OpTellFile:
-		if name := r.folderOf(dir); name != nil {
-			rec, here := r.touch(slices.Clone(name), true)
-			r.alterOrLook(rec, here, told, here.kind != absent)
-		}
+		r.alterOpen(dir, told)
 		return
+	case trap.OpTime:
+		if n.Args[c.Name] == 0 { // futimens(3)
+			r.alterOpen(dir, timed)
+			return
+		}
 	case trap.OpStdin:
 		r.waits = true
 		r.readStdin()
@@ -125,6 +127,14 @@ func (r *reader) alterOrLook(rec *record, here found, c change, can bool) {
 		r.alter(rec, here, c)
 	default:
 		r.use(rec, Looked)
+	}
+}
+
+// alterOpen is for calls that change what is told of what a descriptor is open on.
+func (r *reader) alterOpen(fd int32, c change) {
+	if name := r.folderOf(fd); name != nil {
+		rec, here := r.touch(slices.Clone(name), true)
+		r.alterOrLook(rec, here, c, here.kind != absent)
 	}
 }
 

@@ -61,6 +61,13 @@ for name in "b", "c":
         open(name, "r+").write("b")
     open(name).read()
     os.utime(name, ns=(old.st_atime_ns, old.st_mtime_ns))'`, map[string]string{"a": "state opened+written", "b": "input opened+written", "c": "state opened+written"}},
+	{"a descriptor's file that is written, with its old times", `python3 -c '
+import os
+old = os.stat("a")
+a = os.open("a", os.O_RDWR)
+os.pwrite(a, b"z", 0)
+os.fchmod(a, 0o644)
+os.utime(a, ns=(old.st_atime_ns, old.st_mtime_ns))'`, map[string]string{"a": "state opened+looked+written"}},
 	{"a link of proc that leads elsewhere later", `cat /proc/self/cwd/a; cd d; cat /proc/self/cwd/x; exec 3<../b; cat /dev/fd/3; exec 3<../c; cat /dev/fd/3`, map[string]string{
 		"a": "input opened", "d/x": "input opened", "b": "input opened", "c": "input opened"}},
 	{"a file without a name that gets one", `python3 -c '

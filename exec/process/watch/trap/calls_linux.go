@@ -28,7 +28,7 @@ const (
 	OpRemove
 	OpMake // mkdir, mknod, symlink
 	OpTruncate
-	OpTime     // utimes
+	OpTime     // utimes, by a name or by a descriptor
 	OpTell     // chmod, chown: what is told of what the name leads to
 	OpTellFile // the same of what a descriptor is open on
 	OpNamespace
@@ -105,7 +105,7 @@ var calls = append([]Call{
 	{Nr: unix.SYS_FCHMODAT, Op: OpTell, Dir: 0, Name: 1, Flags: -1},
 	{Nr: unix.SYS_FCHMODAT2, Op: OpTell, Dir: 0, Name: 1, Flags: 3},
 	{Nr: unix.SYS_FCHOWNAT, Op: OpTell, Dir: 0, Name: 1, Flags: 4},
-	{Nr: unix.SYS_UTIMENSAT, Op: OpTime, Dir: 0, Name: 1, Flags: 3, when: []cond{{1, nonzero64, nil}}},
+	{Nr: unix.SYS_UTIMENSAT, Op: OpTime, Dir: 0, Name: 1, Flags: 3},
 	{Nr: unix.SYS_SETXATTR, Op: OpTell, Dir: -1, Name: 0, Flags: -1},
 	{Nr: unix.SYS_LSETXATTR, Op: OpTell, Dir: -1, Name: 0, Flags: -1},
 	{Nr: unix.SYS_REMOVEXATTR, Op: OpTell, Dir: -1, Name: 0, Flags: -1},

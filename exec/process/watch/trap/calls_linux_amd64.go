@@ -49,7 +49,7 @@ var archCalls = []Call{
 	{Nr: unix.SYS_LCHOWN, Op: OpTell, Dir: -1, Name: 0, Flags: -1},
 	{Nr: unix.SYS_UTIME, Op: OpTime, Dir: -1, Name: 0, Flags: -1},
 	{Nr: unix.SYS_UTIMES, Op: OpTime, Dir: -1, Name: 0, Flags: -1},
-	{Nr: unix.SYS_FUTIMESAT, Op: OpTime, Dir: 0, Name: 1, Flags: -1, when: []cond{{1, nonzero64, nil}}},
+	{Nr: unix.SYS_FUTIMESAT, Op: OpTime, Dir: 0, Name: 1, Flags: -1},
 	{Nr: unix.SYS_ALARM, Op: OpTimer, Dir: -1, Name: -1, Flags: -1},
 	{Nr: unix.SYS_USELIB, Op: OpBlind, Dir: -1, Name: -1, Flags: -1, Text: "uselib"},
 }
