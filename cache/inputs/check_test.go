@@ -204,7 +204,7 @@ func TestCheck(t *testing.T) {
 			func(b *bench) { b.write("data/new.csv", "1") },
 			"data, which train.py listed, gained new.csv (--untracked 'new.csv' leaves it out)"},
 		{"… gains two", "data", listed, nil,
-			func(b *bench) { b.write("data/n1", "1"); b.write("data/n2", "1") }, "and 1 more"},
+			func(b *bench) { b.write("data/n2", "1"); b.write("data/n1", "1"); b.write("data/n3", "1") }, "gained n1 and 2 more"},
 		{"… loses one", "data", listed, nil,
 			func(b *bench) { b.remove("data/a.csv") }, "lost a name"},
 		{"… has one edited", "data", listed, nil,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"dvlcache/cache/internal/digest"
 	"dvlcache/cache/internal/files"
@@ -130,6 +131,7 @@ func (k *checking) compareNames(o *Observation, path string, names []Entry) stri
 		}
 	}
 	if len(fresh) > 0 {
+		slices.Sort(fresh) // a folder has them in any order, and the first is told of
 		return gained(fresh)
 	}
 	for short, count := range had {
