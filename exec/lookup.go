@@ -68,7 +68,11 @@ func (c *call) identified(ctx context.Context, known *key.Call, err error) error
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.As(err, &unreadable):
-		c.warn(fmt.Sprintf("%v, so this call can't be cached", err), "")
+		hint := ""
+		if errors.Is(err, key.ErrPipe) {
+			hint = "<(…) of a shell is a pipe: a file in its place can be looked at, {file} in a batch is one, and --stdin hands stdin on"
+		}
+		c.warn(fmt.Sprintf("%v, so this call can't be cached", err), hint)
 		return nil
 	case err != nil:
 		return err

@@ -139,7 +139,7 @@ func refuseGlued(arg string) error {
 			continue
 		}
 		if info, err := os.Stat(name); err == nil && isPipe(info) {
-			return &UnreadableError{name, errPipe}
+			return &UnreadableError{name, ErrPipe}
 		}
 	}
 	return nil
@@ -198,7 +198,7 @@ func (c *Call) lookAt(ctx context.Context, text string) (*Digest, error) {
 	case err == nil && info.Mode().IsRegular():
 		if runtime.GOOS != "linux" {
 			for range descriptors(text) { // reading it would move the place at which COMMAND reads
-				return nil, &UnreadableError{text, errPipe}
+				return nil, &UnreadableError{text, ErrPipe}
 			}
 		}
 		sum, err := c.track(ctx, text)
@@ -208,7 +208,7 @@ func (c *Call) lookAt(ctx context.Context, text string) (*Digest, error) {
 		c.files[len(c.files)-1].executable = info.Mode()&0o111 != 0
 		return &sum, nil
 	case err == nil && isPipe(info):
-		return nil, &UnreadableError{text, errPipe}
+		return nil, &UnreadableError{text, ErrPipe}
 	case err != nil && !namesNothing(err):
 		return nil, &UnreadableError{text, err}
 	case err != nil:

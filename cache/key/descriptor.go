@@ -18,7 +18,7 @@ type Descriptor struct {
 func (c *Call) addDescriptors(ctx context.Context, list []Descriptor) error {
 	for _, d := range list {
 		if d.Once {
-			return &UnreadableError{fmt.Sprintf("descriptor %d (%s), which was left open for it,", d.Number, d.Name), errPipe}
+			return &UnreadableError{fmt.Sprintf("descriptor %d (%s), which was left open for it,", d.Number, d.Name), ErrPipe}
 		}
 		path := fmt.Sprintf("/proc/self/fd/%d", d.Number)
 		sum, err := c.track(ctx, path)

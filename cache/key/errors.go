@@ -32,8 +32,8 @@ func unreadable(path string, err error) error {
 	return &UnreadableError{path, err}
 }
 
-// errPipe: what a pipe holds can be read once only, and that is the program's.
-var errPipe = errors.New("it is a pipe or a socket, and what it holds can't be looked at beforehand")
+// ErrPipe: what a pipe holds can be read once only, and that is the program's.
+var ErrPipe = errors.New("it is a pipe or a socket, and what it holds can't be looked at beforehand")
 
 // errChanging: it was read twice, and held something else.
 var errChanging = errors.New("it is being changed")

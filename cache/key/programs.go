@@ -125,7 +125,7 @@ func (c *Call) addWord(ctx context.Context, text string, s *start) error {
 				return err
 			}
 		case err == nil && isPipe(info):
-			return &UnreadableError{name, errPipe}
+			return &UnreadableError{name, ErrPipe}
 		case errors.Is(err, fs.ErrPermission):
 			return &UnreadableError{name, err}
 		}
