@@ -316,7 +316,7 @@ func TestWeights(t *testing.T) {
 		t.Errorf("Beta:1E0:16 is read as %s", m)
 	}
 	for _, wrong := range []string{"", "shap", "shapley:1", "banzhaf:", "banzhaf:0", "banzhaf:1", "banzhaf:x", "banzhaf:0.5:1",
-		"beta", "beta:1", "beta:0:1", "beta:1:-1", "beta:1:nan", "beta:1:inf", "beta:1:2:3", "loo:1", "tmc:0.1"} {
+		"beta", "beta:1", "beta:0:1", "beta:1:-1", "beta:1:nan", "beta:1:inf", "beta:1e308:1e308", "beta:1:1e7", "beta:1:2:3", "loo:1", "tmc:0.1"} {
 		if m, err := ParseMethod(wrong); err == nil {
 			t.Errorf("%q is read as %s", wrong, m)
 		}

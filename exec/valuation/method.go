@@ -24,7 +24,7 @@ const (
 )
 
 // ParseMethod reads shapley, banzhaf, banzhaf:W with 0 < W < 1, beta:A:B with A and B
-// above 0, loo or tmc, in capitals or not.
+// above 0 and at most 1e6, loo or tmc, in capitals or not.
 func ParseMethod(text string) (Method, error) {
 	name, rest, given := strings.Cut(strings.ToLower(text), ":")
 	var numbers []float64
@@ -53,8 +53,9 @@ func ParseMethod(text string) (Method, error) {
 		}
 		return Method{kind: banzhaf, a: numbers[0]}, nil
 	case name == "beta" && len(numbers) == 2:
-		if numbers[0] <= 0 || numbers[1] <= 0 {
-			return Method{}, fmt.Errorf("method %q: both numbers have to be above 0", text)
+		// Of larger ones log-gamma is so large that its rounding is seen in the weights.
+		if min(numbers[0], numbers[1]) <= 0 || max(numbers[0], numbers[1]) > 1e6 {
+			return Method{}, fmt.Errorf("method %q: both numbers have to be above 0, and 1e6 at most", text)
 		}
 		return Method{kind: beta, a: numbers[0], b: numbers[1]}, nil
 	}
