@@ -135,22 +135,49 @@ func fileMode(mode uint32) fs.FileMode {
 }
 
 // MarksOf are the marks as evaluations of a command's program have them, be it started
-// by a launcher. dir is the working directory: scripts of one name in two folders are two
-// programs.
+// by a launcher. What one program makes, another may list: so scripts of one name in two
+// folders are two programs, and so are a program's subcommands, and the texts of sh -c but
+// for the numbers in them, which may be the subset. dir is the working directory.
 func MarksOf(m *inputs.Marks, dir string, args []string) *inputs.Marks {
 	program, own := launch.ProgramNames(args), launch.Own(args)
 	name := args[own]
-	if own > 0 && len(program) == 1 {
-		if before := args[own-1]; before == "-m" || before == "--module" {
-			program = append(program, name)
+	switch {
+	case own > 0 && (args[own-1] == "-m" || args[own-1] == "--module"):
+		program = append(program, name)
+	case own > 0 && launch.IsText(args[own-1]):
+		program = append(program, withoutNumbers(name))
+	default:
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
 		}
-		return m.For(strings.Join(program, "\x00"))
+		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+			program[len(program)-1] = name
+		}
 	}
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(dir, name)
-	}
-	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
-		program[len(program)-1] = name
+	if own+1 < len(args) && isSubcommand(args[own+1]) {
+		program = append(program, args[own+1])
 	}
 	return m.For(strings.Join(program, "\x00"))
+}
+
+// withoutNumbers is a text with 0 in the place of each number and each list of some.
+func withoutNumbers(text string) string {
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] < '0' || text[i] > '9' {
+			b.WriteByte(text[i])
+			continue
+		}
+		b.WriteByte('0')
+		for i+1 < len(text) && strings.IndexByte("0123456789., ", text[i+1]) >= 0 {
+			i++
+		}
+	}
+	return b.String()
+}
+
+// isSubcommand reports whether an argument behind a program may name what it is to do.
+func isSubcommand(arg string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	return arg != "" && strings.IndexByte(letters, arg[0]) >= 0 && strings.Trim(arg, letters+"-_") == ""
 }

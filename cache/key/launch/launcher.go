@@ -103,7 +103,7 @@ func Walk(args []string, isFile, isFound func(arg string) bool) (names []string,
 			}
 			return append(names, filepath.Base(arg)), i + 1
 		}
-		if interpreter && i > 0 && isText(args[i]) {
+		if interpreter && i > 0 && IsText(args[i]) {
 			return names, i + 1
 		}
 		if Word(arg) != arg || arg == "" {
@@ -120,9 +120,9 @@ func Walk(args []string, isFile, isFound func(arg string) bool) (names []string,
 	return names, len(args) - 1
 }
 
-// isText reports whether the argument behind an interpreter's option is what it
+// IsText reports whether the argument behind an interpreter's option is what it
 // runs: a text, or a module.
-func isText(option string) bool {
+func IsText(option string) bool {
 	switch option {
 	case "--eval", "--module", "--command", "--print", "--expression":
 		return true
