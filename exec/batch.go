@@ -12,6 +12,7 @@ import (
 	"dvlcache/cache/inputs"
 	"dvlcache/cache/key"
 	"dvlcache/cache/stats"
+	"dvlcache/exec/process"
 )
 
 // Line is one call of a batch.
@@ -129,7 +130,10 @@ func (q *Batch) Run(ctx context.Context, read func() (lines []Line, more bool, e
 		memo.Store = b.committer
 	}
 	query := q.Query
-	query.Alone = !query.handsOnRank()
+	// Its programs have a subset each: as ranks they would wait for each other, and each for
+	// another subset. Where we are none, what looks like one is the user's own.
+	_, several := process.Rank()
+	query.NoRank = several && !query.handsOnRank()
 	b.finder = finder{memo: &memo, query: &query, reader: memo.newCall(query), byInput: q.ByInput}
 	err := b.run(ctx, read)
 	b.tally.Tell(b.counts, true)

@@ -90,7 +90,7 @@ func (c *call) run(ctx context.Context) (e evaluation) {
 	cmd := process.Command{
 		Path:    c.program,
 		Args:    args,
-		Env:     process.Environment(c.withheld(), slices.Concat(c.Env, c.PassEnv), extra...),
+		Env:     process.Environment(c.NoRank, slices.Concat(c.Env, c.PassEnv), extra...),
 		Tee:     c.Tee,
 		Timeout: c.Timeout,
 		Watch:   c.watchMode(),

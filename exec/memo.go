@@ -174,7 +174,7 @@ func (c *call) leaser() cache.Leaser {
 	if !ok || !c.usesStore || c.Refresh || c.Repeat.on() {
 		return nil
 	}
-	if rank, several := process.Rank(); several && !c.Alone {
+	if rank, several := process.Rank(); several && !c.NoRank {
 		if rank == 0 {
 			tellRanks.Do(func() {
 				c.Warn("each rank of this parallel program asks for itself, and may evaluate the same call", "dvlcache run -- mpirun … evaluates it once")

@@ -39,9 +39,9 @@ type Query struct {
 	Namespace   string
 
 	PassEnv []string // variables of those withheld that are handed on without counting
-	// Alone says that COMMAND is no rank of a parallel program, though we may be one: it
-	// isn't told so.
-	Alone bool
+	// NoRank says that we are a rank of a parallel program and COMMAND is none: it isn't told
+	// so, and ranks share the work.
+	NoRank bool
 
 	Extraction number.Extraction
 	KeepOutput int // bytes of stdout to keep with the number
@@ -68,19 +68,9 @@ type Query struct {
 	Stop   cache.StopRule
 }
 
-// withheld are the variables that COMMAND doesn't get, if they aren't handed on.
-func (q *Query) withheld() []string {
-	if q.Alone {
-		return slices.Concat(process.ArrayIndices, process.RankVariables)
-	}
-	return process.ArrayIndices
-}
-
 // handsOnRank reports whether COMMAND is to know of our rank in any case.
 func (q *Query) handsOnRank() bool {
-	return slices.ContainsFunc(process.RankVariables, func(name string) bool {
-		return slices.Contains(q.Env, name) || slices.Contains(q.PassEnv, name)
-	})
+	return slices.ContainsFunc(slices.Concat(q.Env, q.PassEnv), process.TellsRank)
 }
 
 // Repeat says how many evaluations of a stochastic utility a call makes. The

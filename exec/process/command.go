@@ -15,10 +15,10 @@ import (
 	"dvlcache/cache/plain"
 )
 
-// ArrayIndices are the variables by which schedulers number the tasks of an
+// arrayIndices are the variables by which schedulers number the tasks of an
 // array. They are withheld from programs, since the number of one task would
 // be answered to all.
-var ArrayIndices = []string{"SLURM_ARRAY_TASK_ID", "PBS_ARRAY_INDEX", "SGE_TASK_ID", "LSB_JOBINDEX", "PARALLEL_SEQ", "PBS_ARRAYID"}
+var arrayIndices = []string{"SLURM_ARRAY_TASK_ID", "PBS_ARRAY_INDEX", "SGE_TASK_ID", "LSB_JOBINDEX", "PARALLEL_SEQ", "PBS_ARRAYID"}
 
 // LookPath finds the executable of a command as execvp(3) would, in the working
 // directory too if PATH names it, and leaves links as they are. Its error is a
@@ -61,12 +61,12 @@ const (
 	WatchOrFail               // else it isn't run: Run's error is a *watch.Unavailable
 )
 
-// Environment is our own without the variables that are withheld, except those that are
-// to be handed on, and with extra.
-func Environment(withheld, handOn []string, extra ...string) []string {
+// Environment is our own without the array indices of schedulers, and without what tells a
+// program that is no rank of ours, except what is to be handed on, and with extra.
+func Environment(noRank bool, handOn []string, extra ...string) []string {
 	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
-		return slices.Contains(withheld, name) && !slices.Contains(handOn, name)
+		return (slices.Contains(arrayIndices, name) || noRank && TellsRank(name)) && !slices.Contains(handOn, name)
 	})
 	return append(env, extra...)
 }

@@ -2,7 +2,9 @@ package process
 
 import (
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // worlds are the variables by which launchers of parallel programs tell a process its
@@ -17,17 +19,21 @@ var worlds = []struct{ rank, size string }{
 	{"HOROVOD_RANK", "HOROVOD_SIZE"},
 }
 
-// RankVariables are those by which a program learns that it is one of several processes
-// of one parallel program. A batch withholds them from its programs, which the processes
-// that work on it share among them: as ranks they would wait for each other, and each for
-// another subset.
-var RankVariables = func() []string {
-	names := []string{"PMIX_RANK"}
+// launched begin the names of variables by which a program of MPI finds who launched it, and
+// mpirun that it is launched itself, which it refuses. A user's own settings of Open MPI
+// begin otherwise.
+var launched = []string{"OMPI_COMM_WORLD_", "OMPI_UNIVERSE_SIZE", "OMPI_MCA_ess", "OMPI_MCA_orte_", "OMPI_MCA_pmix", "PMIX_", "PMI_", "MV2_COMM_WORLD_"}
+
+// TellsRank reports whether a variable is one by which a program learns that it is one of
+// several processes of one parallel program.
+func TellsRank(name string) bool {
 	for _, w := range worlds {
-		names = append(names, w.rank, w.size)
+		if name == w.rank || name == w.size {
+			return true
+		}
 	}
-	return names
-}()
+	return slices.ContainsFunc(launched, func(begin string) bool { return strings.HasPrefix(name, begin) })
+}
 
 // Rank returns which of several processes of one parallel program we are, from 0, and
 // whether we are one. They wait for each other, so none of them may wait until another's

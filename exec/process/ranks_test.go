@@ -1,6 +1,9 @@
 package process
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestRank(t *testing.T) {
 	for _, c := range []struct {
@@ -32,5 +35,32 @@ func TestRank(t *testing.T) {
 				t.Errorf("%v: rank %d, %v", c.env, rank, several)
 			}
 		})
+	}
+}
+
+// TestEnvironment: a program that is no rank isn't told that we are one, and gets all else,
+// settings of MPI among it.
+func TestEnvironment(t *testing.T) {
+	ranks := []string{"OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_MCA_orte_hnp_uri", "PMIX_NAMESPACE", "PMI_FD", "RANK", "WORLD_SIZE"}
+	kept := []string{"OMPI_MCA_btl", "LOCAL_RANK", "RANKS"}
+	for _, name := range slices.Concat(ranks, kept, arrayIndices) {
+		t.Setenv(name, "1")
+	}
+	for _, noRank := range []bool{false, true} {
+		env := Environment(noRank, []string{"RANK", "SGE_TASK_ID"}, "EXTRA=1")
+		has := func(name string) bool { return slices.Contains(env, name+"=1") }
+		for _, name := range ranks {
+			if want := !noRank || name == "RANK"; has(name) != want {
+				t.Errorf("no rank %v: %s is handed on: %v", noRank, name, !want)
+			}
+		}
+		for _, name := range append(kept, "EXTRA", "SGE_TASK_ID") {
+			if !has(name) {
+				t.Errorf("no rank %v: %s is withheld", noRank, name)
+			}
+		}
+		if has("SLURM_ARRAY_TASK_ID") {
+			t.Errorf("no rank %v: the index of an array is handed on", noRank)
+		}
 	}
 }

@@ -231,7 +231,7 @@ func (v *Verifier) near(now, stored float64) bool {
 
 // environment is ours, with what counted set as it was then.
 func (v *Verifier) environment(counted map[string]*string) []string {
-	env := slices.DeleteFunc(process.Environment(process.ArrayIndices, nil), func(set string) bool {
+	env := slices.DeleteFunc(process.Environment(false, nil), func(set string) bool {
 		name, _, _ := strings.Cut(set, "=")
 		_, counts := counted[name]
 		return counts
