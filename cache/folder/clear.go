@@ -118,9 +118,13 @@ func (s *Store) replaceCurrent(dir, namespace string, old cache.Token) error {
 }
 
 // removeSettled removes what nothing finds any more, where CURRENT is gone. A period that
-// is about to begin isn't settled yet.
+// is about to begin isn't settled yet; another machine may have begun one by now.
 func (s *Store) removeSettled(dir string) {
-	for _, period := range s.settledIn(dir) {
+	periods := s.settledIn(dir)
+	if _, _, err := s.readCurrent(dir); !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	for _, period := range periods {
 		s.removeAll(period)
 	}
 }

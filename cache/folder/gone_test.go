@@ -142,3 +142,49 @@ func TestBeginTogether(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// listing is a disk on which something happens before a folder is listed.
+type listing struct {
+	quick
+	dir    string
+	before func()
+}
+
+func (l *listing) List(dir string) ([]string, error) {
+	if dir == l.dir && l.before != nil {
+		l.before()
+	}
+	return l.quick.List(dir)
+}
+
+// TestClearSparesWhatBegins: where a clear found no CURRENT, and another machine has begun the
+// namespace since and stored a number, that stays.
+func TestClearSparesWhatBegins(t *testing.T) {
+	dir, id := t.TempDir(), cache.ID{Namespace: "default"}
+	other := newQuick(dir)
+	defer other.Close()
+	for name, clear := range map[string]func(*Store) error{
+		"one": func(s *Store) error { _, err := s.Clear(context.Background(), "default"); return err },
+		"all": func(s *Store) error { _, err := s.ClearAll(context.Background()); return err },
+	} {
+		slow := &listing{quick: quick{disk.New(dir)}, dir: folderOf("default")}
+		s := newStore(dir, slow)
+		defer s.Close()
+		put(t, other, id, 1)
+		if err := os.Remove(filepath.Join(dir, filepath.FromSlash(folderOf("default")), currentName)); err != nil {
+			t.Fatal(err)
+		}
+		listed := 0
+		slow.before = func() {
+			if listed++; listed == 1 {
+				put(t, other, id, 2)
+			}
+		}
+		if err := clear(s); err != nil {
+			t.Fatal(err)
+		}
+		if v, ok := number(t, other, id); !ok || v != 2 || listed == 0 {
+			t.Errorf("%s: %v, %v is left of what was stored meanwhile", name, v, ok)
+		}
+	}
+}
