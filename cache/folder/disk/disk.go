@@ -197,14 +197,22 @@ func (d *Disk) Open(name string) (f File, err error) {
 	return f, err
 }
 
+// made are the modes of what is made in the folder that is open.
+func (d *Disk) made() share.Modes {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.modes
+}
+
 // Create implements System. What it makes is as open as the folder; see package share.
 func (d *Disk) Create(name string) (f File, err error) {
 	err = d.do("create", name, func(root *os.Root, rest string) error {
-		o, err := root.OpenFile(rest, os.O_WRONLY|os.O_CREATE|os.O_EXCL, d.modes.File)
+		modes := d.made()
+		o, err := root.OpenFile(rest, os.O_WRONLY|os.O_CREATE|os.O_EXCL, modes.File)
 		if err != nil {
 			return err
 		}
-		if d.modes.Shared {
+		if modes.Shared {
 			if err := share.Widen(o); err != nil {
 				o.Close()
 				return err
@@ -241,10 +249,11 @@ func (d *Disk) Mkdir(name string) error {
 		return share.MakeAll(d.dir)
 	}
 	return d.do("mkdir", name, func(root *os.Root, rest string) error {
-		if d.modes.Shared {
+		modes := d.made()
+		if modes.Shared {
 			return share.Make(filepath.Join(d.dir, filepath.FromSlash(name)))
 		}
-		return root.Mkdir(rest, d.modes.Folder.Perm())
+		return root.Mkdir(rest, modes.Folder.Perm())
 	})
 }
 
