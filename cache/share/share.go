@@ -110,8 +110,12 @@ const tempMark = ".new-"
 const tempAge = 24 * time.Hour
 
 // Sweep removes from a folder what Make has left there where its process was killed. They
-// are empty, and what isn't stays.
+// are empty, and what isn't stays. Where no group shares the folder Make leaves nothing, and
+// what has such a name is somebody's own.
 func Sweep(dir string) {
+	if !In(dir).Shared {
+		return
+	}
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		if !e.IsDir() || !strings.Contains(e.Name(), tempMark) {

@@ -53,14 +53,25 @@ func TestSweep(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	Sweep(dir)
-	var left []string
-	entries, err := os.ReadDir(dir)
-	for _, e := range entries {
-		left = append(left, e.Name())
-	}
-	if want := []string{"file.new-1a", "full.new-1y", "leases", "young.new-1z"}; err != nil || !slices.Equal(left, want) {
-		t.Errorf("%v: %v are left, and not %v", err, left, want)
+	for _, c := range []struct {
+		mode fs.FileMode
+		want []string
+	}{
+		{0o700, []string{"file.new-1a", "full.new-1y", "leases", "leases.new-1x", "young.new-1z"}}, // nobody shares it
+		{0o770 | fs.ModeSetgid, []string{"file.new-1a", "full.new-1y", "leases", "young.new-1z"}},
+	} {
+		if err := os.Chmod(dir, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		Sweep(dir)
+		var left []string
+		entries, err := os.ReadDir(dir)
+		for _, e := range entries {
+			left = append(left, e.Name())
+		}
+		if err != nil || !slices.Equal(left, c.want) {
+			t.Errorf("%v: %v are left of a folder with the mode %v, and not %v", err, left, c.mode, c.want)
+		}
 	}
 }
 
