@@ -56,8 +56,9 @@ func (s *Store) Check(ctx context.Context) (r cache.Report, err error) {
 const asidePrefix = "broken-"
 
 // Salvage sets aside what is damaged, after what can be read of it is put into another pack.
-// An entry of which a record is lost is deleted, if it wasn't stored anew since. Where it can't be known whose records are,
-// what was refreshed or deleted last may be back as it was before, which is told.
+// An entry of which a record is lost is deleted, if it wasn't stored anew since. Where it can't
+// be known whose records are, what was refreshed or deleted last may be back as it was before,
+// which is told.
 func (s *Store) Salvage(ctx context.Context) (r cache.Salvaged, err error) {
 	list, err := s.all(ctx, func(_ string, err error) { r.Lost = append(r.Lost, err.Error()) })
 	if err != nil {
