@@ -123,19 +123,30 @@ func (d *drawing) largestError() (most float64) {
 
 // verdict is what the reliability means.
 func (d *drawing) verdict() string {
-	switch r := d.Reliability; {
+	apart := d.apart()
+	switch {
 	case d.exactly() && d.Method.Truncated():
 		return "No standard error is above 0, as far as truncated orders can tell."
 	case d.exactly():
 		return "The values are exact: nothing that counts was left unasked."
 	case d.Players == 1:
 		return "There is one value, and its standard error is of the noise of its scores."
-	case r >= 0.9:
-		return fmt.Sprintf("The values can be told apart: no more than %s of their spread is error.", percent(1-r))
-	case r >= 0.5:
-		return fmt.Sprintf("The values are told apart in the large: %s of their spread is error, so neighbours in rank may well stand the other way round.", percent(1-r))
+	case apart >= 0.9:
+		return fmt.Sprintf("The values can be told apart: of %s of all pairs the intervals don't meet.", percent(apart))
+	case apart >= 0.5:
+		return fmt.Sprintf("The values are told apart in the large: of %s of all pairs the intervals don't meet, but neighbours in rank may well stand the other way round.", percent(apart))
 	}
-	return fmt.Sprintf("The values can hardly be told apart yet: %s of their spread is error. Half the error takes four times as many evaluations.", percent(1-d.Reliability))
+	return fmt.Sprintf("The values can hardly be told apart yet: of %s of all pairs alone the intervals don't meet. Half the error takes four times as many evaluations.", percent(apart))
+}
+
+// apart is of how many pairs of points the intervals don't meet, from 0 to 1. The
+// reliability doesn't say that: one value far from the others makes it high.
+func (d *drawing) apart() float64 {
+	meet := 0
+	for _, p := range d.Points {
+		meet += p.RankHigh - p.RankLow
+	}
+	return 1 - float64(meet)/float64(d.Players*(d.Players-1))
 }
 
 func (d *drawing) warnings() (all []string) {
