@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -238,6 +239,10 @@ func openBase(ui *terminal, s *config.Settings) (cache.Store, error) {
 		dir, err := filepath.Abs(s.Folder)
 		if err != nil {
 			return nil, err
+		}
+		// It would be made on each machine, and shared by none.
+		if _, err := os.Stat(filepath.Dir(dir)); errors.Is(err, fs.ErrNotExist) {
+			ui.warn(fmt.Sprintf("there is no %s, in which the cache's folder %s is to lie", filepath.Dir(dir), filepath.Base(dir)), "mount the file system that is shared, or make it")
 		}
 		if share.In(dir).Open {
 			ui.warn(fmt.Sprintf("everybody may write to %s, and so answer any number", dir), "chmod o-w "+dir)
