@@ -186,8 +186,9 @@ func (r *Runner) Run(ctx context.Context, c Command) (Outcome, error) {
 		defer close(drained)
 		var w io.Writer = kept
 		if c.Tee {
-			// A stderr that is gone must not stop the capture.
-			w = io.MultiWriter(kept, deaf{r.Stderr})
+			shown := &tee{to: r.Stderr}
+			defer shown.endLine()
+			w = io.MultiWriter(kept, shown)
 		}
 		io.Copy(w, struct{ io.Reader }{out})
 	}()
@@ -389,12 +390,4 @@ func (r *Runner) signalOne(pid int, sig syscall.Signal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.send(pid, sig)
-}
-
-// deaf is a writer whose errors nobody hears.
-type deaf struct{ w io.Writer }
-
-func (d deaf) Write(p []byte) (int, error) {
-	d.w.Write(p)
-	return len(p), nil
 }
