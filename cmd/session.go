@@ -47,11 +47,15 @@ and --resume goes on with it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			// What is in force here is handed on by the environment, so
 			// that a flag of ours counts below.
+			outer, outerSaves := currentSession()
 			os.Unsetenv(sessionVariable)
 			os.Unsetenv(saveVariable)
 			s, origins, err := load(ui, cmd)
 			if err != nil {
 				return err
+			}
+			if outer != "" && !endedSession(outer) && (!save || outerSaves) && resume == "" && !placed(origins) {
+				return joinOuter(origins, args, outer, outerSaves)
 			}
 			save = save || resume != ""
 			if save && s.Backend == "memory" {
@@ -88,17 +92,7 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 		return fmt.Errorf("the session has no folder: %w", err)
 	}
 	defer func() { end() }()
-	env := append(os.Environ(), sessionVariable+"="+dir)
-	if save {
-		env = append(env, saveVariable+"=1")
-	}
-	for _, o := range origins {
-		if !strings.HasPrefix(o.From, "flag ") {
-			continue
-		}
-		env = append(env, o.Setting.Variable()+"="+fromAnywhere(o)) // COMMAND may go elsewhere
-	}
-	last, err := runBelow(path, args, env, signals)
+	last, err := runBelow(path, args, environmentBelow(origins, dir, save), signals)
 	if late := awaitUsers(ui, dir, signals, last); late != nil && err == nil {
 		err = late
 	}
@@ -126,6 +120,43 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 	}
 	ui.message(fmt.Sprintf("session: %s, %s, %s saved", plural(counts[stats.Hits], "hit"), plural(counts[stats.Misses], "miss"),
 		duration(counts.Seconds(stats.NanosSaved))), "")
+	return err
+}
+
+// environmentBelow is the environment of COMMAND, by which all below know the session
+// and the flags of ours.
+func environmentBelow(origins []config.Origin, dir string, save bool) []string {
+	env := append(os.Environ(), sessionVariable+"="+dir)
+	if save {
+		env = append(env, saveVariable+"=1")
+	}
+	for _, o := range origins {
+		if strings.HasPrefix(o.From, "flag ") {
+			env = append(env, o.Setting.Variable()+"="+fromAnywhere(o)) // COMMAND may go elsewhere
+		}
+	}
+	return env
+}
+
+// placed reports whether a flag says where the cache of a session lies.
+func placed(origins []config.Origin) bool {
+	return slices.ContainsFunc(origins, func(o config.Origin) bool {
+		return strings.HasPrefix(o.From, "flag ") && slices.Contains([]string{"backend", "dir", "folder", "memcached"}, o.Setting.Name)
+	})
+}
+
+// joinOuter runs a session below another one as a part of that, which has what was
+// evaluated before, and saves what is new if it is to be saved.
+func joinOuter(origins []config.Origin, args []string, dir string, saves bool) error {
+	path, err := process.LookPath(args[0])
+	if err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 16)
+	notify(signals, passedOn...)
+	defer signal.Stop(signals)
+	joinSession(dir) // the other one lasts as long as we do
+	_, err = runBelow(path, args, environmentBelow(origins, dir, saves), signals)
 	return err
 }
 
