@@ -140,7 +140,8 @@ func createWhole(flag, file string) (w io.Writer, finish func(good bool) error, 
 		}
 		return fmt.Errorf("--%s %s: %w", flag, file, plain.Error(err))
 	}
-	if info, err := os.Stat(file); namesOpenFile(file) || err == nil && !info.Mode().IsRegular() {
+	old, none := os.Stat(file)
+	if namesOpenFile(file) || none == nil && !old.Mode().IsRegular() {
 		f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0)
 		if err != nil {
 			return nil, nil, explain(err)
@@ -156,6 +157,9 @@ func createWhole(flag, file string) (w io.Writer, finish func(good bool) error, 
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return nil, nil, explain(err)
+	}
+	if none == nil {
+		f.Chmod(old.Mode().Perm()) // what was for its owner alone stays so, as under >
 	}
 	return f, func(good bool) error {
 		if good {
