@@ -101,13 +101,16 @@ func (f *batchFlags) choices() []choice {
 }
 
 func (f *batchFlags) check() error {
-	if f.null {
-		f.inputFormat = "null"
-	}
 	for _, choice := range f.choices() {
 		if err := choice.check(); err != nil {
 			return err
 		}
+	}
+	if f.null {
+		if f.inputFormat != "lines" && f.inputFormat != "null" {
+			return usage(fmt.Errorf("--null is for lines, and --input-format is %s", f.inputFormat), "leave one of them out")
+		}
+		f.inputFormat = "null"
 	}
 	if f.retries < 0 {
 		return usage(fmt.Errorf("--retries: %d is less than none", f.retries), "")
