@@ -165,7 +165,7 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	runner := &process.Runner{Stderr: os.Stderr, Grace: s.Grace}
 	ctx, stop := watchSignals(context.Background(), runner)
 	if f.output == "" {
-		out = impatient(ctx, os.Stdout)
+		out = ui.aboveProgress(impatient(ctx, os.Stdout))
 	} else if out, finish, err = createWhole("output", f.output); err != nil {
 		return errors.Join(err, stop())
 	}

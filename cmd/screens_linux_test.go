@@ -17,8 +17,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// screen runs dvlcache on a terminal of a width and returns what it shows there.
+// screen runs dvlcache with its stdout on a terminal of a width, and returns what it shows
+// there.
 func (b *workbench) screen(width int, args ...string) string {
+	b.Helper()
+	c := b.command(args...)
+	var stderr bytes.Buffer
+	c.Stderr = &stderr
+	shown := b.shownBy(width, c)
+	if shown == "" {
+		b.Fatalf("%q shows nothing: %s", args, stderr.String())
+	}
+	return shown
+}
+
+// shownBy runs a command on a terminal of a width, stderr too unless that goes elsewhere,
+// and returns what is written there.
+func (b *workbench) shownBy(width int, c *osexec.Cmd) string {
 	b.Helper()
 	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
@@ -36,9 +51,9 @@ func (b *workbench) screen(width int, args ...string) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := b.command(args...)
-	var stderr bytes.Buffer
-	c.Stdout, c.Stderr = stdout, &stderr
+	if c.Stdout = stdout; c.Stderr == nil {
+		c.Stderr = stdout
+	}
 	err = c.Start()
 	stdout.Close()
 	if err != nil {
@@ -49,10 +64,25 @@ func (b *workbench) screen(width int, args ...string) string {
 	if err := c.Wait(); err != nil && !errors.As(err, &exit) {
 		b.Fatal(err)
 	}
-	if len(shown) == 0 {
-		b.Fatalf("%q shows nothing: %s", args, stderr.String())
-	}
 	return strings.ReplaceAll(string(shown), "\r\n", "\n")
+}
+
+// TestBatchOnATerminal: where results and the bar stand on one terminal, the bar is taken
+// away for each result.
+func TestBatchOnATerminal(t *testing.T) {
+	t.Parallel()
+	b := newWorkbench(t)
+	b.write("train.sh", "#!/bin/sh\nsleep 0.2\necho 0.$1\n") // a bar is drawn every 100 ms
+	c := b.command("batch", "--", "./train.sh")
+	c.Stdin = strings.NewReader("1\n2\n3\n")
+	written := b.shownBy(80, c)
+	var shown []string
+	for line := range strings.Lines(written) {
+		shown = append(shown, line[strings.LastIndex(line, "\r\x1b[K")+1:])
+	}
+	if got := strings.ReplaceAll(strings.Join(shown, ""), "\x1b[K", ""); got != "1\t0.1\n2\t0.2\n3\t0.3\n" || !strings.Contains(written, "] 1/3") {
+		t.Errorf("it shows %q", written)
+	}
 }
 
 // TestScreens: what is shown on a terminal is no wider than it, but for lines that

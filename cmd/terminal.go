@@ -145,6 +145,25 @@ func (t *terminal) endProgress() {
 	io.WriteString(os.Stderr, t.clearLine())
 }
 
+// aboveProgress returns what writes results to w, which is our stdout: where that is a
+// terminal the progress line is taken away first, which stands where they go.
+func (t *terminal) aboveProgress(w io.Writer) io.Writer {
+	if !term.IsTerminal(int(os.Stdout.Fd())) {
+		return w
+	}
+	return &overProgress{t, w}
+}
+
+type overProgress struct {
+	t  *terminal
+	to io.Writer
+}
+
+func (w *overProgress) Write(p []byte) (int, error) {
+	w.t.endProgress()
+	return w.to.Write(p)
+}
+
 // clearLine is what takes away the progress line that stands. It needs the lock.
 func (t *terminal) clearLine() string {
 	if !t.line {
