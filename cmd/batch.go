@@ -212,6 +212,9 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 	}
 	state, err := batch.Run(ctx, lines.group)
 	ui.endProgress()
+	if err == nil {
+		err = w.end()
+	}
 	if err == nil && state.Failed > 0 {
 		err = &failedLines{state.Failed, state.Done, hint}
 	}
@@ -273,10 +276,7 @@ func (b *batchWriter) line(a exec.LineAnswer) error {
 		b.w.WriteString(value)
 		return b.w.WriteByte('\n')
 	case "csv":
-		if !b.header {
-			b.header = true
-			b.csv.Write([]string{"input", "value", "stderr", "count", "cached", "seconds", "status"})
-		}
+		b.head()
 		input := csvCell(a.Input)
 		row := []string{input, value, "NA", "0", "false", "NA", strconv.Itoa(status)}
 		if a.Err == nil {
@@ -305,6 +305,25 @@ func (b *batchWriter) line(a exec.LineAnswer) error {
 	}
 	b.w.Write(cache.EscapeControls(line))
 	return b.w.WriteByte('\n')
+}
+
+// head writes the header of a CSV, if it isn't there yet.
+func (b *batchWriter) head() {
+	if !b.header {
+		b.header = true
+		b.csv.Write([]string{"input", "value", "stderr", "count", "cached", "seconds", "status"})
+	}
+}
+
+// end is called when all lines are answered. A CSV without a row has a header, too, or
+// readers such as pandas fail.
+func (b *batchWriter) end() error {
+	if b.format != "csv" || b.header {
+		return nil
+	}
+	b.head()
+	b.csv.Flush()
+	return b.flush()
 }
 
 func (b *batchWriter) flush() error {
