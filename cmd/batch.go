@@ -175,11 +175,11 @@ func runBatch(ui *terminal, s *config.Settings, q exec.Query, f batchFlags) (err
 		finish(false)
 		return err
 	}
+	var outputs []string
 	if file, ok := out.(*os.File); ok && f.output != "" {
-		o.keepOutputs(q.Args, f.output, file.Name())
-	} else {
-		o.keepOutputs(q.Args)
+		outputs = []string{f.output, file.Name()}
 	}
+	o.keepOutputs(lines.template.Example(q.Args, q.Rules), outputs...)
 	whole := inOne(q.Args)
 	q.Args = q.Args[:1]
 	q.Repeat.Jobs = 1 // the workers are spread over the lines

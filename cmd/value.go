@@ -266,7 +266,7 @@ func (f *valueFlags) run(ui *terminal, s *config.Settings, q exec.Query, setting
 	if file, ok := out.(*os.File); ok && f.output != "" {
 		outputs = append(outputs, f.output, file.Name())
 	}
-	o.keepOutputs(q.Args, outputs...)
+	o.keepOutputs(command.Example(q.Args, q.Rules), outputs...)
 	made := &placeholder.Folder{}
 	defer made.Close()
 	memo := &exec.Memo{Store: o.store, Stats: o.stats, Digests: o.digests, Runner: runner, Warn: ui.warn, Observer: o.observer(s, q, false), Made: made}
@@ -309,6 +309,7 @@ func (f *valueFlags) run(ui *terminal, s *config.Settings, q exec.Query, setting
 func newAsker(s *config.Settings, q exec.Query, memo *exec.Memo, command *placeholder.Template, p *players) *asker {
 	a := &asker{players: p, command: command, check: sameRules(s, q.Args), noisy: q.Repeat.Samples > 0 || q.Repeat.Converge, inOne: inOne(q.Args), stopped: make(chan struct{})}
 	a.stop = sync.OnceFunc(func() { close(a.stopped) })
+	q.Program = command.Example(q.Args, q.Rules) // points may have names like subcommands
 	q.Args = q.Args[:1]
 	q.Repeat.Jobs = 1 // the workers are spread over the subsets
 	a.batch = exec.Batch{Memo: memo, Query: q, Jobs: s.Jobs}

@@ -132,7 +132,7 @@ func (c *call) record(ctx context.Context, e evaluation) error {
 		}
 	}
 	if e.Trace != nil {
-		c.Observer.Mark(ctx, c.Args, e.Trace)
+		c.Observer.Mark(ctx, c.knownBy(), e.Trace)
 	}
 	var noNumber *number.Error
 	if e.err != nil && !errors.As(e.err, &noNumber) {

@@ -38,6 +38,10 @@ type Query struct {
 	Descriptors []key.Descriptor
 	Namespace   string
 
+	// Program are the arguments by which marks know COMMAND, where all calls are of one program
+	// though their arguments may not look so; nil: those of each.
+	Program []string
+
 	PassEnv []string // variables of those withheld that are handed on without counting
 	// NoRank says that we are a rank of a parallel program and COMMAND is none: it isn't told
 	// so, and ranks share the work.

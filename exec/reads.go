@@ -38,10 +38,18 @@ func (e *UnwatchedError) Unwrap() error { return e.Reason }
 // remembers nothing. It is for one goroutine at a time.
 type looks map[[32]byte]*inputs.Mismatch
 
+// knownBy are the arguments by which marks know a call's program.
+func (c *call) knownBy() []string {
+	if c.Program != nil {
+		return c.Program
+	}
+	return c.Args
+}
+
 // inputsOptions are those of a call.
 func (c *call) inputsOptions() inputs.Options {
 	o := c.Observer.Options
-	o.Marks = observe.MarksOf(o.Marks, o.Places.Dir, c.Args)
+	o.Marks = observe.MarksOf(o.Marks, o.Places.Dir, c.knownBy())
 	if c.key != nil {
 		o.Rules.Ignored = c.key.Ignored()
 	}

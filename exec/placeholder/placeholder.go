@@ -143,6 +143,16 @@ func (t *Template) Used() bool {
 // AppendLine adds {}, the whole line, as the last argument.
 func (t *Template) AppendLine() { t.args = append(t.args, []piece{{field: true}}) }
 
+// Example is COMMAND with its arguments for 0 in each place, or as it is where that can't be
+// put in.
+func (t *Template) Example(command []string, rules key.Rules) []string {
+	c, err := t.Expand(rules, func(string) (Value, error) { return Items([]string{"0"}), nil })
+	if err != nil {
+		return command
+	}
+	return c.Args
+}
+
 // Fields are the names of the fields that are put in; the whole line is none.
 func (t *Template) Fields() (names []string) {
 	for _, a := range t.args {
