@@ -225,7 +225,10 @@ func TestCheck(t *testing.T) {
 			func(b *bench) { b.link("data", "lnk") },
 			func(b *bench) { b.write("data/out-7", "1"); b.o.Marks.KeepMade(b.path("lnk/out-7")) }, ""},
 		{"… gains what another program made", "data", listed, nil,
-			func(b *bench) { b.write("data/out-7", "1"); b.o.Marks.For("prepare.py").KeepMade(b.path("data/out-7")) }, "gained out-7"},
+			func(b *bench) {
+				b.write("data/out-7", "1")
+				b.o.Marks.For("prepare.py", "").KeepMade(b.path("data/out-7"))
+			}, "gained out-7"},
 		{"… loses what a sibling had made by then", "data", listed,
 			func(b *bench) { b.write("data/tmp-7", "1") },
 			func(b *bench) { b.remove("data/tmp-7"); b.o.Marks.KeepMade(b.path("data/tmp-7")) }, ""},

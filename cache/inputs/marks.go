@@ -13,8 +13,8 @@ import (
 // misses, never a wrong number. A nil Marks remembers nothing. It may be used by many
 // goroutines.
 type Marks struct {
-	table   *table
-	program string
+	table         *table
+	program, task string // see For
 	// names that are known to be made: none is unmade again.
 	names *sync.Map
 }
@@ -23,13 +23,14 @@ type Marks struct {
 // first use.
 func NewMarks(path string) *Marks { return &Marks{table: &table{path: path}, names: &sync.Map{}} }
 
-// For returns the marks as evaluations of one program have them. What others made is
-// an input in its listings: a pipeline's second stage lists what the first has made.
-func (m *Marks) For(program string) *Marks {
+// For returns the marks as evaluations of one program have them that do one task. What
+// others made is an input in its listings: a pipeline's second stage lists what the first
+// has made. A state is the program's, whatever it is told to do.
+func (m *Marks) For(program, task string) *Marks {
 	if m == nil {
 		return nil
 	}
-	return &Marks{m.table, program, m.names}
+	return &Marks{m.table, program, task, m.names}
 }
 
 // Close closes the file.
@@ -118,7 +119,7 @@ func (m *Marks) describe(ctx context.Context, digests *key.Digests, name string)
 }
 
 // KeepMade remembers that an evaluation made a name, so that listings of the same
-// program leave it out from then on.
+// program and task leave it out from then on.
 func (m *Marks) KeepMade(name string) {
 	if m != nil {
 		folder, base := split(name)
@@ -145,7 +146,7 @@ func (m *Marks) made(folder, short string) (hash digest.Digest, ok bool) {
 }
 
 func (m *Marks) madeName(folder, short string) string {
-	return m.program + "\x00" + folder + "\x00" + short
+	return m.program + "\x00" + m.task + "\x00" + folder + "\x00" + short
 }
 
 // KeepUnwatchable remembers why a program can't be watched. program tells it from others

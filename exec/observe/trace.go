@@ -136,16 +136,17 @@ func fileMode(mode uint32) fs.FileMode {
 
 // MarksOf are the marks as evaluations of a command's program have them, be it started
 // by a launcher. What one program makes, another may list: so scripts of one name in two
-// folders are two programs, and so are a program's subcommands, and the texts of sh -c but
-// for the numbers in them, which may be the subset. dir is the working directory.
+// folders are two programs. A program's subcommands are tasks of their own, and so are the
+// texts of sh -c but for the numbers in them, which may be the subset. dir is the working
+// directory.
 func MarksOf(m *inputs.Marks, dir string, args []string) *inputs.Marks {
 	program, own := launch.ProgramNames(args), launch.Own(args)
-	name := args[own]
+	name, task := args[own], ""
 	switch {
 	case own > 0 && (args[own-1] == "-m" || args[own-1] == "--module"):
 		program = append(program, name)
 	case own > 0 && launch.IsText(args[own-1]):
-		program = append(program, withoutNumbers(name))
+		task = withoutNumbers(name)
 	default:
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(dir, name)
@@ -155,9 +156,9 @@ func MarksOf(m *inputs.Marks, dir string, args []string) *inputs.Marks {
 		}
 	}
 	if own+1 < len(args) && isSubcommand(args[own+1]) {
-		program = append(program, args[own+1])
+		task += "\x00" + args[own+1]
 	}
-	return m.For(strings.Join(program, "\x00"))
+	return m.For(strings.Join(program, "\x00"), task)
 }
 
 // withoutNumbers is a text with 0 in the place of each number and each list of some.
