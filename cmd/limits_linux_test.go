@@ -2,7 +2,11 @@ package cmd
 
 import (
 	"bytes"
+	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/gofrs/flock"
 )
 
 // TestAddressSpace: with as much as docs/guarantees.md asks for, all works.
@@ -18,5 +22,24 @@ func TestAddressSpace(t *testing.T) {
 		if err := c.Run(); err != nil {
 			t.Errorf("%s: %v: %.500s", call, err, &errs)
 		}
+	}
+}
+
+// TestListThatIsNotStored: a number isn't stored without the list of what its program reads,
+// and that is said.
+func TestListThatIsNotStored(t *testing.T) {
+	t.Parallel()
+	b := newWorkbench(t)
+	b.env = append(b.env, "DVLCACHE_TRACK=reads")
+	b.write("p.sh", "#!/bin/sh\necho $1\n")
+	b.run("run", "--track", "args", "--", "./p.sh", "0")
+	lock := flock.New(filepath.Join(b.dir, ".cache", "cache.lock"))
+	if ok, err := lock.TryRLock(); !ok {
+		t.Fatal(err)
+	}
+	defer lock.Unlock()
+	out, errs, status := b.run("run", "--lock-timeout", "10ms", "--", "./p.sh", "1")
+	if status != 0 || out != "1\n" || !strings.Contains(errs, "its lock for longer than 10ms; the number is not stored") {
+		t.Errorf("status %d, %q: %s", status, out, errs)
 	}
 }

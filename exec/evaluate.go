@@ -188,9 +188,11 @@ func (c *call) keep(ctx context.Context, e evaluation) error {
 	// Others that add samples of their own may unite inputs meanwhile.
 	for try := 0; ; try++ {
 		was, is, err := c.unite(ctx, e)
-		if err == nil {
-			err = c.merge(ctx, was, is.inputs, add)
+		if err != nil {
+			c.notStored(err)
+			return err
 		}
+		err = c.merge(ctx, was, is.inputs, add)
 		if err == nil {
 			c.under = is.inputs
 		}
@@ -313,6 +315,7 @@ func (c *call) unseen(ctx context.Context, run *evaluation) string {
 		c.warn(fmt.Sprintf("%s, which it reads, changed during the run; the number is not stored", name), "--untracked '"+name+"', if the number doesn't hang on it")
 		return name + " changed"
 	case run.unset != nil:
+		c.warn(fmt.Sprintf("%v; the number is not stored", run.unset), "")
 		return run.unset.Error()
 	case run.unseen != "":
 		c.warn(fmt.Sprintf("not all that %s reads could be seen (%s); the number is not stored", c.Args[0], run.unseen), "--track args stores it, and takes no notice of what it reads")

@@ -89,18 +89,25 @@ func (c *call) change(ctx context.Context, was []cache.Inputs, is cache.Inputs, 
 			if merged != nil {
 				c.series = merged
 			}
-		case errors.Is(err, cache.ErrSuperseded):
-			c.warn(fmt.Sprintf("%v; the number is not stored", err), "")
 		default:
-			consequence := "the number is not stored"
-			if c.Refresh {
-				consequence += ", and the one that --refresh was to replace, if there is any, still answers"
-			}
-			c.outOfOrder(err, consequence)
-			c.usesStore = false // or each further sample would take its time
+			c.notStored(err)
 		}
 		return err
 	}
+}
+
+// notStored tells why the store didn't take a number.
+func (c *call) notStored(err error) {
+	consequence := "the number is not stored"
+	if errors.Is(err, cache.ErrSuperseded) {
+		c.warn(fmt.Sprintf("%v; %s", err, consequence), "")
+		return
+	}
+	if c.Refresh {
+		consequence += ", and the one that --refresh was to replace, if there is any, still answers"
+	}
+	c.outOfOrder(err, consequence)
+	c.usesStore = false // or each further sample would take its time
 }
 
 // knows reports whether the latest look found all watched variants of an entry, but the
