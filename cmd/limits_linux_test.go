@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,6 +23,30 @@ func TestAddressSpace(t *testing.T) {
 		if err := c.Run(); err != nil {
 			t.Errorf("%s: %v: %.500s", call, err, &errs)
 		}
+	}
+}
+
+// TestJobsUnderFewDescriptors: as many programs are watched side by side as leave the store
+// what it needs, so that all that is evaluated is stored.
+func TestJobsUnderFewDescriptors(t *testing.T) {
+	t.Parallel()
+	b := newWorkbench(t)
+	b.env = append(b.env, "DVLCACHE_TRACK=reads")
+	var lines strings.Builder
+	for i := range 40 {
+		fmt.Fprintln(&lines, i)
+	}
+	b.write("lines", lines.String())
+	b.write("p.sh", "#!/bin/sh\nsleep 0.1\necho $1\n")
+	c := b.command("-c", `ulimit -n 64 && exec "$0" batch --jobs 40 --input lines -- ./p.sh`, b.binary)
+	c.Path = "/bin/sh"
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	if err := c.Run(); err != nil || errs.Len() > 0 {
+		t.Fatalf("%v: %.2000s", err, &errs)
+	}
+	if _, errs, status := b.run("batch", "--only-cached", "--input", "lines", "--", "./p.sh"); status != 0 {
+		t.Fatalf("status %d: %.2000s", status, errs)
 	}
 }
 

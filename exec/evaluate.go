@@ -44,7 +44,7 @@ func (c *call) evaluate(ctx context.Context, ended func()) (Answer, error) {
 		failure error
 		running int64
 		begun   bool
-		jobs    = int64(max(c.Repeat.Jobs, 1))
+		jobs    = int64(max(min(c.Repeat.Jobs, process.Most(c.watches())), 1))
 		results = make(chan evaluation)
 	)
 	for {

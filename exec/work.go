@@ -96,8 +96,7 @@ func (b *batch) start(ctx context.Context) {
 		return
 	}
 	ws := &b.works
-	// A program takes three descriptors, and we some for ourselves.
-	jobs := max(min(b.Jobs, (process.Descriptors()-12)/3), 1)
+	jobs := min(b.Jobs, process.Most(b.Query.Reads != ReadsOff && b.Memo.Observer != nil))
 	if n := min(len(ws.cold), b.toPrepare(jobs)); n > 0 && !ws.preparing {
 		works := ws.cold[:n:n]
 		ws.cold = ws.cold[n:]

@@ -69,6 +69,7 @@ type Runner struct {
 	mu       sync.Mutex
 	groups   map[int]*running
 	signals  atomic.Int64 // that came, or were passed on
+	short    atomic.Bool  // there was too little for watching the last time
 }
 
 // Interrupted notes that a signal has come that asks us to end: see
@@ -146,19 +147,8 @@ func (r *Runner) Run(ctx context.Context, c Command) (Outcome, error) {
 	// one, which waits for it in a system call and so costs no switches.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	start := time.Now()
 	signals := r.signals.Load()
-	p, err := r.start(c)
-	// Where there is room for fewer side by side than we were to run, one of
-	// them has to end first.
-	for idle := 0; Scarce(err) && idle < 50 && ctx.Err() == nil; idle++ {
-		if r.busy() {
-			idle = 0
-		}
-		time.Sleep(10 * time.Millisecond)
-		start = time.Now()
-		p, err = r.start(c)
-	}
+	p, start, err := r.begin(ctx, c)
 	var unavailable *watch.Unavailable
 	if errors.As(err, &unavailable) {
 		return Outcome{}, err
@@ -290,14 +280,7 @@ func (r *Runner) start(c Command) (*running, error) {
 	if c.Watch != Unwatched {
 		p.watch, err = watch.Start(p.Cmd, watch.Options{})
 		err = beyondLimit(err)
-		errors.As(err, &unavailable)
-		if short := Scarce(err); short && r.busy() {
-			unavailable = nil // when one of the others has ended, there may be enough
-		} else if short && unavailable == nil {
-			unavailable = &watch.Unavailable{Reason: "there is too little left for it", Err: err}
-			err = unavailable
-		}
-		if unavailable != nil {
+		if !Scarce(err) && errors.As(err, &unavailable) { // or there may be enough soon
 			p.unwatched = unavailable
 		}
 	}
@@ -311,22 +294,6 @@ func (r *Runner) start(c Command) (*running, error) {
 	}
 	r.begins(p)
 	return p, nil
-}
-
-// beyondLimit says of EBADF, which dup3(2) says of a number beyond the limit, what it
-// means.
-func beyondLimit(err error) error {
-	if errors.Is(err, syscall.EBADF) {
-		return syscall.EMFILE
-	}
-	return err
-}
-
-// busy reports whether a program is running.
-func (r *Runner) busy() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.groups) > 0
 }
 
 // guard ends a program's group if the context or the timeout ends before the
