@@ -11,7 +11,7 @@ import (
 )
 
 func (k *checking) lookListing(i int, o *Observation, path string, id *digest.Identity) string {
-	f, err := os.Open(path)
+	f, err := files.OpenContents(path)
 	if err != nil {
 		return "can't be listed any more"
 	}
@@ -42,7 +42,7 @@ type Entry struct {
 
 // entriesOf returns what is in a folder, in no order.
 func entriesOf(folder string) ([]Entry, error) {
-	f, err := os.Open(folder)
+	f, err := files.OpenContents(folder)
 	if err != nil {
 		return nil, err
 	}

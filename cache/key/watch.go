@@ -2,14 +2,11 @@ package key
 
 import (
 	"context"
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
-	"time"
 
 	"dvlcache/cache/internal/digest"
 	"dvlcache/cache/internal/files"
@@ -102,8 +99,8 @@ func (c *Call) changed(ctx context.Context, i int) (path string) {
 	if f.folder != nil {
 		return f.folder.Changed(f.names)
 	}
-	id := f.seen.Identity
-	if err := patiently(ctx, func() (err error) { id, err = f.seen.Again(f.path); return err }); err != nil {
+	id, err := f.seen.Again(f.path)
+	if err != nil {
 		return f.path
 	}
 	moved := id != f.seen.Identity
@@ -113,24 +110,11 @@ func (c *Call) changed(ctx context.Context, i int) (path string) {
 	// What counts is contents: a touch, a chmod, a new link to it change the
 	// identity alone. But the program may have read others that were there
 	// meanwhile, as between two calls of git checkout.
-	sum, now := f.digest, f.seen
-	err := patiently(ctx, func() (err error) { sum, now, err = c.digests.Digest(ctx, f.path); return err })
+	sum, now, err := c.digests.Digest(ctx, f.path)
 	if err != nil || sum != f.digest || moved && !c.witness.SawNoOther(i) || f.runs && mayRun(now) != mayRun(f.seen) {
 		return f.path
 	}
 	return ""
-}
-
-// patiently calls look again where it lacks a descriptor: programs that run beside give
-// theirs back when they end, and what can't be looked at counts as changed.
-func patiently(ctx context.Context, look func() error) error {
-	for try := 0; ; try++ {
-		err := look()
-		if short := errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE); !short || try == 100 || ctx.Err() != nil {
-			return err
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
 }
 
 // mayRun reports whether somebody may run a file.

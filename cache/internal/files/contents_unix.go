@@ -12,9 +12,9 @@ import (
 
 // OpenContents opens what should be a regular file to read it. It does not hang on
 // a pipe that took its place: look what it is before reading. As OpenRegular it
-// spares the file Go's poller.
+// spares the file Go's poller. It waits for a descriptor; see patiently.
 func OpenContents(path string) (*os.File, error) {
-	fd, err := retry(func() (int, error) {
+	fd, err := patiently(func() (int, error) {
 		return syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	})
 	if err != nil {
@@ -25,9 +25,9 @@ func OpenContents(path string) (*os.File, error) {
 }
 
 // ReadSmall reads the beginning of a regular file into buf, by as few system calls as
-// can be. It does not hang on a pipe that took its place.
+// can be. It does not hang on a pipe that took its place, and waits for a descriptor.
 func ReadSmall(path string, buf []byte) (n int, err error) {
-	fd, err := retry(func() (int, error) {
+	fd, err := patiently(func() (int, error) {
 		return syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	})
 	if err != nil {

@@ -75,9 +75,10 @@ func own(flag int) int {
 	return flag | syscall.O_NOFOLLOW | syscall.O_CLOEXEC
 }
 
-// OpenDescriptor is OpenOwn for who needs no more than a descriptor.
+// OpenDescriptor is OpenOwn for who needs no more than a descriptor. Both wait for one;
+// see patiently.
 func OpenDescriptor(path string, flag int) (int, error) {
-	fd, err := openAt(unix.AT_FDCWD, path, filepath.Dir(path), flag)
+	fd, err := patiently(func() (int, error) { return openAt(unix.AT_FDCWD, path, filepath.Dir(path), flag) })
 	if err != nil {
 		return -1, link(path, &fs.PathError{Op: "open", Path: path, Err: err})
 	}
@@ -85,7 +86,8 @@ func OpenDescriptor(path string, flag int) (int, error) {
 }
 
 // OpenDescriptorBelow is OpenDescriptor for a file in a folder that lies in the
-// cache's: that isn't followed either.
+// cache's: that isn't followed either. It doesn't wait: what lies there, leases and
+// statistics, can be done without.
 func OpenDescriptorBelow(path string, flag int) (int, error) {
 	dir := filepath.Dir(path)
 	folder, err := retry(func() (int, error) {
@@ -139,6 +141,19 @@ func retry(open func() (int, error)) (fd int, err error) {
 		if fd, err = open(); !errors.Is(err, syscall.EINTR) {
 			return fd, err
 		}
+	}
+}
+
+// patiently is retry for what can't be done without. It waits, for a second at most, where
+// the process has no descriptor left: programs that run beside give theirs back when they
+// end, and goroutines soon.
+func patiently(open func() (int, error)) (fd int, err error) {
+	for try := 0; ; try++ {
+		fd, err = retry(open)
+		if short := errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE); !short || try == 100 {
+			return fd, err
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 
