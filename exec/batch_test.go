@@ -129,3 +129,14 @@ func TestBatchEndedUnderALease(t *testing.T) {
 	}
 	lease.Release()
 }
+
+// TestBatchOfNoJobs: where it isn't said how many programs run at a time, one does.
+func TestBatchOfNoJobs(t *testing.T) {
+	batch, read := newTestBatch(t, cache.NewMemory(), "echo 1", "echo 2")
+	batch.Jobs = 0
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if state, err := batch.Run(ctx, read); err != nil || state.Done != 2 {
+		t.Errorf("%v: %+v", err, state)
+	}
+}

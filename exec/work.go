@@ -96,7 +96,7 @@ func (b *batch) start(ctx context.Context) {
 		return
 	}
 	ws := &b.works
-	jobs := min(b.Jobs, process.Most(b.Query.Reads != ReadsOff && b.Memo.Observer != nil))
+	jobs := max(min(b.Jobs, process.Most(b.Query.Reads != ReadsOff && b.Memo.Observer != nil)), 1)
 	if n := min(len(ws.cold), b.toPrepare(jobs)); n > 0 && !ws.preparing {
 		works := ws.cold[:n:n]
 		ws.cold = ws.cold[n:]
