@@ -236,12 +236,34 @@ func inheritedDescriptors(track string) (list []key.Descriptor) {
 	if err != nil {
 		return nil // this system doesn't tell
 	}
+	tokens := jobserver()
 	for _, d := range all {
-		if d.Regular || d.Once {
+		if d.Regular || d.Once && d.Name != tokens {
 			list = append(list, key.Descriptor{Number: d.Number, Name: d.Name, Offset: d.Offset, Once: d.Once})
 		}
 	}
 	return list
+}
+
+// jobserver is the pipe of a make that has started us, as the system names it, or "". A
+// recipe with + or $(MAKE) has it open: what it holds says how many programs may run, and
+// nothing of their numbers. MAKEFLAGS may be an older one's, and the numbers something
+// else's by now; two ends of one pipe are a jobserver's.
+func jobserver() string {
+	for _, flag := range strings.Fields(os.Getenv("MAKEFLAGS")) {
+		name, ends, _ := strings.Cut(flag, "=")
+		from, to, _ := strings.Cut(ends, ",")
+		if name != "--jobserver-auth" && name != "--jobserver-fds" {
+			continue
+		}
+		const open = "/proc/self/fd/"
+		reads, err := os.Readlink(open + from)
+		writes, _ := os.Readlink(open + to)
+		if err == nil && reads == writes && strings.HasPrefix(reads, "pipe:") {
+			return reads
+		}
+	}
+	return ""
 }
 
 // loaders are the variables that say where programs load code from.
