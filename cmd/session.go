@@ -83,13 +83,19 @@ func runSession(ui *terminal, s *config.Settings, origins []config.Origin, args 
 	if save {
 		saves = settingsGiven(origins, func(o config.Origin) bool { return o.From != "default" })
 	}
-	begin := func() (string, func(), error) { return makeSession(ui, save, saves) }
+	begin := func() (string, func(), error) {
+		dir, end, err := makeSession(ui, save, saves)
+		if err != nil {
+			err = fmt.Errorf("the session has no folder: %w", err)
+		}
+		return dir, end, err
+	}
 	if resume != "" {
 		begin = func() (string, func(), error) { return resumeSession(resume) }
 	}
 	dir, end, err := begin()
 	if err != nil {
-		return fmt.Errorf("the session has no folder: %w", err)
+		return err
 	}
 	defer func() { end() }()
 	last, err := runBelow(path, args, environmentBelow(origins, dir, save), signals)
