@@ -241,7 +241,9 @@ func TestValueEdited(t *testing.T) {
 		}
 		again, said, status := b.run(args...)
 		want, _, _ := b.run(valueArgs(append(flags, "--backend", "memory")...)...)
-		if status != 0 || again != want || said != "" {
+		// With a file that is declared the calls are others, and nothing is evaluated again.
+		tells := strings.Contains(said, "factor, which u.sh read, changed since")
+		if status != 0 || again != want || tells != (flags[0] == "--track") {
 			t.Errorf("%v: status %d\n%s%s\nnot\n%s", flags, status, again, said, want)
 		}
 	}
