@@ -28,23 +28,28 @@ func installCode(b *bench, n int) (s Set, names []string) {
 			names = append(names, folder+"/source_0.so", folder+"/__init__.so")
 		}
 		names = names[:n]
-		for i, name := range names {
-			switch st, err := stampOf(name); {
-			case err != nil:
-				r.Absent(name, "train.py")
-			case !st.Mode.IsDir():
-				r.Opened(name, "train.py", st)
-			case i%2 == 0:
-				r.Looked(name, "train.py", st)
-			default:
-				entries, err := entriesOf(name)
-				b.must(err)
-				r.Listed(name, "train.py", st, entries)
-			}
-		}
+		useCode(b, r, names)
 	})
 	settle()
 	return s, names
+}
+
+// useCode tells of names as if a program had imported what lies there.
+func useCode(b *bench, r *Recorder, names []string) {
+	for i, name := range names {
+		switch st, err := stampOf(name); {
+		case err != nil:
+			r.Absent(name, "train.py")
+		case !st.Mode.IsDir():
+			r.Opened(name, "train.py", st)
+		case i%2 == 0:
+			r.Looked(name, "train.py", st)
+		default:
+			entries, err := entriesOf(name)
+			b.must(err)
+			r.Listed(name, "train.py", st, entries)
+		}
+	}
 }
 
 // BenchmarkCheck: what a check of so many names costs, the set read from its encoding,
@@ -83,6 +88,21 @@ func BenchmarkCheck(b *testing.B) {
 			b.ReportMetric(float64(bare.Microseconds())/float64(b.N), "µs-bare")
 			b.ReportMetric(float64(len(record))/float64(n), "bytes/name")
 		})
+	}
+}
+
+// BenchmarkRecord: what it takes to make a set of so many names that an evaluation was
+// seen to use, of which all contents are remembered.
+func BenchmarkRecord(b *testing.B) {
+	w := newBench(b)
+	_, names := installCode(w, 4000)
+	for b.Loop() {
+		b.StopTimer()
+		r := NewRecorder(w.o)
+		useCode(w, r, names)
+		b.StartTimer()
+		_, err := r.Set(context.Background())
+		w.must(err)
 	}
 }
 

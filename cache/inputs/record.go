@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"dvlcache/cache/internal/digest"
 )
@@ -149,11 +150,18 @@ func (r *Recorder) Set(ctx context.Context) (Set, error) {
 	defer stop(nil)
 	names := slices.Sorted(maps.Keys(r.names))
 	found := make([][]Observation, len(names))
-	next := make(chan int)
+	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
-			for i := range next {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(names) {
+					return
+				}
+				if r.names[names[i]] == nil || r.made[names[i]] {
+					continue
+				}
 				var err error
 				if found[i], err = r.observe(ctx, names[i]); err != nil {
 					stop(err)
@@ -161,18 +169,6 @@ func (r *Recorder) Set(ctx context.Context) (Set, error) {
 			}
 		})
 	}
-feed:
-	for i, name := range names {
-		if r.names[name] == nil || r.made[name] {
-			continue
-		}
-		select {
-		case next <- i:
-		case <-ctx.Done():
-			break feed
-		}
-	}
-	close(next)
 	wg.Wait()
 	if ctx.Err() != nil {
 		return Set{}, context.Cause(ctx)
