@@ -366,7 +366,7 @@ func (v *victim) lines(r ending) (n int) {
 		input, got, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
 		i, err := strconv.Atoi(input)
 		if err != nil || got != value(i) {
-			v.fail("a batch printed %q", line)
+			v.fail("a batch printed %q: %s", line, r.errs)
 			continue
 		}
 		if r.errs == "" {

@@ -231,7 +231,7 @@ func (w *Watch) prepare() error {
 	var n trap.Notification
 	for {
 		errno := trap.Receive(w.listener, &n)
-		if errno == unix.EINTR {
+		if errno == unix.EINTR || errno == unix.ENOENT { // a signal, for us or for the thread: it begins its call anew
 			continue
 		}
 		if errno != 0 {

@@ -11,11 +11,14 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestManyAtOnce: watches side by side, on one processor, with the collector of
@@ -208,4 +211,36 @@ func TestStopped(t *testing.T) {
 	if err := cmd.Wait(); err != nil || out.String() != "20000\n" {
 		t.Errorf("%v: %q", err, out.String())
 	}
+}
+
+// TestStartUnderSignals: a signal that comes to the thread that starts a command, or to the
+// one that waits for its first call, as Go's own do, keeps no command from being watched.
+func TestStartUnderSignals(t *testing.T) {
+	stop := make(chan struct{})
+	var sender sync.WaitGroup
+	sender.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			threads, _ := os.ReadDir("/proc/self/task")
+			for _, thread := range threads {
+				tid, _ := strconv.Atoi(thread.Name())
+				unix.Tgkill(os.Getpid(), tid, unix.SIGURG)
+			}
+		}
+	})
+	for range 300 {
+		w, err := Start(exec.Command("true"), Options{})
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		w.Wait()
+		w.Finish()
+	}
+	close(stop)
+	sender.Wait()
 }
